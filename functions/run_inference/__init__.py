@@ -1,0 +1,6 @@
+"""Predict what the queues bring, and what other functions ask at once.
+
+Trigger: the high and normal queues (event source mappings), and direct invocation by predict_now.
+Reads: the model manifest and artifacts, the snapshot's features, the tasks of a receive.
+Writes: final states of tasks, delays of messages, dead letters.
+"""

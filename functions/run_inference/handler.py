@@ -1,0 +1,19 @@
+"""Entry of run_inference: a receive from a queue, or a direct question."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from functions.run_inference.direct import answer
+from functions.run_inference.receive import predict_receive
+from functions.run_inference.schemas import DirectRequest
+from matchcast.observability import logger, metrics
+
+
+@logger.inject_lambda_context
+@metrics.log_metrics
+def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:  # noqa: ARG001
+    """Return the failures of a receive, or the answer to a direct question."""
+    if "Records" in event:
+        return predict_receive(event["Records"])
+    return answer(DirectRequest.validate_python(event))

@@ -1,0 +1,1 @@
+"""What runs beside the functions: data, models, the laptop stack and the `matchcast` command."""

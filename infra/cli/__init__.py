@@ -1,0 +1,1 @@
+"""The `matchcast` command: one module per group of commands."""

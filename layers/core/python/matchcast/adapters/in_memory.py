@@ -1,0 +1,150 @@
+"""Ports without AWS: real implementations in memory, kept honest by the same contract tests as the AWS ones."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from matchcast.domain.task import Priority, Task, TaskStatus
+from matchcast.messages import encode
+from matchcast.ports import StoredObject
+
+
+class InMemoryObjects:
+    """An `ObjectStore` in a dictionary."""
+
+    def __init__(self) -> None:
+        self._bodies: dict[str, bytes] = {}
+        self._lock = threading.Lock()
+
+    def get(self, key: str) -> StoredObject | None:
+        """Return an object, or None where there is none."""
+        body = self._bodies.get(key)
+        return None if body is None else StoredObject(body, _etag(body))
+
+    def get_if_changed(self, key: str, etag: str) -> StoredObject | None:
+        """Return the object if its ETag is another one, None if it is the same; a missing object raises KeyError."""
+        body = self._bodies[key]
+        return None if _etag(body) == etag else StoredObject(body, _etag(body))
+
+    def put(self, key: str, body: bytes, content_type: str = "application/octet-stream") -> None:  # noqa: ARG002
+        """Write an object, whatever was there."""
+        self._bodies[key] = bytes(body)
+
+    def switch(self, key: str, body: bytes, etag: str | None) -> bool:
+        """Write a manifest only over the version read as `etag` (None: only where there is none)."""
+        with self._lock:
+            present = self.get(key)
+            if (present.etag if present else None) != etag:
+                return False
+            self._bodies[key] = bytes(body)
+            return True
+
+    def list_keys(self, prefix: str) -> Sequence[str]:
+        """Return the keys under a prefix, sorted."""
+        return sorted(key for key in self._bodies if key.startswith(prefix))
+
+
+class InMemoryTasks:
+    """A `TaskStore` in a dictionary."""
+
+    def __init__(self) -> None:
+        self._tasks: dict[str, Task] = {}
+        self._lock = threading.Lock()
+
+    def get_many(self, task_ids: Sequence[str]) -> Mapping[str, Task]:
+        """Return the tasks that exist, by id."""
+        return {task_id: self._tasks[task_id] for task_id in task_ids if task_id in self._tasks}
+
+    def create(self, task: Task) -> bool:
+        """Put a new task; False if a record with its id is there already."""
+        with self._lock:
+            return self._tasks.setdefault(task.task_id, task) is task
+
+    def finish(self, task: Task) -> bool:
+        """Write a final state if the record is missing, or queued in the same generation; False if it lost."""
+        with self._lock:
+            if not self._is_open(task):
+                return False
+            present = self._tasks.get(task.task_id)
+            attempts = max(task.attempts, present.attempts) if present else task.attempts
+            self._tasks[task.task_id] = task.model_copy(update={"attempts": attempts})
+            return True
+
+    def record_attempt(self, task: Task) -> int | None:
+        """Count a failed attempt of a task that is missing or still queued in this generation."""
+        with self._lock:
+            if not self._is_open(task):
+                return None
+            present = self._tasks.get(task.task_id, task)
+            self._tasks[task.task_id] = present.model_copy(update={"attempts": present.attempts + 1})
+            return present.attempts + 1
+
+    def list_ids(self, tenant: str, before: str | None, limit: int, match_id: str | None = None) -> Sequence[str]:
+        """Return up to `limit` ids of a tenant's tasks, newest first, older than the id `before`."""
+        ids = sorted(
+            (
+                task.task_id
+                for task in self._tasks.values()
+                if task.tenant == tenant
+                and (before is None or task.task_id < before)
+                and (match_id is None or task.match_id == match_id)
+            ),
+            reverse=True,
+        )
+        return ids[:limit]
+
+    def _is_open(self, task: Task) -> bool:
+        present = self._tasks.get(task.task_id)
+        if present is None:
+            return True
+        return present.status is TaskStatus.QUEUED and present.generation == task.generation
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A buried message."""
+
+    lane: Priority
+    body: str
+    cause: str
+    task_id: str | None
+
+
+@dataclass
+class InMemoryLanes:
+    """A `PredictionQueue` that remembers what was sent, postponed and buried."""
+
+    sent: list[tuple[Priority, str, int]] = field(default_factory=list)
+    postponed: list[tuple[Priority, str, int]] = field(default_factory=list)
+    dead_letters: list[DeadLetter] = field(default_factory=list)
+
+    def send(self, task: Task, delay_seconds: int = 0) -> None:
+        """Keep the task's message."""
+        self.sent.append((task.priority, encode(task), delay_seconds))
+
+    def retry_later(self, lane: Priority, receipt_handle: str, seconds: int) -> None:
+        """Remember the delay."""
+        self.postponed.append((lane, receipt_handle, seconds))
+
+    def bury(self, lane: Priority, body: str, cause: str, task_id: str | None) -> None:
+        """Keep the dead letter."""
+        self.dead_letters.append(DeadLetter(lane, body, cause, task_id))
+
+
+class InMemorySpeeds(dict[Priority, float]):
+    """`LaneSpeeds` in a dictionary."""
+
+    def read(self, lane: Priority) -> float | None:
+        """Return the seconds, or None where nothing is known."""
+        return self.get(lane)
+
+    def write(self, lane: Priority, seconds: float) -> None:
+        """Keep the seconds."""
+        self[lane] = seconds
+
+
+def _etag(body: bytes) -> str:
+    return f'"{hashlib.md5(body, usedforsecurity=False).hexdigest()}"'

@@ -1,0 +1,84 @@
+"""The one place that knows ONNX Runtime: verified artifact bytes in, a model out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from matchcast.domain.manifests import PublishedModel
+from matchcast.errors import ReleaseRefused
+from matchcast.ports import Model
+
+if TYPE_CHECKING:
+    from matchcast.ports import Rows
+
+ARTIFACT = "model.onnx"
+INPUT = "features"
+OUTPUT = "probabilities"
+CLASSES = 3
+
+
+class OnnxModel:
+    """An ONNX session from feature rows to probabilities of home, draw and away."""
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+
+    def predict(self, rows: Rows) -> Rows:
+        """Return probabilities, float32 of shape (n, 3), for float32 rows of shape (n, columns)."""
+        import numpy as np
+
+        probabilities: Rows = self._session.run([OUTPUT], {INPUT: np.ascontiguousarray(rows, dtype=np.float32)})[0]
+        return probabilities
+
+
+def load_onnx(published: PublishedModel, files: Mapping[str, bytes]) -> Model:
+    """Load a published ONNX model from its verified files (a `ports.ModelLoader`).
+
+    Raises
+    ------
+    ReleaseRefused
+        If there is no ONNX artifact, the bytes are none, or its inputs or outputs are not
+        `features` (float32, as many columns as the signature) and `probabilities` (n, 3).
+    """
+    what = f"{published.name} version {published.version}"
+    if published.runtime != "onnx" or ARTIFACT not in files:
+        raise ReleaseRefused(f"{what} is published for the runtime '{published.runtime}', not as {ARTIFACT}.")
+    session = _open(what, files[ARTIFACT])
+    inputs = [(node.name, node.type, node.shape[1:]) for node in session.get_inputs()]
+    width = len(published.signature.inputs)
+    if inputs != [(INPUT, "tensor(float)", [width])]:
+        raise ReleaseRefused(
+            f"{what} does not take what its signature says: its inputs are {inputs}, "
+            f"expected one float tensor '{INPUT}' with {width} columns."
+        )
+    outputs = {node.name: (node.type, node.shape[1:]) for node in session.get_outputs()}
+    if outputs.get(OUTPUT) != ("tensor(float)", [CLASSES]):
+        raise ReleaseRefused(
+            f"{what} gives {outputs}, expected a float tensor '{OUTPUT}' with {CLASSES} columns: home, draw, away."
+        )
+    return OnnxModel(session)
+
+
+def _open(what: str, body: bytes) -> Any:
+    """Return a session; what ONNX Runtime raises has no base class of its own, so it is named here."""
+    import onnxruntime
+    from onnxruntime.capi import onnxruntime_pybind11_state as raised
+
+    options = onnxruntime.SessionOptions()
+    # One row to a few thousand of a small model: threads cost more than they bring.
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(body, options, providers=["CPUExecutionProvider"])
+    except (
+        raised.Fail,
+        raised.InvalidArgument,
+        raised.InvalidGraph,
+        raised.InvalidProtobuf,
+        raised.NoSuchFile,
+        raised.NotImplemented,
+        raised.RuntimeException,
+    ) as error:
+        raise ReleaseRefused(f"{what}: its artifact is no ONNX model that this runtime can load ({error}).") from error

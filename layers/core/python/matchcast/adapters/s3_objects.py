@@ -1,0 +1,87 @@
+"""The data bucket on S3, with conditional reads and writes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from matchcast.adapters.aws_errors import error_code, unavailable_as
+from matchcast.errors import StorageUnavailable
+from matchcast.ports import StoredObject
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+_ABSENT = {"NoSuchKey", "404", "NotFound"}
+_UNCHANGED = {"304", "NotModified"}
+# 412: somebody switched before us. 409: two switches met, and this one was not the first.
+_LOST = {"PreconditionFailed", "412", "ConditionalRequestConflict", "409"}
+
+
+class S3Objects:
+    """An `ObjectStore` on one bucket."""
+
+    def __init__(self, client: S3Client, bucket: str) -> None:
+        self._client = client
+        self._bucket = bucket
+
+    def get(self, key: str) -> StoredObject | None:
+        """Return an object, or None where there is none."""
+        return self._get(key)
+
+    def get_if_changed(self, key: str, etag: str) -> StoredObject | None:
+        """Return the object if its ETag is another one, None if it is the same; a missing object raises KeyError."""
+        try:
+            found = self._get(key, IfNoneMatch=etag)
+        except _Unchanged:
+            return None
+        if found is None:
+            raise KeyError(key)
+        return found
+
+    def put(self, key: str, body: bytes, content_type: str = "application/octet-stream") -> None:
+        """Write an object, whatever was there."""
+        with unavailable_as(StorageUnavailable, self._name):
+            self._client.put_object(Bucket=self._bucket, Key=key, Body=body, ContentType=content_type)
+
+    def switch(self, key: str, body: bytes, etag: str | None) -> bool:
+        """Write a manifest only over the version read as `etag` (None: only where there is none)."""
+        condition: dict[str, Any] = {"IfNoneMatch": "*"} if etag is None else {"IfMatch": etag}
+        with unavailable_as(StorageUnavailable, self._name):
+            try:
+                self._client.put_object(
+                    Bucket=self._bucket, Key=key, Body=body, ContentType="application/json", **condition
+                )
+            except ClientError as error:
+                if error_code(error) in _LOST:
+                    return False
+                raise
+        return True
+
+    def list_keys(self, prefix: str) -> Sequence[str]:
+        """Return the keys under a prefix, sorted."""
+        with unavailable_as(StorageUnavailable, self._name):
+            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
+            return sorted(item["Key"] for page in pages for item in page.get("Contents", []))
+
+    @property
+    def _name(self) -> str:
+        return f"The data bucket {self._bucket}"
+
+    def _get(self, key: str, **condition: Any) -> StoredObject | None:
+        with unavailable_as(StorageUnavailable, self._name):
+            try:
+                answer = self._client.get_object(Bucket=self._bucket, Key=key, **condition)
+                return StoredObject(body=answer["Body"].read(), etag=answer["ETag"])
+            except ClientError as error:
+                if error_code(error) in _ABSENT:
+                    return None
+                if error_code(error) in _UNCHANGED:
+                    raise _Unchanged from error
+                raise
+
+
+class _Unchanged(Exception):
+    """The object still has the ETag that was asked about."""

@@ -1,0 +1,48 @@
+"""The two lanes on SQS, each with the queue of its dead letters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from matchcast.adapters.aws_errors import unavailable_as
+from matchcast.domain.task import Priority, Task
+from matchcast.errors import QueueUnavailable
+from matchcast.messages import encode
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.type_defs import MessageAttributeValueTypeDef
+
+
+class SQSLanes:
+    """A `PredictionQueue` on two queues."""
+
+    def __init__(
+        self, client: SQSClient, queues: Mapping[Priority, str], dead_letters: Mapping[Priority, str] | None = None
+    ) -> None:
+        self._client = client
+        self._queues = queues
+        self._dead_letters = dead_letters or {}
+
+    def send(self, task: Task, delay_seconds: int = 0) -> None:
+        """Send the task's message in the lane of its priority."""
+        with unavailable_as(QueueUnavailable, f"The {task.priority} queue"):
+            self._client.send_message(
+                QueueUrl=self._queues[task.priority], MessageBody=encode(task), DelaySeconds=delay_seconds
+            )
+
+    def retry_later(self, lane: Priority, receipt_handle: str, seconds: int) -> None:
+        """Make a received message visible again after `seconds`."""
+        with unavailable_as(QueueUnavailable, f"The {lane} queue"):
+            self._client.change_message_visibility(
+                QueueUrl=self._queues[lane], ReceiptHandle=receipt_handle, VisibilityTimeout=seconds
+            )
+
+    def bury(self, lane: Priority, body: str, cause: str, task_id: str | None) -> None:
+        """Send a message to the lane's dead letters, with its cause as an attribute."""
+        attributes: dict[str, MessageAttributeValueTypeDef] = {"cause": {"DataType": "String", "StringValue": cause}}
+        if task_id is not None:
+            attributes["task_id"] = {"DataType": "String", "StringValue": task_id}
+        with unavailable_as(QueueUnavailable, f"The dead letters of the {lane} queue"):
+            self._client.send_message(QueueUrl=self._dead_letters[lane], MessageBody=body, MessageAttributes=attributes)

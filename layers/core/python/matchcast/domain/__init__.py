@@ -1,0 +1,1 @@
+"""The rules of the product, free of AWS, HTTP and files."""

@@ -1,0 +1,131 @@
+"""The manifests: what is published, file by file with digests, so that readers see all of it or none.
+
+Each manifest is one small JSON object in the data bucket. A publisher writes the files first,
+under a prefix that nobody reads yet, then switches the manifest with a conditional PUT.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import date, datetime
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from matchcast.domain.prediction import ModelRef
+from matchcast.domain.signature import Signature
+from matchcast.errors import DigestMismatch, ManifestInvalid
+
+MODEL_MANIFEST_KEY = "models/manifest.json"
+SNAPSHOT_MANIFEST_KEY = "snapshots/manifest.json"
+DATASET_MANIFEST_KEY = "datasets/manifest.json"
+
+
+class FileEntry(BaseModel):
+    """One published file: its digest and size, and for a table its rows."""
+
+    model_config = ConfigDict(frozen=True)
+
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    size: int = Field(ge=0, description="Bytes.")
+    rows: int | None = Field(default=None, ge=0)
+
+    @classmethod
+    def of(cls, body: bytes, rows: int | None = None) -> Self:
+        """Describe `body`."""
+        return cls(sha256=hashlib.sha256(body).hexdigest(), size=len(body), rows=rows)
+
+    def verify(self, body: bytes, key: str) -> bytes:
+        """Return `body` if it is what was published.
+
+        Raises
+        ------
+        DigestMismatch
+            If its size or SHA-256 differs.
+        """
+        if len(body) != self.size or hashlib.sha256(body).hexdigest() != self.sha256:
+            raise DigestMismatch(
+                f"{key} is not the file that the manifest names ({len(body)} bytes, {self.size} expected); "
+                "publish it again."
+            )
+        return body
+
+
+class Manifest(BaseModel):
+    """What every manifest shares."""
+
+    model_config = ConfigDict(frozen=True, protected_namespaces=())
+
+    schema_version: Literal[1] = 1
+
+    @classmethod
+    def parse(cls, body: bytes, key: str) -> Self:
+        """Read a manifest.
+
+        Raises
+        ------
+        ManifestInvalid
+            If it is not JSON, or has another schema version or other fields.
+        """
+        try:
+            return cls.model_validate_json(body)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise ManifestInvalid(f"{key} cannot be read at '{where}': {first['msg']}") from error
+
+    def body(self) -> bytes:
+        """Return the manifest as it is stored."""
+        return self.model_dump_json(indent=1).encode()
+
+
+class PublishedModel(BaseModel):
+    """One model version under one stage."""
+
+    model_config = ConfigDict(frozen=True, protected_namespaces=())
+
+    name: str
+    version: str
+    run_id: str
+    runtime: Literal["onnx", "pyfunc"]
+    prefix: str = Field(description="Key prefix of the files, with the slash at its end.")
+    files: dict[str, FileEntry]
+    signature: Signature
+    metrics: dict[str, float] = {}
+    trained_until: date | None = Field(
+        default=None, description="The last match day that the model has seen; it may bet only on later ones."
+    )
+
+    def ref(self, stage: str) -> ModelRef:
+        """Return the reference that predictions carry."""
+        return ModelRef(name=self.name, version=self.version, stage=stage, run_id=self.run_id)
+
+
+class ModelManifest(Manifest):
+    """Which model version each stage serves."""
+
+    release: int = Field(ge=1, description="Rises by one with each switch.")
+    published_at: datetime
+    stages: dict[str, PublishedModel]
+
+
+class DatasetManifest(Manifest):
+    """The matches, odds and features that snapshots are made from."""
+
+    dataset_id: str
+    created_at: datetime
+    as_of: datetime
+    prefix: str
+    files: dict[str, FileEntry]
+
+
+class SnapshotManifest(Manifest):
+    """One precomputed state of everything that is served from memory."""
+
+    snapshot_id: str
+    created_at: datetime
+    as_of: datetime
+    prefix: str
+    bookmaker: str
+    model: ModelRef
+    files: dict[str, FileEntry]

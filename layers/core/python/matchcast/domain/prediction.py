@@ -1,0 +1,58 @@
+"""A prediction: three probabilities that sum to one, and where they come from."""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class ModelRef(BaseModel):
+    """The exact model version that made a prediction."""
+
+    model_config = ConfigDict(frozen=True, protected_namespaces=())
+
+    name: str
+    version: str
+    stage: str
+    run_id: str
+
+
+class Prediction(BaseModel):
+    """Probabilities of a home win, a draw and an away win; their sum is 1 within 1e-9."""
+
+    model_config = ConfigDict(frozen=True, protected_namespaces=())
+
+    match_id: str | None = Field(description="The match; null when the caller sent features.")
+    home: float = Field(ge=0, le=1, description="Probability that the home team wins.")
+    draw: float = Field(ge=0, le=1, description="Probability of a draw.")
+    away: float = Field(ge=0, le=1, description="Probability that the away team wins.")
+    model: ModelRef
+    features_as_of: datetime | None = Field(
+        default=None, description="When the features were current; null for the caller's own features."
+    )
+    snapshot_id: str | None = Field(
+        default=None, description="Snapshot the features came from; null for the caller's own features."
+    )
+    cached: bool = Field(default=False, description="Whether the answer came from the result cache.")
+    predicted_at: datetime
+    duration_ms: float = Field(ge=0, description="Time that the model took for the call, in milliseconds.")
+
+
+def renormalise(home: float, draw: float, away: float) -> tuple[float, float, float]:
+    """Return the three float32 outputs of a model as float64 probabilities that sum to 1 within 1e-9.
+
+    Raises
+    ------
+    ValueError
+        If a value is not finite, is negative beyond rounding, or all three are zero.
+    """
+    values = (float(home), float(draw), float(away))
+    if not all(math.isfinite(value) and value >= -1e-6 for value in values):
+        raise ValueError(f"the model gave no probabilities: {values}")
+    clipped = [max(value, 0.0) for value in values]
+    total = math.fsum(clipped)
+    if total <= 0:
+        raise ValueError(f"the model gave no probabilities: {values}")
+    return clipped[0] / total, clipped[1] / total, clipped[2] / total

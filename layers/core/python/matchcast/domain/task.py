@@ -1,0 +1,120 @@
+"""A task: one accepted asynchronous prediction, from `queued` to its one final state."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from matchcast.domain.prediction import Prediction
+
+GONE_FOR = timedelta(days=7)
+"""How long an expired task is answered with 410 before it is forgotten (404)."""
+
+
+class TaskStatus(StrEnum):
+    """Where a task is in its life."""
+
+    QUEUED = "queued"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+
+    @property
+    def is_final(self) -> bool:
+        """Tell whether nothing but an operator's redrive can change the task any more."""
+        return self is not TaskStatus.QUEUED
+
+
+class Priority(StrEnum):
+    """The lane that a task waits in."""
+
+    HIGH = "high"
+    NORMAL = "normal"
+
+
+TRANSITIONS: dict[TaskStatus, frozenset[TaskStatus]] = {
+    TaskStatus.QUEUED: frozenset({TaskStatus.SUCCEEDED, TaskStatus.FAILED, TaskStatus.CANCELLED, TaskStatus.EXPIRED}),
+    # An operator's redrive, with the generation raised by one.
+    TaskStatus.FAILED: frozenset({TaskStatus.QUEUED}),
+    TaskStatus.SUCCEEDED: frozenset(),
+    TaskStatus.CANCELLED: frozenset(),
+    TaskStatus.EXPIRED: frozenset(),
+}
+
+
+class TaskError(BaseModel):
+    """Why a task failed, in words that the client can act on."""
+
+    model_config = ConfigDict(frozen=True)
+
+    code: str = Field(description="Stable code of the problem, as in the `type` of an error answer.")
+    detail: str = Field(description="What went wrong and what to do about it.")
+    errors: tuple[dict[str, str], ...] = Field(default=(), description="Invalid fields, where there are any.")
+
+
+class Task(BaseModel):
+    """The task record, complete in the queue message and in the table.
+
+    `generation` rises with each redrive, so that the late result of an earlier run is refused.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    task_id: str
+    tenant: str
+    status: TaskStatus = TaskStatus.QUEUED
+    match_id: str | None = None
+    features: dict[str, Any] | None = None
+    stage: str = "champion"
+    priority: Priority = Priority.NORMAL
+    result: Prediction | None = None
+    error: TaskError | None = None
+    attempts: int = 0
+    generation: int = 0
+    created_at: datetime
+    completed_at: datetime | None = None
+    start_by: datetime | None = None
+    expires_at: datetime
+    callback_url: str | None = None
+    retry_of: str | None = None
+    batch_id: str | None = None
+
+    def may_become(self, status: TaskStatus) -> bool:
+        """Tell whether the lifecycle allows this step."""
+        return status in TRANSITIONS[self.status]
+
+    def status_at(self, now: datetime) -> TaskStatus:
+        """Return the status that a reader sees: a queued task past `start_by` is `expired`."""
+        if self.status is TaskStatus.QUEUED and self.start_by is not None and now > self.start_by:
+            return TaskStatus.EXPIRED
+        return self.status
+
+    def is_readable_at(self, now: datetime) -> bool:
+        """Tell whether the task is still inside its lifetime (else 410, then 404)."""
+        return now < self.expires_at
+
+    def is_remembered_at(self, now: datetime) -> bool:
+        """Tell whether the task is readable, or expired within the last seven days (410)."""
+        return now < self.expires_at + GONE_FOR
+
+
+def new_task_id(now: datetime | None = None) -> str:
+    """Return a UUID of version 7 (RFC 9562): ids sort by the millisecond of their creation."""
+    moment = time.time() if now is None else now.timestamp()
+    value = (int(moment * 1000) & ((1 << 48) - 1)) << 80
+    value |= 0x7 << 76 | secrets.randbits(12) << 64
+    value |= 0b10 << 62 | secrets.randbits(62)
+    text = f"{value:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def utc_now() -> datetime:
+    """Return the present time in UTC, to the millisecond, as every record keeps it."""
+    now = datetime.now(UTC)
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)

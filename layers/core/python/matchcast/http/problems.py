@@ -1,0 +1,128 @@
+"""Problems (RFC 9457): the one body of every error that this code answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+import orjson
+from aws_lambda_powertools.event_handler import Response
+from pydantic import BaseModel, Field
+
+from matchcast.domain.signature import escape_pointer
+from matchcast.errors import FieldError, MatchcastError, MethodNotAllowed, Transient
+
+CONTENT_TYPE = "application/problem+json"
+TYPE_PREFIX = "urn:matchcast:problem:"
+RETRY_AFTER_SECONDS = 5
+"""What a 503 advises; long enough for a throttled table or a cold model, short enough for a person."""
+
+# What a client may know of a fault behind the service. The error's own detail names buckets, keys and
+# tables, so it goes to the log alone; only DeadlineExceeded is written for the caller.
+_FAULTS = {
+    "model-unavailable": "No model can be loaded at present. Try again in a moment.",
+    "snapshot-unavailable": "No snapshot of matches can be read at present. Try again in a moment.",
+    "storage-unavailable": "The storage did not answer. Nothing was changed; try again in a moment.",
+    "queue-unavailable": "The queue did not take the task. Nothing was accepted; try again in a moment.",
+    "inference-unavailable": "The prediction could not be run at present. Try again in a moment.",
+    "model-failed": "The model gave no usable answer for this input. The same request will fail again.",
+    "digest-mismatch": "A published file is not the one that was announced; the last good release is served.",
+    "manifest-invalid": "The newest release cannot be read; the last good release is served.",
+}
+_UNKNOWN_FAULT = "The service could not answer. The request_id helps its operators to find out why."
+
+
+class InvalidField(BaseModel):
+    """One invalid field of a request."""
+
+    detail: str = Field(description="What is wrong with it, and what is expected.")
+    pointer: str | None = Field(
+        default=None, description="JSON Pointer (RFC 6901) into the body; empty: the body as a whole."
+    )
+    parameter: str | None = Field(default=None, description="Name of a path or query parameter.")
+    header: str | None = Field(default=None, description="Name of a header.")
+
+
+class Problem(BaseModel):
+    """An error as RFC 9457 describes it; `type` and `status` are stable, `detail` is for people."""
+
+    type: str = Field(description=f"`{TYPE_PREFIX}` and a stable code.")
+    title: str
+    status: int
+    detail: str
+    instance: str = Field(description="The path that was asked for.")
+    request_id: str
+    errors: list[InvalidField] | None = Field(default=None, description="The invalid fields, where there are any.")
+
+
+def public_detail(error: MatchcastError) -> str:
+    """Return what a client may read of an error: nothing internal."""
+    if error.status < 500 and error.code not in _FAULTS:
+        return error.detail
+    if error.status == 504:
+        return error.detail
+    return _FAULTS.get(error.code, _UNKNOWN_FAULT)
+
+
+def problem(error: MatchcastError, *, path: str, request_id: str) -> dict[str, Any]:
+    """Return the body that describes an error."""
+    body: dict[str, Any] = {
+        "type": TYPE_PREFIX + error.code,
+        "title": error.title,
+        "status": error.status,
+        "detail": public_detail(error),
+        "instance": quote(path, safe="/%-._~!$&'()*+,;=:@"),
+        "request_id": request_id,
+    }
+    if error.errors:
+        body["errors"] = [field.as_dict() for field in error.errors]
+    return body
+
+
+def problem_response(error: MatchcastError, *, path: str, request_id: str) -> Response[str]:
+    """Return the answer for an error, with `Allow` or `Retry-After` where they help."""
+    headers: dict[str, str | list[str]] = {"Cache-Control": "no-store"}
+    if isinstance(error, MethodNotAllowed):
+        headers["Allow"] = ", ".join(error.allow)
+    if isinstance(error, Transient):
+        headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    body = orjson.dumps(problem(error, path=path, request_id=request_id)).decode()
+    return Response(error.status, content_type=CONTENT_TYPE, body=body, headers=headers)
+
+
+def field_errors(found: Iterable[Mapping[str, Any]]) -> list[FieldError]:
+    """Return pydantic's errors, as Powertools collects them, as the fields that a client knows.
+
+    The first part of `loc` is where the value was: `body`, `path`, `query`, `header` or `cookie`.
+    Values are never repeated.
+    """
+    return [_field_error(error["loc"], str(error["msg"])) for error in found]
+
+
+def summary(errors: Sequence[FieldError]) -> str:
+    """Return one sentence on the invalid fields of a request."""
+    if len(errors) == 1:
+        return f"{_place(errors[0])}: {errors[0].detail}"
+    places = ", ".join(dict.fromkeys(_place(error) for error in errors))
+    return f"{len(errors)} values of the request are wrong ({places}); `errors` says why."
+
+
+def _field_error(location: Sequence[str | int], message: str) -> FieldError:
+    place, *rest = location
+    detail = message.removeprefix("Value error, ").rstrip(".") + "."
+    detail = detail[0].upper() + detail[1:]
+    if place == "body":
+        # pydantic marks a wrong key of a mapping by the part "[key]"; the pointer ends at the key itself.
+        parts = [str(part) for part in rest if part != "[key]"]
+        return FieldError(detail=detail, pointer="".join(f"/{escape_pointer(part)}" for part in parts))
+    name = str(rest[0]) if rest else str(place)
+    return FieldError(detail=detail, header=name) if place == "header" else FieldError(detail=detail, parameter=name)
+
+
+def _place(error: FieldError) -> str:
+    if error.parameter is not None:
+        return f"parameter {error.parameter}"
+    if error.header is not None:
+        return f"header {error.header}"
+    return f"field {error.pointer}" if error.pointer else "body"

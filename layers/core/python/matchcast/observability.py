@@ -1,0 +1,24 @@
+"""Structured logs and embedded metrics, the same names in every function."""
+
+from __future__ import annotations
+
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit, single_metric
+
+__all__ = ["MetricUnit", "count_requests", "logger", "metrics"]
+
+NAMESPACE = "matchcast"
+
+# Both read POWERTOOLS_SERVICE_NAME, which Lambda sets before it imports code.
+logger = Logger()
+metrics = Metrics(namespace=NAMESPACE)
+
+
+def count_requests(source: str, stage: str, outcome: str, count: int = 1) -> None:
+    """Add to `prediction_requests_total`; it has dimensions of its own, so it is a record of its own."""
+    with single_metric(
+        name="prediction_requests_total", unit=MetricUnit.Count, value=count, namespace=NAMESPACE
+    ) as metric:
+        metric.add_dimension(name="source", value=source)
+        metric.add_dimension(name="stage", value=stage)
+        metric.add_dimension(name="outcome", value=outcome)

@@ -1,0 +1,159 @@
+"""What the use cases need from the outside, as protocols; `adapters` has an AWS and an in-memory one of each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Protocol
+
+from matchcast.domain.manifests import PublishedModel
+from matchcast.domain.prediction import Prediction
+from matchcast.domain.task import Priority, Task
+
+if TYPE_CHECKING:
+    # Most functions are deployed without numpy.
+    import numpy as np
+    import numpy.typing as npt
+
+    Rows = npt.NDArray[np.float32]
+    """Feature rows, shape (n, columns of the signature)."""
+
+
+class TaskStore(Protocol):
+    """The tasks table. Every write is conditional on the state that it expects."""
+
+    def get_many(self, task_ids: Sequence[str]) -> Mapping[str, Task]:
+        """Return the tasks that exist, by id, read consistently.
+
+        Raises
+        ------
+        StorageUnavailable
+            If the table did not answer (so for every method).
+        """
+
+    def create(self, task: Task) -> bool:
+        """Put a new task; False if a record with its id is there already."""
+
+    def finish(self, task: Task) -> bool:
+        """Write a final state if the record is missing, or queued in the same generation; False if it lost."""
+
+    def record_attempt(self, task: Task) -> int | None:
+        """Count a failed attempt of a task that is missing or still queued in this generation.
+
+        Returns the new count, or None if the task is over. A missing record is written as queued.
+        """
+
+    def list_ids(self, tenant: str, before: str | None, limit: int, match_id: str | None = None) -> Sequence[str]:
+        """Return up to `limit` ids of a tenant's tasks, newest first, older than the id `before`."""
+
+
+class PredictionQueue(Protocol):
+    """The two lanes, high and normal, each with its dead letters."""
+
+    def send(self, task: Task, delay_seconds: int = 0) -> None:
+        """Send the task's message in the lane of its priority.
+
+        Raises
+        ------
+        QueueUnavailable
+            If the queue did not take it.
+        """
+
+    def retry_later(self, lane: Priority, receipt_handle: str, seconds: int) -> None:
+        """Make a received message visible again after `seconds`."""
+
+    def bury(self, lane: Priority, body: str, cause: str, task_id: str | None) -> None:
+        """Send a message to the lane's dead letters, with its cause as an attribute."""
+
+
+class LaneSpeeds(Protocol):
+    """How long tasks lately took from submission to result, lane by lane."""
+
+    def read(self, lane: Priority) -> float | None:
+        """Return the seconds, or None where nothing is known."""
+
+    def write(self, lane: Priority, seconds: float) -> None:
+        """Publish the seconds; a fault is no error, for they are only advice."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """An object of the data bucket and the ETag under which it was read."""
+
+    body: bytes
+    etag: str
+
+
+class ObjectStore(Protocol):
+    """The data bucket."""
+
+    def get(self, key: str) -> StoredObject | None:
+        """Return an object, or None where there is none.
+
+        Raises
+        ------
+        StorageUnavailable
+            If the bucket is missing or did not answer (so for every method).
+        """
+
+    def get_if_changed(self, key: str, etag: str) -> StoredObject | None:
+        """Return the object if its ETag is another one, None if it is the same; a missing object raises KeyError."""
+
+    def put(self, key: str, body: bytes, content_type: str = "application/octet-stream") -> None:
+        """Write an object, whatever was there."""
+
+    def switch(self, key: str, body: bytes, etag: str | None) -> bool:
+        """Write a manifest only over the version read as `etag` (None: only where there is none); False if it lost."""
+
+    def list_keys(self, prefix: str) -> Sequence[str]:
+        """Return the keys under a prefix, sorted."""
+
+
+class Model(Protocol):
+    """A loaded model."""
+
+    def predict(self, rows: Rows) -> Rows:
+        """Return probabilities of home, draw and away, shape (n, 3), for feature rows of shape (n, columns)."""
+
+
+class ModelLoader(Protocol):
+    """Turns verified artifact bytes into a model; the one place that knows a runtime."""
+
+    def __call__(self, published: PublishedModel, files: Mapping[str, bytes]) -> Model:
+        """Load a model from its verified files.
+
+        Raises
+        ------
+        ReleaseRefused
+            If the artifact cannot be loaded or has other inputs than the signature.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class MatchRow:
+    """The features of one match in the order of a signature."""
+
+    values: Sequence[float]
+    as_of: datetime
+    snapshot_id: str
+
+
+class Inference(Protocol):
+    """Where an on-demand prediction is computed."""
+
+    def predict(
+        self, *, stage: str, match_id: str | None, features: Mapping[str, Any] | None, deadline: datetime
+    ) -> Prediction:
+        """Return a prediction before the deadline, with one attempt.
+
+        Raises
+        ------
+        MatchNotFound, StageNotFound, InvalidRequest
+            What the caller got wrong.
+        DeadlineExceeded, Transient, ModelFailed
+            What the service could not do.
+        """
+
+    def model_info(self, *, stage: str, deadline: datetime) -> Mapping[str, Any]:
+        """Return what is known of the model that a stage serves."""

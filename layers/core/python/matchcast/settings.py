@@ -1,0 +1,108 @@
+"""What each function reads from its environment; nothing else in the product does.
+
+A setting is read when a function's parts are first made, never at import, and the template
+provides every one of them (a test compares the two, and the table in the README).
+"""
+
+from __future__ import annotations
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """A frozen set of environment variables, named after the fields in capitals."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", protected_namespaces=())
+
+
+class HttpSettings(Settings):
+    """Every function behind the API."""
+
+    tenant_claim: str = Field(default="client_id", description="The token's claim that names the tenant.")
+
+
+class DataSettings(Settings):
+    """Every function that reads the data bucket."""
+
+    data_bucket_name: str = Field(description="The bucket of models, snapshots and large results.")
+    model_refresh_seconds: float = Field(
+        default=30, ge=0, description="How long a function trusts the manifests it has read before asking again."
+    )
+
+
+class TaskSettings(Settings):
+    """Every function that reads or writes tasks."""
+
+    tasks_table_name: str = Field(description="The table of tasks.")
+    tenant_shards: int = Field(
+        default=4, ge=1, le=64, description="Over how many keys the tenant index spreads one tenant's tasks."
+    )
+
+
+class QueueSettings(Settings):
+    """Every function that sends or buries messages."""
+
+    high_queue_url: str = Field(description="The queue of the high lane.")
+    normal_queue_url: str = Field(description="The queue of the normal lane.")
+
+
+class CursorSettings(Settings):
+    """Every function that pages lists."""
+
+    cursor_secret_name: str = Field(description="The secret that signs cursors.")
+
+
+class ServePredictionsSettings(HttpSettings, DataSettings, CursorSettings):
+    """serve_predictions."""
+
+    odds_bookmaker: str = Field(default="fonbet", description="The bookmaker whose odds cards and odds show.")
+    docs_enabled: bool = Field(default=True, description="Whether /docs and /openapi.json answer.")
+    snapshot_stale_seconds: float = Field(
+        default=86_400, ge=0, description="The age past which /health calls a snapshot stale."
+    )
+
+
+class PredictNowSettings(HttpSettings):
+    """predict_now."""
+
+    run_inference_function_name: str = Field(description="The inference function, with its alias where it has one.")
+    sync_deadline_seconds: float = Field(
+        default=28,
+        gt=0,
+        le=29,
+        description="How long after its arrival an on-demand request is answered.",
+    )
+
+
+class SubmitPredictionSettings(HttpSettings, DataSettings, TaskSettings, QueueSettings):
+    """submit_prediction."""
+
+    task_lifetime_seconds: int = Field(
+        default=86_400, ge=60, description="How long a task stays readable; then 410 for seven days, then 404."
+    )
+
+
+class TrackTasksSettings(HttpSettings, TaskSettings, CursorSettings):
+    """track_tasks."""
+
+
+class RunInferenceSettings(DataSettings, TaskSettings, QueueSettings):
+    """run_inference."""
+
+    high_dead_letter_queue_url: str = Field(description="The dead letters of the high lane.")
+    normal_dead_letter_queue_url: str = Field(description="The dead letters of the normal lane.")
+    write_concurrency: int = Field(default=8, ge=1, le=64, description="Parallel result writes of one receive.")
+    max_attempts: int = Field(
+        default=3, ge=1, description="How often a task is tried before a passing fault makes it `failed`."
+    )
+
+
+class RefreshSnapshotSettings(DataSettings):
+    """refresh_snapshot."""
+
+    odds_bookmaker: str = Field(default="fonbet", description="The bookmaker whose odds cards and odds show.")
+    edge_threshold: float = Field(
+        default=0.05, description="The betting simulation stakes where probability x odds - 1 exceeds this."
+    )
+    snapshot_stage: str = Field(default="champion", description="The stage whose model makes the snapshot.")

@@ -1,0 +1,179 @@
+"""Reading one release: the manifest when it has changed, its files verified, the last good one kept.
+
+A reader asks for a changed manifest at most every `refresh_seconds`. Whatever is wrong with a new
+release (its manifest, a digest, the artifact itself) is recorded in `problem`, and the last good
+one serves on.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Generic, TypeVar
+
+from matchcast.domain.manifests import FileEntry, Manifest, ModelManifest
+from matchcast.errors import (
+    ManifestInvalid,
+    MatchcastError,
+    ModelUnavailable,
+    ReleaseRefused,
+    SnapshotUnavailable,
+    Transient,
+)
+from matchcast.ports import ObjectStore, StoredObject
+
+M = TypeVar("M", bound=Manifest)
+T = TypeVar("T")
+
+
+class ManifestReader(Generic[M]):
+    """The present manifest of one kind.
+
+    Parameters
+    ----------
+    objects, key, manifest_type
+        Where the manifest is, and what it is.
+    refresh_seconds
+        How long a manifest is trusted before one conditional GET asks for a newer one.
+    unavailable
+        Raised while nothing good was ever read; by default the one that fits the kind.
+
+    Attributes
+    ----------
+    checked_at
+        When the bucket was last asked.
+    problem
+        Why the newest manifest is not the one in use; None when it is.
+    """
+
+    def __init__(
+        self,
+        objects: ObjectStore,
+        key: str,
+        manifest_type: type[M],
+        refresh_seconds: float,
+        monotonic: Callable[[], float] = time.monotonic,
+        *,
+        unavailable: type[Transient] | None = None,
+    ) -> None:
+        self.key = key
+        self.unavailable = unavailable or (ModelUnavailable if manifest_type is ModelManifest else SnapshotUnavailable)
+        self.checked_at: datetime | None = None
+        self.problem: MatchcastError | None = None
+        self._objects = objects
+        self._type = manifest_type
+        self._refresh_seconds = refresh_seconds
+        self._monotonic = monotonic
+        self._good: M | None = None
+        self._seen: str | None = None  # the ETag read last, good or not
+        self._refusal: ReleaseRefused | None = None  # what is wrong with the version under that ETag
+        self._due = 0.0
+
+    def current(self) -> M:
+        """Return the newest good manifest.
+
+        Raises
+        ------
+        SnapshotUnavailable, ModelUnavailable
+            If no good manifest was ever read.
+        """
+        if self._good is None or self._monotonic() >= self._due:
+            self._refresh()
+        if self._good is None:
+            detail = self.problem.detail if self.problem else f"{self.key} was not read yet."
+            raise self.unavailable(detail) from self.problem
+        return self._good
+
+    def _refresh(self) -> None:
+        self._due = self._monotonic() + self._refresh_seconds
+        self.checked_at = datetime.now(UTC)
+        try:
+            found = self._ask()
+            if found is not None:
+                self._seen, self._refusal = found.etag, None
+                self._good = self._type.parse(found.body, self.key)
+        except ManifestInvalid as error:
+            self._refusal = error
+        except Transient as error:
+            self.problem = error
+            return
+        self.problem = self._refusal
+
+    def _ask(self) -> StoredObject | None:
+        """Return the manifest if it is another one than was read last."""
+        if self._seen is None:
+            found = self._objects.get(self.key)
+        else:
+            try:
+                return self._objects.get_if_changed(self.key, self._seen)
+            except KeyError:
+                found = None
+        if found is None:
+            self._seen = None
+            raise ManifestInvalid(f"{self.key} is not there; nothing has been published, or it was deleted.")
+        return found
+
+
+def read_files(
+    objects: ObjectStore, prefix: str, files: Mapping[str, FileEntry], names: Iterable[str] | None = None
+) -> dict[str, bytes]:
+    """Return the bodies of a release's files, each verified before anybody parses it.
+
+    Parameters
+    ----------
+    objects
+        The data bucket.
+    prefix, files
+        Where the release is, and what its manifest says of each file.
+    names
+        The files to read; all of them by default.
+
+    Raises
+    ------
+    DigestMismatch
+        If a file is not the one that the manifest names.
+    ManifestInvalid
+        If the manifest does not name a file, or the file is not there.
+    """
+    bodies: dict[str, bytes] = {}
+    for name in files if names is None else names:
+        if name not in files:
+            raise ManifestInvalid(f"The release under {prefix} has no file {name}.")
+        stored = objects.get(prefix + name)
+        if stored is None:
+            raise ManifestInvalid(f"{prefix}{name} is named by the manifest, but is not there; publish it again.")
+        bodies[name] = files[name].verify(stored.body, prefix + name)
+    return bodies
+
+
+class LastGood(Generic[T]):
+    """What was loaded from the newest release that could be loaded; `problem` says what is wrong with a newer one."""
+
+    def __init__(self, unavailable: type[Transient]) -> None:
+        self.problem: MatchcastError | None = None
+        self._unavailable = unavailable
+        self._good: tuple[object, T] | None = None
+        self._refused: tuple[object, datetime | None] | None = None
+
+    def get(self, release: object, checked_at: datetime | None, load: Callable[[], T]) -> T:
+        """Return what `load` makes of a release, loaded once, or the last good one if it is refused.
+
+        A refused release is tried again when its manifest has been checked again, not by every request.
+        """
+        if self._good is not None and (self._good[0] is release or self._good[0] == release):
+            self.problem = None
+            return self._good[1]
+        if self._refused is None or self._refused != (release, checked_at):
+            try:
+                self._good = release, load()
+                self.problem = self._refused = None
+            except ReleaseRefused as error:
+                self.problem, self._refused = error, (release, checked_at)
+            except Transient as error:
+                self.problem = error
+                # With nothing to serve, the next request may as well try at once.
+                self._refused = None if self._good is None else (release, checked_at)
+        if self._good is None:
+            raise self._unavailable(self.problem.detail if self.problem else "Nothing is loaded.") from self.problem
+        return self._good[1]

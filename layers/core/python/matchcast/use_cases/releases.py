@@ -1,0 +1,222 @@
+"""What functions take from releases: models by stage, features of matches, ids of matches.
+
+A function holds one of each for as long as its environment lives: what a manifest names is
+verified, loaded once, and kept while a newer release is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import pairwise
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from matchcast.domain.manifests import ModelManifest, PublishedModel, SnapshotManifest
+from matchcast.errors import ManifestInvalid, MatchcastError, SnapshotUnavailable, StageNotFound
+from matchcast.ports import MatchRow, Model, ModelLoader, ObjectStore
+from matchcast.use_cases.release_readers import LastGood, ManifestReader, read_files
+
+if TYPE_CHECKING:
+    from matchcast.ports import Rows
+
+__all__ = [
+    "MATCH_FEATURES",
+    "MATCH_IDS",
+    "FeatureRows",
+    "FeatureTable",
+    "LastGood",
+    "LoadedModel",
+    "ManifestReader",
+    "MatchIds",
+    "Shelf",
+    "SnapshotFile",
+    "read_files",
+]
+
+MATCH_IDS = "match_ids.txt"
+MATCH_FEATURES = "match_features.parquet"
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A model that is ready to predict, and the release it came from."""
+
+    published: PublishedModel
+    model: Model
+    stage: str
+    loaded_at: datetime
+
+
+class Shelf:
+    """The published models, one per stage, loaded once per artifact however many stages share it."""
+
+    def __init__(self, manifests: ManifestReader[ModelManifest], objects: ObjectStore, load: ModelLoader) -> None:
+        self._manifests = manifests
+        self._objects = objects
+        self._load = load
+        self._stages: dict[str, LastGood[LoadedModel]] = {}
+        self._artifacts: dict[str, tuple[Model, datetime]] = {}
+
+    @property
+    def problem(self) -> MatchcastError | None:
+        """Say why the newest release is not served, where it is not."""
+        problems = (self._manifests.problem, *(kept.problem for kept in self._stages.values()))
+        return next((problem for problem in problems if problem is not None), None)
+
+    def get(self, stage: str) -> LoadedModel:
+        """Return the model that a stage serves.
+
+        Raises
+        ------
+        StageNotFound
+            If no model is published under this stage.
+        ModelUnavailable
+            If no version of it could ever be loaded.
+        """
+        manifest = self._manifests.current()
+        published = manifest.stages.get(stage)
+        if published is None:
+            self._stages.pop(stage, None)
+            stages = ", ".join(sorted(manifest.stages)) or "none"
+            raise StageNotFound(f"No model is published under the stage '{stage}'; there are: {stages}.")
+        kept = self._stages.setdefault(stage, LastGood(self._manifests.unavailable))
+        return kept.get(published, self._manifests.checked_at, lambda: self._take(published, stage))
+
+    def _take(self, published: PublishedModel, stage: str) -> LoadedModel:
+        key = published.prefix + "".join(entry.sha256 for entry in published.files.values())
+        if key not in self._artifacts:
+            files = read_files(self._objects, published.prefix, published.files)
+            model = self._load(published, files)
+            named = {each.prefix for each in self._manifests.current().stages.values()}
+            self._artifacts = {old: kept for old, kept in self._artifacts.items() if old.startswith(tuple(named))}
+            self._artifacts[key] = model, datetime.now(UTC)
+        model, loaded_at = self._artifacts[key]
+        return LoadedModel(published, model, stage, loaded_at)
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureTable:
+    """The features of every match of a snapshot.
+
+    `index` maps a match id to its row of `values` (float32, one column per name of `columns`) and
+    of `as_of` (milliseconds since 1970, UTC).
+    """
+
+    index: Mapping[str, int]
+    columns: tuple[str, ...]
+    values: Rows
+    as_of: Sequence[int]
+
+
+class SnapshotFile(Generic[T]):
+    """One file of the present snapshot as `parse` reads it, with the manifest that it belongs to."""
+
+    def __init__(
+        self, manifests: ManifestReader[SnapshotManifest], objects: ObjectStore, name: str, parse: Callable[[bytes], T]
+    ) -> None:
+        self._manifests = manifests
+        self._objects = objects
+        self._name = name
+        self._parse = parse
+        self._kept: LastGood[tuple[SnapshotManifest, T]] = LastGood(manifests.unavailable)
+
+    @property
+    def problem(self) -> MatchcastError | None:
+        """Say why the newest snapshot is not served, where it is not."""
+        return self._kept.problem or self._manifests.problem
+
+    def current(self) -> tuple[SnapshotManifest, T]:
+        """Return the newest good snapshot's manifest and the parsed file.
+
+        Raises
+        ------
+        SnapshotUnavailable
+            If no snapshot could ever be read.
+        """
+        manifest = self._manifests.current()
+
+        def load() -> tuple[SnapshotManifest, T]:
+            body = read_files(self._objects, manifest.prefix, manifest.files, (self._name,))[self._name]
+            return manifest, self._parse(body)
+
+        return self._kept.get(manifest, self._manifests.checked_at, load)
+
+
+class FeatureRows:
+    """The features of matches, as a model's signature wants them."""
+
+    def __init__(
+        self,
+        manifests: ManifestReader[SnapshotManifest],
+        objects: ObjectStore,
+        parse: Callable[[bytes], FeatureTable],
+    ) -> None:
+        self._file = SnapshotFile(manifests, objects, MATCH_FEATURES, parse)
+
+    @property
+    def problem(self) -> MatchcastError | None:
+        """Say why the newest snapshot is not in use, where it is not."""
+        return self._file.problem
+
+    def rows(self, match_ids: Iterable[str], names: Sequence[str]) -> dict[str, MatchRow]:
+        """Return the features `names`, in that order, of those matches that the snapshot has.
+
+        Raises
+        ------
+        SnapshotUnavailable
+            If no snapshot could ever be read, or it lacks a feature.
+        """
+        manifest, table = self._file.current()
+        if missing := [name for name in names if name not in table.columns]:
+            raise SnapshotUnavailable(
+                f"The present snapshot lacks features that this model needs ({', '.join(missing)}); "
+                "a snapshot of the model's own data has to be made."
+            )
+        found = {match_id: table.index[match_id] for match_id in match_ids if match_id in table.index}
+        picked = table.values[list(found.values())][:, [table.columns.index(name) for name in names]].tolist()
+        return {
+            match_id: MatchRow(values, datetime.fromtimestamp(table.as_of[row] / 1000, UTC), manifest.snapshot_id)
+            for (match_id, row), values in zip(found.items(), picked, strict=True)
+        }
+
+
+class MatchIds:
+    """The ids of the matches of the present snapshot, searched in place in one buffer of sorted lines."""
+
+    def __init__(self, manifests: ManifestReader[SnapshotManifest], objects: ObjectStore) -> None:
+        self._file = SnapshotFile(manifests, objects, MATCH_IDS, _sorted_lines)
+
+    @property
+    def problem(self) -> MatchcastError | None:
+        """Say why the newest snapshot is not in use, where it is not."""
+        return self._file.problem
+
+    def __contains__(self, match_id: object) -> bool:
+        _, lines = self._file.current()
+        return isinstance(match_id, str) and _has_line(lines, match_id.encode(errors="replace"))
+
+
+def _sorted_lines(body: bytes) -> bytes:
+    lines = body.split(b"\n")
+    if lines.pop() != b"" or any(before >= after for before, after in pairwise(lines)):
+        raise ManifestInvalid(f"{MATCH_IDS} is not a list of sorted lines.")
+    return body
+
+
+def _has_line(lines: bytes, wanted: bytes) -> bool:
+    """Tell whether `wanted` is one of the sorted lines, by bisection over the bytes."""
+    low, high = 0, len(lines)
+    while low < high:
+        start = lines.rfind(b"\n", low, (low + high) // 2) + 1 or low
+        end = lines.index(b"\n", start)
+        line = lines[start:end]
+        if line == wanted:
+            return True
+        if line < wanted:
+            low = end + 1
+        else:
+            high = start
+    return False

@@ -1,0 +1,100 @@
+"""Status, result and list of a tenant's tasks. Lifetimes are checked on every read, never left to the table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from matchcast.domain.prediction import Prediction
+from matchcast.domain.task import Task, TaskStatus
+from matchcast.errors import TaskGone, TaskNotFound, TaskOver
+from matchcast.ports import TaskStore
+
+_PAGE = 100
+_MAX_PAGES = 10
+"""A list request reads at most this many pages of 100 ids; a filter that finds less goes on with the cursor."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskPage:
+    """Some tasks, newest first, and the id after which the next page begins (None: there is none)."""
+
+    tasks: list[Task]
+    next_before: str | None
+
+
+class TrackTasks:
+    """Reads tasks for the tenant that owns them."""
+
+    def __init__(self, tasks: TaskStore, now: Callable[[], datetime]) -> None:
+        self._tasks = tasks
+        self._now = now
+
+    def status(self, tenant: str, task_id: str) -> Task:
+        """Return a task as its reader sees it now.
+
+        Raises
+        ------
+        TaskNotFound
+            If there is none, it is another tenant's, or it was forgotten.
+        TaskGone
+            If it expired within the last seven days.
+        """
+        now = self._now()
+        task = self._tasks.get_many([task_id]).get(task_id)
+        if task is None or task.tenant != tenant or not task.is_remembered_at(now):
+            raise TaskNotFound(f"There is no task {task_id}.")
+        if not task.is_readable_at(now):
+            raise TaskGone(f"The task {task_id} expired at {task.expires_at:%Y-%m-%dT%H:%M:%SZ}; submit it again.")
+        return self._seen(task, now)
+
+    def result(self, tenant: str, task_id: str) -> Prediction | Task:
+        """Return the prediction, or the task while it is queued.
+
+        Raises
+        ------
+        TaskOver
+            If the task failed, was cancelled or expired: there will be no result.
+        """
+        task = self.status(tenant, task_id)
+        if task.result is not None:
+            return task.result
+        if task.status is TaskStatus.QUEUED:
+            return task
+        reason = f": {task.error.detail}" if task.error else "."
+        raise TaskOver(f"The task {task_id} is {task.status}{reason}")
+
+    def list(
+        self,
+        tenant: str,
+        *,
+        before: str | None = None,
+        limit: int = 50,
+        status: TaskStatus | None = None,
+        match_id: str | None = None,
+    ) -> TaskPage:
+        """Return up to `limit` readable tasks of a tenant, newest first, older than the id `before`."""
+        now = self._now()
+        found: list[Task] = []
+        for _ in range(_MAX_PAGES):
+            wanted = _PAGE if status else min(_PAGE, limit - len(found))
+            ids = self._tasks.list_ids(tenant, before, wanted, match_id)
+            records = self._tasks.get_many(ids)
+            for task_id in ids:
+                before = task_id
+                # The index lags behind the table: an id without a record was deleted by its TTL.
+                task = records.get(task_id)
+                if task is None or not task.is_readable_at(now):
+                    continue
+                seen = self._seen(task, now)
+                if status in (None, seen.status):
+                    found.append(seen)
+                    if len(found) == limit:
+                        return TaskPage(found, next_before=before)
+            if len(ids) < wanted:
+                return TaskPage(found, next_before=None)
+        return TaskPage(found, next_before=before)
+
+    def _seen(self, task: Task, now: datetime) -> Task:
+        return task.model_copy(update={"status": task.status_at(now)})

@@ -1,0 +1,78 @@
+"""The lanes on SQS as the template makes them."""
+
+from __future__ import annotations
+
+import boto3
+import pytest
+
+from matchcast.adapters.sqs_lanes import SQSLanes
+from matchcast.domain.task import Priority
+from matchcast.errors import QueueUnavailable
+from matchcast.messages import decode
+from tests.support.tasks import a_task
+
+
+@pytest.fixture
+def lanes(aws: dict[str, str]) -> SQSLanes:
+    return SQSLanes(
+        boto3.client("sqs"),
+        {Priority.HIGH: aws["HighQueueUrl"], Priority.NORMAL: aws["NormalQueueUrl"]},
+        {Priority.HIGH: aws["HighDeadLetterQueueUrl"], Priority.NORMAL: aws["NormalDeadLetterQueueUrl"]},
+    )
+
+
+def received(url: str) -> list[dict[str, object]]:
+    answer = boto3.client("sqs").receive_message(QueueUrl=url, MessageAttributeNames=["All"], MaxNumberOfMessages=10)
+    return [dict(message) for message in answer.get("Messages", [])]
+
+
+@pytest.mark.parametrize(("priority", "queue"), [("high", "HighQueueUrl"), ("normal", "NormalQueueUrl")])
+def test_a_task_goes_into_the_lane_of_its_priority(
+    lanes: SQSLanes, aws: dict[str, str], priority: str, queue: str
+) -> None:
+    task = a_task(priority=priority)
+
+    lanes.send(task)
+
+    assert [decode(str(message["Body"])) for message in received(aws[queue])] == [task]
+
+
+def test_a_delayed_message_is_not_there_yet(lanes: SQSLanes, aws: dict[str, str]) -> None:
+    lanes.send(a_task(), delay_seconds=60)
+
+    assert received(aws["NormalQueueUrl"]) == []
+
+
+def test_a_message_that_is_tried_later_is_invisible_until_then(lanes: SQSLanes, aws: dict[str, str]) -> None:
+    lanes.send(a_task())
+    message = received(aws["NormalQueueUrl"])[0]
+
+    lanes.retry_later(Priority.NORMAL, str(message["ReceiptHandle"]), 0)
+    assert len(received(aws["NormalQueueUrl"])) == 1
+
+
+def test_a_dead_letter_keeps_its_body_and_says_its_cause(lanes: SQSLanes, aws: dict[str, str]) -> None:
+    lanes.bury(Priority.HIGH, "no json", "invalid-message", None)
+    lanes.bury(Priority.HIGH, "{}", "model-failed", "task-1")
+
+    letters = received(aws["HighDeadLetterQueueUrl"])
+
+    attributes = [
+        {name: value["StringValue"] for name, value in letter["MessageAttributes"].items()}  # type: ignore[attr-defined]
+        for letter in letters
+    ]
+    assert [letter["Body"] for letter in letters] == ["no json", "{}"]
+    assert attributes == [{"cause": "invalid-message"}, {"cause": "model-failed", "task_id": "task-1"}]
+
+
+def test_a_missing_queue_is_out_of_reach_and_no_crash(aws: dict[str, str]) -> None:
+    gone = dict.fromkeys(Priority, aws["HighQueueUrl"] + "-gone")
+    lanes = SQSLanes(boto3.client("sqs"), gone, gone)
+
+    for call in (
+        lambda: lanes.send(a_task()),
+        lambda: lanes.retry_later(Priority.HIGH, "receipt", 1),
+        lambda: lanes.bury(Priority.HIGH, "{}", "cause", None),
+    ):
+        with pytest.raises(QueueUnavailable):
+            call()

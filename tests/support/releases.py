@@ -1,0 +1,120 @@
+"""A small published model and snapshot in memory, served by the same readers as the real ones."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from matchcast.adapters.in_memory import InMemoryObjects
+from matchcast.domain.manifests import (
+    MODEL_MANIFEST_KEY,
+    SNAPSHOT_MANIFEST_KEY,
+    FileEntry,
+    ModelManifest,
+    PublishedModel,
+    SnapshotManifest,
+)
+from matchcast.domain.signature import Column, Signature
+from matchcast.errors import ModelFailed
+from matchcast.ports import Model
+from matchcast.use_cases.predictor import Predictor
+from matchcast.use_cases.releases import MATCH_FEATURES, MATCH_IDS, FeatureRows, FeatureTable, ManifestReader, Shelf
+from tests.support.tasks import MODEL, NOW
+
+if TYPE_CHECKING:
+    from matchcast.ports import Rows
+
+SIGNATURE = Signature(inputs=(Column(name="elo_difference", type="float"), Column(name="form", type="float")))
+SNAPSHOT_ID = "20260301T000000Z-0a1b2c3d"
+MATCHES = {f"e0-2026-03-{day:02d}-alder-birch": [10.0 * day, day / 10] for day in range(1, 29)}
+
+
+@dataclass
+class Logits:
+    """A model whose probabilities are the softmax of a linear map; it counts its calls and can break."""
+
+    weights: Rows
+    calls: list[int] = field(default_factory=list)
+    answer: Rows | None = None
+    broken: bool = False
+
+    def predict(self, rows: Rows) -> Rows:
+        """Return probabilities, shape (n, 3)."""
+        self.calls.append(len(rows))
+        if self.broken:
+            raise ModelFailed("the model is broken")
+        if self.answer is not None:
+            return np.repeat(self.answer, len(rows), axis=0)
+        powers = np.exp(rows @ self.weights)
+        softmax: Rows = (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
+        return softmax
+
+
+def published(version: str = "3") -> PublishedModel:
+    """Return a version whose artifact names it."""
+    body = json.dumps({"version": version}).encode()
+    return PublishedModel(
+        name="matchcast",
+        version=version,
+        run_id=f"run-{version}",
+        runtime="onnx",
+        prefix=f"models/matchcast/{version}/",
+        files={"model.onnx": FileEntry.of(body)},
+        signature=SIGNATURE,
+        metrics={"log_loss": 0.99},
+    )
+
+
+@dataclass
+class Release:
+    """Objects with a model manifest (stage champion) and a snapshot, and what reads them."""
+
+    objects: InMemoryObjects = field(default_factory=InMemoryObjects)
+    model: Logits = field(default_factory=lambda: Logits(np.array([[0.01, 0, -0.01], [0.1, 0, -0.1]], np.float32)))
+
+    def __post_init__(self) -> None:
+        one = published()
+        self.objects.put(one.prefix + "model.onnx", json.dumps({"version": one.version}).encode())
+        manifest = ModelManifest(release=1, published_at=NOW, stages={"champion": one})
+        self.objects.put(MODEL_MANIFEST_KEY, manifest.body())
+        features = json.dumps(MATCHES).encode()
+        ids = "".join(f"{match_id}\n" for match_id in sorted(MATCHES)).encode()
+        snapshot = SnapshotManifest(
+            snapshot_id=SNAPSHOT_ID,
+            created_at=NOW,
+            as_of=NOW,
+            prefix=f"snapshots/{SNAPSHOT_ID}/",
+            bookmaker="fonbet",
+            model=MODEL,
+            files={MATCH_FEATURES: FileEntry.of(features), MATCH_IDS: FileEntry.of(ids)},
+        )
+        self.objects.put(snapshot.prefix + MATCH_FEATURES, features)
+        self.objects.put(snapshot.prefix + MATCH_IDS, ids)
+        self.objects.put(SNAPSHOT_MANIFEST_KEY, snapshot.body())
+        self.models = ManifestReader(self.objects, MODEL_MANIFEST_KEY, ModelManifest, 30)
+        self.snapshots = ManifestReader(self.objects, SNAPSHOT_MANIFEST_KEY, SnapshotManifest, 30)
+
+    def load(self, _: PublishedModel, files: Mapping[str, bytes]) -> Model:
+        """Return the one model (a `ModelLoader`)."""
+        assert set(files) == {"model.onnx"}
+        return self.model
+
+    def predictor(self) -> Predictor:
+        """Return a predictor over this release."""
+        rows = FeatureRows(self.snapshots, self.objects, parse)
+        return Predictor(Shelf(self.models, self.objects, self.load), rows, lambda: NOW)
+
+
+def parse(body: bytes) -> FeatureTable:
+    """Read the features of `MATCHES`."""
+    content = json.loads(body)
+    return FeatureTable(
+        index={match_id: row for row, match_id in enumerate(content)},
+        columns=SIGNATURE.names,
+        values=np.array(list(content.values()), np.float32),
+        as_of=[int(NOW.timestamp() * 1000)] * len(content),
+    )

@@ -1,0 +1,128 @@
+"""On-demand inference by one invocation."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, ConnectTimeoutError, ReadTimeoutError
+
+from matchcast.adapters.lambda_inference import LambdaInference, problem_of
+from matchcast.domain.prediction import Prediction
+from matchcast.errors import (
+    DeadlineExceeded,
+    FieldError,
+    InferenceUnavailable,
+    InvalidRequest,
+    MatchcastError,
+    MatchNotFound,
+    StageNotFound,
+)
+from tests.support.tasks import a_prediction
+
+
+class Invoker:
+    """The one call of the Lambda client that the adapter makes."""
+
+    def __init__(self, answer: Any, *, seconds: float = 0, function_error: bool = False) -> None:
+        self.answer = answer
+        self.seconds = seconds
+        self.function_error = function_error
+        self.requests: list[dict[str, Any]] = []
+
+    def invoke(self, FunctionName: str, Payload: bytes) -> dict[str, Any]:  # noqa: N803
+        self.requests.append({"function": FunctionName, **json.loads(Payload)})
+        time.sleep(self.seconds)
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        failed = {"FunctionError": "Unhandled"} if self.function_error else {}
+        return {"Payload": io.BytesIO(json.dumps(self.answer).encode()), **failed}
+
+
+def ask(invoker: Invoker, *, within: float = 5.0) -> Prediction:
+    with ThreadPoolExecutor(1) as threads:
+        inference = LambdaInference(invoker, "inference", threads, lambda: datetime.now(UTC))  # type: ignore[arg-type]
+        return inference.predict(
+            stage="champion",
+            match_id="e0-2026-03-07-alder-birch",
+            features=None,
+            deadline=datetime.now(UTC) + timedelta(seconds=within),
+        )
+
+
+def test_the_question_is_handed_on_with_its_deadline_and_the_answer_comes_back() -> None:
+    prediction = a_prediction()
+    invoker = Invoker({"prediction": prediction.model_dump(mode="json")})
+
+    assert ask(invoker) == prediction
+    (request,) = invoker.requests
+    assert (request["function"], request["kind"], request["stage"]) == ("inference", "predict", "champion")
+    assert datetime.fromisoformat(request["deadline"]) > datetime.now(UTC)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MatchNotFound("no such match"),
+        StageNotFound("no such stage"),
+        InvalidRequest("wrong", [FieldError(pointer="/features/elo", detail="Send a number.")]),
+    ],
+)
+def test_a_problem_of_the_inference_is_raised_as_the_same_error(error: MatchcastError) -> None:
+    with pytest.raises(type(error)) as caught:
+        ask(Invoker({"problem": problem_of(error)}))
+
+    assert (caught.value.detail, caught.value.errors) == (error.detail, error.errors)
+
+
+def test_an_inference_that_is_slow_is_left_at_the_deadline() -> None:
+    with ThreadPoolExecutor(1) as threads:
+        invoker = Invoker({"prediction": {}}, seconds=0.5)
+        inference = LambdaInference(invoker, "inference", threads, lambda: datetime.now(UTC))  # type: ignore[arg-type]
+        started = time.monotonic()
+        deadline = datetime.now(UTC) + timedelta(seconds=0.05)
+
+        with pytest.raises(DeadlineExceeded):
+            inference.predict(stage="champion", match_id="m", features=None, deadline=deadline)
+
+        assert time.monotonic() - started < 0.4
+
+
+def test_past_the_deadline_nothing_is_invoked() -> None:
+    invoker = Invoker({"prediction": {}})
+
+    with pytest.raises(DeadlineExceeded):
+        ask(invoker, within=-1)
+
+    assert invoker.requests == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "function_error", "error"),
+    [
+        ({"errorMessage": "secret", "errorType": "KeyError"}, True, InferenceUnavailable),
+        (
+            ClientError({"Error": {"Code": "TooManyRequestsException", "Message": "slow down"}}, "Invoke"),
+            False,
+            InferenceUnavailable,
+        ),
+        (ConnectTimeoutError(endpoint_url="x"), False, InferenceUnavailable),
+        (ReadTimeoutError(endpoint_url="x"), False, DeadlineExceeded),
+        ({"problem": {"code": "of-tomorrow", "detail": "new", "errors": []}}, False, InferenceUnavailable),
+    ],
+)
+def test_an_inference_that_does_not_run_is_tried_once_and_shows_nothing_internal(
+    answer: Any, function_error: bool, error: type[MatchcastError]
+) -> None:
+    invoker = Invoker(answer, function_error=function_error)
+
+    with pytest.raises(error) as caught:
+        ask(invoker)
+
+    assert len(invoker.requests) == 1
+    assert "secret" not in caught.value.detail
