@@ -24,8 +24,8 @@ STACK_NAME_VARIABLE = "MATCHCAST_STACK_NAME"
 class Session(Protocol):
     """The part of a boto3 session that the tools use; `localstack_client`'s session has it too."""
 
-    def client(self, service_name: str) -> Any:
-        """Return a client of an AWS service."""
+    def client(self, service_name: str, **options: Any) -> Any:
+        """Return a client of an AWS service; `options` are those of boto3, such as `config`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +39,9 @@ class Stack:
     outputs: dict[str, str]
     session: Session
 
-    def client(self, service: str) -> Any:
-        """Return a client of an AWS service in this stack's account and Region."""
-        return self.session.client(service)
+    def client(self, service: str, **options: Any) -> Any:
+        """Return a client of an AWS service in this stack's account and Region; `options` are those of boto3."""
+        return self.session.client(service, **options)
 
     def output(self, name: str) -> str:
         """Return one output of the template.

@@ -5,12 +5,23 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Annotated, Any
 
-from aws_lambda_powertools.event_handler.openapi.params import Query
+from aws_lambda_powertools.event_handler.openapi.params import Header, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from matchcast.domain.signature import Signature
 
 Stage = Annotated[str, Query(description="The stage (a model alias) whose model answers.", examples=["champion"])]
+
+Prefer = Annotated[
+    str | None,
+    Header(
+        description=(
+            "`respond-async`: make it a task at once. `wait=N, respond-async`: wait N seconds (at most 28), then make "
+            "it a task. `wait=N`: wait no longer. A task needs the scope predictions/write."
+        ),
+        examples=["wait=5, respond-async"],
+    ),
+]
 
 
 class FeaturesRequest(BaseModel):

@@ -1,24 +1,30 @@
-"""Direct questions: one prediction, or what is known of a stage's model."""
+"""Direct questions: one prediction, one task, or what is known of a stage's model."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from functions.run_inference.schemas import ModelInfoRequest, PredictRequest
+from functions.run_inference.schemas import AnyRequest, ModelInfoRequest, PredictRequest, TaskRequest
 from matchcast import bootstrap
 from matchcast.adapters.lambda_inference import TOO_LATE, problem_of
+from matchcast.domain.prediction import Prediction
 from matchcast.domain.task import utc_now
 from matchcast.errors import DeadlineExceeded, MatchcastError, ModelUnavailable, ReleaseRefused
+from matchcast.messages import decode
 from matchcast.observability import MetricUnit, logger, metrics
 from matchcast.use_cases.predictor import Ask
 
 
-def answer(request: PredictRequest | ModelInfoRequest) -> dict[str, Any]:
+def answer(request: AnyRequest) -> dict[str, Any]:
     """Return the answer, or the problem under `problem`: an error is an answer here, not a crash."""
     try:
-        if isinstance(request, ModelInfoRequest):
-            return {"model": model_info(request.stage)}
-        return {"prediction": predict(request)}
+        match request:
+            case ModelInfoRequest():
+                return {"model": model_info(request.stage)}
+            case TaskRequest():
+                return {"prediction": run_task(request)}
+            case _:
+                return {"prediction": predict(request)}
     except MatchcastError as error:
         logger.warning("direct request failed", code=error.code, detail=error.detail)
         return {"problem": problem_of(error)}
@@ -29,7 +35,19 @@ def predict(request: PredictRequest) -> dict[str, Any]:
     if request.deadline is not None and utc_now() >= request.deadline:
         raise DeadlineExceeded(TOO_LATE)
     ask = Ask(request.match_id, request.features)
-    prediction = bootstrap.predictor().predict_one(request.stage, ask)
+    return measured(bootstrap.predictor().predict_one(request.stage, ask))
+
+
+def run_task(request: TaskRequest) -> dict[str, Any]:
+    """Return the prediction of a task after its final state was written."""
+    result = bootstrap.run_predictions().run_task(decode(request.message))
+    if isinstance(result, MatchcastError):
+        raise result
+    return measured(result)
+
+
+def measured(prediction: Prediction) -> dict[str, Any]:
+    """Return a prediction as JSON, and add its duration to the metrics."""
     seconds = prediction.duration_ms / 1000
     metrics.add_metric(name="prediction_duration_seconds", unit=MetricUnit.Seconds, value=seconds)
     return prediction.model_dump(mode="json")

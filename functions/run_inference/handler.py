@@ -7,13 +7,13 @@ from typing import Any
 from functions.run_inference.direct import answer
 from functions.run_inference.receive import predict_receive
 from functions.run_inference.schemas import DirectRequest
-from matchcast.observability import logger, metrics
+from matchcast.observability import flushed_metrics, logger
 
 
 @logger.inject_lambda_context
-@metrics.log_metrics
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:  # noqa: ARG001
     """Return the failures of a receive, or the answer to a direct question."""
-    if "Records" in event:
-        return predict_receive(event["Records"])
-    return answer(DirectRequest.validate_python(event))
+    with flushed_metrics():
+        if "Records" in event:
+            return predict_receive(event["Records"])
+        return answer(DirectRequest.validate_python(event))

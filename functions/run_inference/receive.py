@@ -22,6 +22,7 @@ def predict_receive(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
                 receipt_handle=record["receiptHandle"],
                 body=record["body"],
                 lane=lanes[record["eventSourceARN"].rsplit(":", 1)[-1]],
+                receive_count=int(record["attributes"]["ApproximateReceiveCount"]),
             )
             for record in records
         ]

@@ -27,9 +27,16 @@ class ModelInfoRequest(BaseModel):
 
     kind: Literal["model_info"]
     stage: str
-    deadline: datetime | None = None
 
 
-DirectRequest: TypeAdapter[PredictRequest | ModelInfoRequest] = TypeAdapter(
-    Annotated[PredictRequest | ModelInfoRequest, Field(discriminator="kind")]
-)
+class TaskRequest(BaseModel):
+    """One task, by its message, whose asker waits; its final state is written whoever waits."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["task"]
+    message: str
+
+
+AnyRequest = PredictRequest | TaskRequest | ModelInfoRequest
+DirectRequest: TypeAdapter[AnyRequest] = TypeAdapter(Annotated[AnyRequest, Field(discriminator="kind")])

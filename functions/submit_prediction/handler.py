@@ -9,15 +9,18 @@ from aws_lambda_powertools.event_handler import Response
 from functions.submit_prediction.schemas import SubmitRequest
 from matchcast import bootstrap
 from matchcast.http.api import Api, serve
+from matchcast.http.contract import WRITE, answers
 from matchcast.http.envelope import TaskEnvelope, accepted
+from matchcast.http.idempotency import Key, idempotency_key
 
 api = Api()
 
 
-@api.post("/predict/async/")
-def submit(body: SubmitRequest) -> Response[TaskEnvelope]:
+@api.post("/predict/async/", security=WRITE, responses=answers(202, 400, 403, 404, 429, 503, model=TaskEnvelope))
+def submit(body: SubmitRequest, key: Key = None) -> Response[TaskEnvelope]:
     """Accept a prediction for later and say where to ask for it."""
-    task = bootstrap.submit_prediction()(api.tenant(bootstrap.tenant_claim()), body.submission())
+    once = idempotency_key(key, "POST /predict/async/", body.model_dump(mode="json"))
+    task, _ = bootstrap.submit_prediction()(api.tenant(bootstrap.tenant_claim()), body.submission(), once)
     return accepted(task, bootstrap.lane_speed().retry_after(task.priority))
 
 

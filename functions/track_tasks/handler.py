@@ -11,18 +11,23 @@ from matchcast import bootstrap
 from matchcast.domain.prediction import Prediction
 from matchcast.domain.task import TaskStatus
 from matchcast.http.api import Api, serve
+from matchcast.http.contract import READ, WRITE, answers
+from matchcast.http.cursors import CURSOR_PATTERN, MAX_CURSOR_LENGTH
 from matchcast.http.envelope import TaskEnvelope, TaskList, accepted, envelope
+from matchcast.http.idempotency import Key, idempotency_key
 
 api = Api()
+RESULT_ANSWERS = answers(200, model=Prediction) | answers(202, 404, 409, 410, 503, model=TaskEnvelope)
+RETRY_ANSWERS = answers(202, 400, 403, 404, 409, 410, 429, 503, model=TaskEnvelope)
 
 
-@api.get("/monitoring/task_status/<task_id>")
+@api.get("/monitoring/task_status/<task_id>", security=READ, responses=answers(200, 404, 410, 503))
 def task_status(task_id: str) -> TaskEnvelope:
     """Return a task."""
     return envelope(bootstrap.track_tasks().status(tenant(), task_id))
 
 
-@api.get("/results/<task_id>")
+@api.get("/results/<task_id>", security=READ, responses=RESULT_ANSWERS)
 def task_result(task_id: str) -> Response[Prediction | TaskEnvelope]:
     """Return the prediction alone, or 202 while it is not there."""
     result = bootstrap.track_tasks().result(tenant(), task_id)
@@ -31,12 +36,15 @@ def task_result(task_id: str) -> Response[Prediction | TaskEnvelope]:
     return accepted(result, bootstrap.lane_speed().retry_after(result.priority))
 
 
-@api.get("/predict/async/")
+@api.get("/predict/async/", security=READ, responses=answers(200, 404, 503))
 def list_tasks(
     status: Annotated[TaskStatus | None, Query(description="Only tasks in this state.")] = None,
     match_id: Annotated[str | None, Query(description="Only tasks of this match.")] = None,
     limit: Annotated[int, Query(ge=1, le=100, description="Tasks a page.")] = 50,
-    cursor: Annotated[str | None, Query(description="`next_cursor` of the page before.")] = None,
+    cursor: Annotated[
+        str | None,
+        Query(pattern=CURSOR_PATTERN, max_length=MAX_CURSOR_LENGTH, description="`next_cursor` of the page before."),
+    ] = None,
 ) -> TaskList:
     """Return the tenant's tasks, newest first."""
     owner = tenant()
@@ -45,6 +53,20 @@ def list_tasks(
     page = bootstrap.track_tasks().list(owner, before=before, limit=limit, status=status, match_id=match_id)
     following = bootstrap.cursors().seal(page.next_before, bound_to) if page.next_before else None
     return TaskList(items=[envelope(task) for task in page.tasks], next_cursor=following)
+
+
+@api.delete("/predict/async/<task_id>", security=WRITE, responses=answers(200, 403, 404, 409, 410, 503))
+def cancel_task(task_id: str) -> TaskEnvelope:
+    """Cancel a queued task; cancelling it again changes nothing."""
+    return envelope(bootstrap.track_tasks().cancel(tenant(), task_id))
+
+
+@api.post("/predict/async/<task_id>/retry", security=WRITE, responses=RETRY_ANSWERS)
+def retry_task(task_id: str, key: Key = None) -> Response[TaskEnvelope]:
+    """Submit the request of a task that ended without a result once more, as a new task."""
+    once = idempotency_key(key, "POST /predict/async/{task_id}/retry", task_id)
+    task = bootstrap.retry_task()(tenant(), task_id, once)
+    return accepted(task, bootstrap.lane_speed().retry_after(task.priority))
 
 
 def tenant() -> str:

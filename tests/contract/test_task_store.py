@@ -8,7 +8,8 @@ from datetime import timedelta
 import boto3
 import pytest
 
-from matchcast.adapters.dynamodb_tasks import DynamoDBSpeeds, DynamoDBTasks
+from matchcast.adapters.dynamodb_records import DynamoDBSpeeds
+from matchcast.adapters.dynamodb_tasks import DynamoDBTasks
 from matchcast.adapters.in_memory import InMemorySpeeds, InMemoryTasks
 from matchcast.domain.task import Priority, Task, TaskError, TaskStatus
 from matchcast.errors import StorageUnavailable

@@ -9,30 +9,33 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from matchcast.domain.manifests import MODEL_MANIFEST_KEY, SNAPSHOT_MANIFEST_KEY, ModelManifest, SnapshotManifest
 from matchcast.domain.task import Priority, utc_now
 from matchcast.settings import (
+    AcceptTaskSettings,
     CursorSettings,
     DataSettings,
     HttpSettings,
     PredictNowSettings,
     RunInferenceSettings,
-    SubmitPredictionSettings,
+    ServePredictionsSettings,
     TaskSettings,
-    TrackTasksSettings,
 )
 
 if TYPE_CHECKING:
+    from matchcast.adapters.dynamodb_tasks import DynamoDBTasks
     from matchcast.http.cursors import Cursors
-    from matchcast.ports import ObjectStore, PredictionQueue, TaskStore
+    from matchcast.ports import ObjectStore, PredictionQueue
     from matchcast.use_cases.lane_speed import LaneSpeed
     from matchcast.use_cases.predict_now import PredictNow
     from matchcast.use_cases.predictor import Predictor
     from matchcast.use_cases.releases import ManifestReader, Shelf
+    from matchcast.use_cases.retry_task import RetryTask
     from matchcast.use_cases.run_predictions import RunPredictions
+    from matchcast.use_cases.serve_snapshot import ServeSnapshot
     from matchcast.use_cases.submit_prediction import SubmitPrediction
     from matchcast.use_cases.track_tasks import TrackTasks
 
@@ -86,8 +89,8 @@ def snapshots() -> ManifestReader[SnapshotManifest]:
 
 
 @cache
-def tasks() -> TaskStore:
-    """Return the tasks table."""
+def tasks() -> DynamoDBTasks:
+    """Return the tasks table and its index."""
     from matchcast.adapters.dynamodb_tasks import DynamoDBTasks
 
     settings = TaskSettings()
@@ -97,7 +100,7 @@ def tasks() -> TaskStore:
 @cache
 def lane_speed() -> LaneSpeed:
     """Return what is known of the lanes' speed."""
-    from matchcast.adapters.dynamodb_tasks import DynamoDBSpeeds
+    from matchcast.adapters.dynamodb_records import DynamoDBSpeeds
     from matchcast.use_cases.lane_speed import LaneSpeed
 
     return LaneSpeed(DynamoDBSpeeds(_dynamodb(), TaskSettings().tasks_table_name))
@@ -113,44 +116,73 @@ def cursors() -> Cursors:
 
 @cache
 def submit_prediction() -> SubmitPrediction:
-    """Return the use case of submit_prediction."""
+    """Return the use case of submit_prediction, which every way of making a task shares."""
+    from matchcast.adapters.dynamodb_records import DynamoDBKeys
     from matchcast.adapters.sqs_lanes import SQSLanes
+    from matchcast.use_cases.accept_task import AcceptTask
+    from matchcast.use_cases.open_tasks import OpenTasks
     from matchcast.use_cases.releases import MatchIds
     from matchcast.use_cases.submit_prediction import SubmitPrediction
 
-    settings = SubmitPredictionSettings()
+    settings = AcceptTaskSettings()
+    lanes = SQSLanes(
+        client("sqs"), {Priority.HIGH: settings.high_queue_url, Priority.NORMAL: settings.normal_queue_url}
+    )
+    keys = DynamoDBKeys(_dynamodb(), settings.tasks_table_name)
     return SubmitPrediction(
-        tasks=tasks(),
-        lanes=SQSLanes(
-            client("sqs"), {Priority.HIGH: settings.high_queue_url, Priority.NORMAL: settings.normal_queue_url}
-        ),
+        accept=AcceptTask(tasks=tasks(), lanes=lanes, keys=keys, now=utc_now),
         models=models(),
         matches=MatchIds(snapshots(), objects()),
-        now=utc_now,
+        open_tasks=OpenTasks(
+            tasks=tasks(), index=tasks(), speed=lane_speed(), limit=settings.max_open_tasks, now=utc_now
+        ),
         lifetime=timedelta(seconds=settings.task_lifetime_seconds),
     )
 
 
 @cache
 def track_tasks() -> TrackTasks:
-    """Return the use case of track_tasks."""
+    """Return what reads and cancels tasks."""
     from matchcast.use_cases.track_tasks import TrackTasks
 
-    TrackTasksSettings()  # fails at once where the template forgot something
-    return TrackTasks(tasks(), utc_now)
+    return TrackTasks(tasks(), tasks(), utc_now)
+
+
+@cache
+def retry_task() -> RetryTask:
+    """Return what tries tasks again."""
+    from matchcast.use_cases.retry_task import RetryTask
+
+    return RetryTask(track_tasks(), submit_prediction())
 
 
 @cache
 def predict_now() -> PredictNow:
     """Return the use case of predict_now."""
+    from matchcast.adapters.dynamodb_records import DynamoDBResults
     from matchcast.adapters.lambda_inference import LambdaInference
     from matchcast.use_cases.predict_now import PredictNow
+    from matchcast.use_cases.result_cache import CachedResults
 
     settings = PredictNowSettings()
     # One attempt: the SDK would run the model again for every retry.
     invoker = client("lambda", read_timeout=30, retries={"total_max_attempts": 1})
     threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="inference")
-    return PredictNow(LambdaInference(invoker, settings.run_inference_function_name, threads, utc_now))
+    results = CachedResults(
+        cache=DynamoDBResults(_dynamodb(), settings.tasks_table_name),
+        models=models(),
+        snapshots=snapshots(),
+        now=utc_now,
+        lifetime=timedelta(seconds=settings.prediction_cache_ttl),
+        count=_count_cache,
+    )
+    return PredictNow(
+        inference=LambdaInference(invoker, settings.run_inference_function_name, threads, utc_now),
+        results=results,
+        # Made when the first request wants a task: most never do.
+        submit=submit_prediction,
+        now=utc_now,
+    )
 
 
 @cache
@@ -181,6 +213,7 @@ def predictor() -> Predictor:
 @cache
 def run_predictions() -> RunPredictions:
     """Return the worker of run_inference."""
+    from matchcast.use_cases.circuit_breaker import CircuitBreaker
     from matchcast.use_cases.run_predictions import RunPredictions
 
     settings = RunInferenceSettings()
@@ -189,6 +222,7 @@ def run_predictions() -> RunPredictions:
         tasks=tasks(),
         lanes=_lanes_with_dead_letters(settings),
         threads=ThreadPoolExecutor(settings.write_concurrency, thread_name_prefix="writes"),
+        breaker=CircuitBreaker(),
         now=utc_now,
         max_attempts=settings.max_attempts,
     )
@@ -200,6 +234,23 @@ def lanes_by_queue_name() -> dict[str, Priority]:
     settings = RunInferenceSettings()
     urls = {Priority.HIGH: settings.high_queue_url, Priority.NORMAL: settings.normal_queue_url}
     return {url.rsplit("/", 1)[-1]: lane for lane, url in urls.items()}
+
+
+@cache
+def serve_predictions_settings() -> ServePredictionsSettings:
+    """Return the settings of serve_predictions."""
+    return ServePredictionsSettings()
+
+
+@cache
+def serve_snapshot() -> ServeSnapshot:
+    """Return the use case of serve_predictions."""
+    from matchcast.adapters.parquet_snapshot import parse_snapshot
+    from matchcast.use_cases.serve_snapshot import ServeSnapshot
+
+    settings = serve_predictions_settings()
+    parse = partial(parse_snapshot, bookmaker=settings.odds_bookmaker)
+    return ServeSnapshot(snapshots(), objects(), parse, utc_now, settings.snapshot_stale_seconds)
 
 
 @cache
@@ -218,6 +269,12 @@ def _lanes_with_dead_letters(settings: RunInferenceSettings) -> PredictionQueue:
             Priority.NORMAL: settings.normal_dead_letter_queue_url,
         },
     )
+
+
+def _count_cache(what: str) -> None:
+    from matchcast.observability import MetricUnit, metrics
+
+    metrics.add_metric(name=f"cache_{what}_total", unit=MetricUnit.Count, value=1)
 
 
 def _secret(name: str) -> Callable[[], bytes]:

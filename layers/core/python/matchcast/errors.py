@@ -4,7 +4,9 @@ The tree::
 
     MatchcastError
     ├── InvalidRequest            422  the caller's fields are wrong; `errors` says which
+    ├── KeyMalformed              400  the Idempotency-Key header is no key
     ├── TenantMissing             403  the token lacks the tenant claim
+    ├── ScopeMissing              403  the token lacks a scope that this way of asking needs
     ├── NotFound                  404
     │   ├── RouteNotFound
     │   ├── MatchNotFound
@@ -14,6 +16,7 @@ The tree::
     ├── MethodNotAllowed          405
     ├── Conflict                  409
     │   └── TaskOver                   the task ended without a result
+    ├── TooManyTasks              429  the tenant has as many open tasks as it may have
     ├── TaskGone                  410  the task was readable once and has expired
     ├── UnsupportedMediaType      415  the body is not sent as JSON
     ├── Transient                 503  trying again may help
@@ -64,16 +67,30 @@ class FieldError:
 
 
 class MatchcastError(Exception):
-    """An error with a stable `code`, an HTTP `status`, a `title` and, where fields are wrong, `errors`."""
+    """An error with a stable `code`, an HTTP `status`, a `title` and, where fields are wrong, `errors`.
+
+    `detail` is for logs and operators. `public_detail` is what a client may read: for faults behind the
+    service that is `public`, because their details name buckets, keys and tables.
+    """
 
     code: ClassVar[str] = "internal-error"
     status: ClassVar[int] = 500
     title: ClassVar[str] = "Internal error"
+    public: ClassVar[str] = ""
 
     def __init__(self, detail: str, errors: Sequence[FieldError] = ()) -> None:
         super().__init__(detail)
         self.detail = detail
         self.errors = tuple(errors)
+
+    @property
+    def public_detail(self) -> str:
+        """Return what a client may read of this error: nothing internal."""
+        if self.public:
+            return self.public
+        if self.status < 500:
+            return self.detail
+        return "The service could not answer. The request_id helps its operators to find out why."
 
 
 class InvalidRequest(MatchcastError):
@@ -90,6 +107,34 @@ class TenantMissing(MatchcastError):
     code = "tenant-missing"
     status = 403
     title = "Token without a tenant"
+
+
+class KeyMalformed(MatchcastError):
+    """The Idempotency-Key header is not a key of 1 to 255 visible ASCII characters."""
+
+    code = "idempotency-key-malformed"
+    status = 400
+    title = "Malformed Idempotency-Key"
+
+
+class ScopeMissing(MatchcastError):
+    """The token may not do this; it lacks a scope."""
+
+    code = "scope-missing"
+    status = 403
+    title = "Token without the scope"
+
+
+class TooManyTasks(MatchcastError):
+    """The tenant has as many open tasks as it may have; some have to end first."""
+
+    code = "too-many-tasks"
+    status = 429
+    title = "Too many open tasks"
+
+    def __init__(self, detail: str, retry_after: int) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
 
 
 class NotFound(MatchcastError):
@@ -190,30 +235,35 @@ class ModelUnavailable(Transient):
     """No model could be loaded yet."""
 
     code = "model-unavailable"
+    public = "No model can be loaded at present. Try again in a moment."
 
 
 class SnapshotUnavailable(Transient):
     """No snapshot could be loaded yet."""
 
     code = "snapshot-unavailable"
+    public = "No snapshot of matches can be read at present. Try again in a moment."
 
 
 class StorageUnavailable(Transient):
     """The tasks table or the data bucket did not answer."""
 
     code = "storage-unavailable"
+    public = "The storage did not answer. Nothing was changed; try again in a moment."
 
 
 class QueueUnavailable(Transient):
     """The queue did not take the message."""
 
     code = "queue-unavailable"
+    public = "The queue did not take the task. Nothing was accepted; try again in a moment."
 
 
 class InferenceUnavailable(Transient):
     """The inference function could not be run."""
 
     code = "inference-unavailable"
+    public = "The prediction could not be run at present. Try again in a moment."
 
 
 class ModelFailed(MatchcastError):
@@ -222,6 +272,7 @@ class ModelFailed(MatchcastError):
     code = "model-failed"
     status = 503
     title = "The model failed"
+    public = "The model gave no usable answer for this input. The same request will fail again."
 
 
 class DeadlineExceeded(MatchcastError):
@@ -230,6 +281,7 @@ class DeadlineExceeded(MatchcastError):
     code = "deadline-exceeded"
     status = 504
     title = "Deadline exceeded"
+    public = "The prediction did not finish in time. Ask again, or submit it to /predict/async/."
 
 
 class ReleaseRefused(MatchcastError):
@@ -244,12 +296,14 @@ class DigestMismatch(ReleaseRefused):
     """A file's SHA-256 or size is not the one that its manifest names."""
 
     code = "digest-mismatch"
+    public = "A published file is not the one that was announced; the last good release is served."
 
 
 class ManifestInvalid(ReleaseRefused):
     """A manifest is missing, is not JSON, or has another schema version."""
 
     code = "manifest-invalid"
+    public = "The newest release cannot be read; the last good release is served."
 
 
 class ReleaseRaceLost(ReleaseRefused):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
 
-__all__ = ["MetricUnit", "count_requests", "logger", "metrics"]
+__all__ = ["MetricUnit", "count_requests", "flushed_metrics", "logger", "metrics"]
 
 NAMESPACE = "matchcast"
 
@@ -22,3 +25,13 @@ def count_requests(source: str, stage: str, outcome: str, count: int = 1) -> Non
         metric.add_dimension(name="source", value=source)
         metric.add_dimension(name="stage", value=stage)
         metric.add_dimension(name="outcome", value=outcome)
+
+
+@contextmanager
+def flushed_metrics() -> Iterator[None]:
+    """Write the metrics of one invocation at its end; without any there is nothing to write."""
+    try:
+        yield
+    finally:
+        if metrics.provider.metric_set:
+            metrics.flush_metrics()

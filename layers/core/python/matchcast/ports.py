@@ -44,8 +44,44 @@ class TaskStore(Protocol):
         Returns the new count, or None if the task is over. A missing record is written as queued.
         """
 
+    def reopen(self, task: Task) -> bool:
+        """Write a failed task as queued again, in the generation after; False if it is in another state."""
+
+
+class TaskIndex(Protocol):
+    """The tenant index of the tasks table."""
+
     def list_ids(self, tenant: str, before: str | None, limit: int, match_id: str | None = None) -> Sequence[str]:
         """Return up to `limit` ids of a tenant's tasks, newest first, older than the id `before`."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRecord:
+    """What an idempotency key stands for: the task, and the fingerprint of the request that made it."""
+
+    task_id: str
+    fingerprint: str
+    created_at: datetime
+
+
+class IdempotencyKeys(Protocol):
+    """The keys that clients sent, each kept per tenant as long as its task."""
+
+    def find(self, tenant: str, key: str, now: datetime) -> KeyRecord | None:
+        """Return the record of a key that has not expired, read consistently."""
+
+    def claim(self, tenant: str, key: str, record: KeyRecord, expires_at: datetime) -> bool:
+        """Put a record unless the key has one that has not expired at the new one's creation; False if it has."""
+
+
+class ResultCache(Protocol):
+    """On-demand predictions of matches, by match and run."""
+
+    def find(self, match_id: str, run_id: str, now: datetime) -> Prediction | None:
+        """Return a prediction that has not expired."""
+
+    def keep(self, prediction: Prediction, expires_at: datetime) -> None:
+        """Keep a prediction of a match."""
 
 
 class PredictionQueue(Protocol):
@@ -153,6 +189,12 @@ class Inference(Protocol):
             What the caller got wrong.
         DeadlineExceeded, Transient, ModelFailed
             What the service could not do.
+        """
+
+    def run_task(self, task: Task, *, wait_until: datetime) -> Prediction:
+        """Have a task predicted and its final state written; return the prediction if it comes in time.
+
+        The inference goes on after `wait_until`. Raises what `predict` raises.
         """
 
     def model_info(self, *, stage: str, deadline: datetime) -> Mapping[str, Any]:

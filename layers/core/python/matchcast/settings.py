@@ -63,27 +63,34 @@ class ServePredictionsSettings(HttpSettings, DataSettings, CursorSettings):
     )
 
 
-class PredictNowSettings(HttpSettings):
-    """predict_now."""
-
-    run_inference_function_name: str = Field(description="The inference function, with its alias where it has one.")
-    sync_deadline_seconds: float = Field(
-        default=28,
-        gt=0,
-        le=29,
-        description="How long after its arrival an on-demand request is answered.",
-    )
-
-
-class SubmitPredictionSettings(HttpSettings, DataSettings, TaskSettings, QueueSettings):
-    """submit_prediction."""
+class AcceptTaskSettings(HttpSettings, DataSettings, TaskSettings, QueueSettings):
+    """Every function that accepts tasks."""
 
     task_lifetime_seconds: int = Field(
         default=86_400, ge=60, description="How long a task stays readable; then 410 for seven days, then 404."
     )
+    max_open_tasks: int = Field(
+        default=10_000, ge=1, description="How many open tasks a tenant may have before submissions get 429."
+    )
 
 
-class TrackTasksSettings(HttpSettings, TaskSettings, CursorSettings):
+class PredictNowSettings(AcceptTaskSettings):
+    """predict_now."""
+
+    run_inference_function_name: str = Field(description="The inference function, with its alias where it has one.")
+    sync_deadline_seconds: float = Field(
+        default=28, gt=0, le=29, description="How long after its arrival an on-demand request is answered."
+    )
+    prediction_cache_ttl: int = Field(
+        default=3600, ge=0, description="How many seconds an on-demand prediction of a match is kept; 0 keeps none."
+    )
+
+
+class SubmitPredictionSettings(AcceptTaskSettings):
+    """submit_prediction."""
+
+
+class TrackTasksSettings(AcceptTaskSettings, CursorSettings):
     """track_tasks."""
 
 

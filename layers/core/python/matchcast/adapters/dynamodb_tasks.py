@@ -1,11 +1,7 @@
 """The tasks table on DynamoDB: every write is one conditional request.
 
-Items (`pk`, `sk`):
-
-- `task#<task_id>`, `task`: a task. `tenant_shard` puts it into the tenant index, spread over several
-  keys so that one busy tenant does not heat one partition; `ttl` is when DynamoDB may delete it.
-- `lane#<priority>`, `speed`: how long tasks of a lane lately took.
-
+A task is the item `task#<task_id>`, `task`. Its `tenant_shard` puts it into the tenant index, spread over
+several keys so that one busy tenant does not heat one partition; `ttl` is when DynamoDB may delete it.
 The index holds only what never changes, so that the final write does not touch it.
 """
 
@@ -21,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from matchcast.adapters.aws_errors import error_code, unavailable_as
-from matchcast.domain.task import GONE_FOR, Priority, Task, TaskStatus
+from matchcast.domain.task import GONE_FOR, Task, TaskStatus
 from matchcast.errors import StorageUnavailable
 
 if TYPE_CHECKING:
@@ -39,7 +35,7 @@ Item = dict[str, Any]
 
 
 class DynamoDBTasks:
-    """A `TaskStore` on one table."""
+    """A `TaskStore` and its `TaskIndex` on one table."""
 
     def __init__(self, client: DynamoDBClient, table: str, shards: int) -> None:
         self._client = client
@@ -94,6 +90,20 @@ class DynamoDBTasks:
                     return None
                 raise
         return int(answer["Attributes"]["attempts"]["N"])
+
+    def reopen(self, task: Task) -> bool:
+        """Write a failed task as queued again, in the generation after; False if it is in another state."""
+        item = self._item(task)
+        return self._write(
+            self._client.put_item,
+            Item=item,
+            ConditionExpression="#status = :failed AND generation = :before",
+            ExpressionAttributeNames={"#status": "status"},
+            ExpressionAttributeValues={
+                ":failed": {"S": TaskStatus.FAILED},
+                ":before": {"N": str(task.generation - 1)},
+            },
+        )
 
     def list_ids(self, tenant: str, before: str | None, limit: int, match_id: str | None = None) -> Sequence[str]:
         """Return up to `limit` ids of a tenant's tasks, newest first, older than the id `before`."""
@@ -165,31 +175,8 @@ class DynamoDBTasks:
         return item
 
 
-class DynamoDBSpeeds:
-    """`LaneSpeeds` in the tasks table."""
-
-    def __init__(self, client: DynamoDBClient, table: str) -> None:
-        self._client = client
-        self._table = table
-
-    def read(self, lane: Priority) -> float | None:
-        """Return the seconds, or None where nothing is known."""
-        with unavailable_as(StorageUnavailable, f"The tasks table {self._table}"):
-            item = self._client.get_item(TableName=self._table, Key=_lane_key(lane)).get("Item")
-        return float(item["seconds"]["N"]) if item else None
-
-    def write(self, lane: Priority, seconds: float) -> None:
-        """Publish the seconds."""
-        with unavailable_as(StorageUnavailable, f"The tasks table {self._table}"):
-            self._client.put_item(TableName=self._table, Item={**_lane_key(lane), "seconds": {"N": f"{seconds:.3f}"}})
-
-
 def _key(task_id: str) -> Item:
     return {"pk": {"S": f"task#{task_id}"}, "sk": {"S": "task"}}
-
-
-def _lane_key(lane: Priority) -> Item:
-    return {"pk": {"S": f"lane#{lane}"}, "sk": {"S": "speed"}}
 
 
 def _sets(attributes: Item) -> tuple[str, dict[str, str], Item]:

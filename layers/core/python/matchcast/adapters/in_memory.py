@@ -6,10 +6,12 @@ import hashlib
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
+from matchcast.domain.prediction import Prediction
 from matchcast.domain.task import Priority, Task, TaskStatus
 from matchcast.messages import encode
-from matchcast.ports import StoredObject
+from matchcast.ports import KeyRecord, StoredObject
 
 
 class InMemoryObjects:
@@ -48,7 +50,7 @@ class InMemoryObjects:
 
 
 class InMemoryTasks:
-    """A `TaskStore` in a dictionary."""
+    """A `TaskStore` and its `TaskIndex` in a dictionary."""
 
     def __init__(self) -> None:
         self._tasks: dict[str, Task] = {}
@@ -81,6 +83,15 @@ class InMemoryTasks:
             present = self._tasks.get(task.task_id, task)
             self._tasks[task.task_id] = present.model_copy(update={"attempts": present.attempts + 1})
             return present.attempts + 1
+
+    def reopen(self, task: Task) -> bool:
+        """Write a failed task as queued again, in the generation after; False if it is in another state."""
+        with self._lock:
+            present = self._tasks.get(task.task_id)
+            if present is None or present.status is not TaskStatus.FAILED or present.generation != task.generation - 1:
+                return False
+            self._tasks[task.task_id] = task
+            return True
 
     def list_ids(self, tenant: str, before: str | None, limit: int, match_id: str | None = None) -> Sequence[str]:
         """Return up to `limit` ids of a tenant's tasks, newest first, older than the id `before`."""
@@ -144,6 +155,43 @@ class InMemorySpeeds(dict[Priority, float]):
     def write(self, lane: Priority, seconds: float) -> None:
         """Keep the seconds."""
         self[lane] = seconds
+
+
+class InMemoryKeys:
+    """`IdempotencyKeys` in a dictionary."""
+
+    def __init__(self) -> None:
+        self._records: dict[tuple[str, str], tuple[KeyRecord, datetime]] = {}
+        self._lock = threading.Lock()
+
+    def find(self, tenant: str, key: str, now: datetime) -> KeyRecord | None:
+        """Return the record of a key that has not expired."""
+        record, expires_at = self._records.get((tenant, key), (None, now))
+        return record if expires_at > now else None
+
+    def claim(self, tenant: str, key: str, record: KeyRecord, expires_at: datetime) -> bool:
+        """Put a record unless the key has one that has not expired at the new one's creation; False if it has."""
+        with self._lock:
+            if self.find(tenant, key, record.created_at) is not None:
+                return False
+            self._records[tenant, key] = (record, expires_at)
+            return True
+
+
+class InMemoryResults:
+    """A `ResultCache` in a dictionary."""
+
+    def __init__(self) -> None:
+        self._results: dict[tuple[str | None, str], tuple[Prediction, datetime]] = {}
+
+    def find(self, match_id: str, run_id: str, now: datetime) -> Prediction | None:
+        """Return a prediction that has not expired."""
+        prediction, expires_at = self._results.get((match_id, run_id), (None, now))
+        return prediction if expires_at > now else None
+
+    def keep(self, prediction: Prediction, expires_at: datetime) -> None:
+        """Keep a prediction of a match."""
+        self._results[prediction.match_id, prediction.model.run_id] = (prediction, expires_at)
 
 
 def _etag(body: bytes) -> str:

@@ -16,7 +16,9 @@ from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
 
 from matchcast.adapters.aws_errors import error_code
 from matchcast.domain.prediction import Prediction
+from matchcast.domain.task import Task
 from matchcast.errors import DeadlineExceeded, FieldError, InferenceUnavailable, MatchcastError
+from matchcast.messages import encode
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
@@ -39,8 +41,19 @@ class LambdaInference:
         self, *, stage: str, match_id: str | None, features: Mapping[str, Any] | None, deadline: datetime
     ) -> Prediction:
         """Return a prediction before the deadline, with one attempt."""
-        request = {"kind": "predict", "stage": stage, "match_id": match_id, "features": features}
+        request = {
+            "kind": "predict",
+            "stage": stage,
+            "match_id": match_id,
+            "features": features,
+            "deadline": deadline.isoformat(),
+        }
         return Prediction.model_validate(self._ask(request, deadline)["prediction"])
+
+    def run_task(self, task: Task, *, wait_until: datetime) -> Prediction:
+        """Have a task predicted and its final state written; return the prediction if it comes in time."""
+        answer = self._ask({"kind": "task", "message": encode(task)}, wait_until)
+        return Prediction.model_validate(answer["prediction"])
 
     def model_info(self, *, stage: str, deadline: datetime) -> Mapping[str, Any]:
         """Return what is known of the model that a stage serves."""
@@ -51,7 +64,7 @@ class LambdaInference:
         remaining = (deadline - self._now()).total_seconds()
         if remaining <= 0:
             raise DeadlineExceeded(TOO_LATE)
-        future = self._threads.submit(self._invoke, {**request, "deadline": deadline.isoformat()})
+        future = self._threads.submit(self._invoke, request)
         try:
             return future.result(timeout=remaining)
         except TimeoutError as error:

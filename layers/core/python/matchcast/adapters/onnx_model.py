@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from matchcast.domain.manifests import PublishedModel
-from matchcast.errors import ReleaseRefused
+from matchcast.errors import ModelFailed, ReleaseRefused
 from matchcast.ports import Model
 
 if TYPE_CHECKING:
@@ -25,10 +25,19 @@ class OnnxModel:
         self._session = session
 
     def predict(self, rows: Rows) -> Rows:
-        """Return probabilities, float32 of shape (n, 3), for float32 rows of shape (n, columns)."""
+        """Return probabilities, float32 of shape (n, 3), for float32 rows of shape (n, columns).
+
+        Raises
+        ------
+        ModelFailed
+            If the runtime cannot compute them.
+        """
         import numpy as np
 
-        probabilities: Rows = self._session.run([OUTPUT], {INPUT: np.ascontiguousarray(rows, dtype=np.float32)})[0]
+        try:
+            probabilities: Rows = self._session.run([OUTPUT], {INPUT: np.ascontiguousarray(rows, dtype=np.float32)})[0]
+        except _runtime_errors() as error:
+            raise ModelFailed(f"The model could not predict {len(rows)} rows ({error}).") from error
         return probabilities
 
 
@@ -61,9 +70,7 @@ def load_onnx(published: PublishedModel, files: Mapping[str, bytes]) -> Model:
 
 
 def _open(what: str, body: bytes) -> Any:
-    """Return a session; what ONNX Runtime raises has no base class of its own, so it is named here."""
     import onnxruntime
-    from onnxruntime.capi import onnxruntime_pybind11_state as raised
 
     options = onnxruntime.SessionOptions()
     # One row to a few thousand of a small model: threads cost more than they bring.
@@ -72,7 +79,15 @@ def _open(what: str, body: bytes) -> Any:
     options.log_severity_level = 3
     try:
         return onnxruntime.InferenceSession(body, options, providers=["CPUExecutionProvider"])
-    except (
+    except _runtime_errors() as error:
+        raise ReleaseRefused(f"{what}: its artifact is no ONNX model that this runtime can load ({error}).") from error
+
+
+def _runtime_errors() -> tuple[type[Exception], ...]:
+    """Return what ONNX Runtime raises; it has no base class of its own."""
+    from onnxruntime.capi import onnxruntime_pybind11_state as raised
+
+    return (
         raised.Fail,
         raised.InvalidArgument,
         raised.InvalidGraph,
@@ -80,5 +95,4 @@ def _open(what: str, body: bytes) -> Any:
         raised.NoSuchFile,
         raised.NotImplemented,
         raised.RuntimeException,
-    ) as error:
-        raise ReleaseRefused(f"{what}: its artifact is no ONNX model that this runtime can load ({error}).") from error
+    )

@@ -10,14 +10,14 @@ from urllib.parse import unquote
 
 import orjson
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response, content_types
-from aws_lambda_powertools.event_handler.api_gateway import ResponseBuilder
+from aws_lambda_powertools.event_handler.api_gateway import ResponseBuilder, Route
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 
 from matchcast.errors import InvalidRequest, MatchcastError, MethodNotAllowed, RouteNotFound, TenantMissing
 from matchcast.http.bodies import JsonBodies
 from matchcast.http.paths import KnownPaths, path_pattern
 from matchcast.http.problems import field_errors, problem_response, summary
-from matchcast.observability import logger, metrics
+from matchcast.observability import flushed_metrics, logger
 
 
 class Api(APIGatewayHttpResolver):
@@ -52,9 +52,26 @@ class Api(APIGatewayHttpResolver):
         self.exception_handler(Exception)(self._on_unexpected)
 
     @property
+    def routes(self) -> list[Route]:
+        """Return the routes of the function."""
+        return [*self._static_routes, *self._dynamic_routes]
+
+    @property
     def request_id(self) -> str:
         """Return the gateway's id of this request, which the client sees too."""
         return str(self._request_context.get("requestId", ""))
+
+    @property
+    def claims(self) -> dict[str, Any]:
+        """Return the claims of the request's verified token; none on a route without an authorizer."""
+        authorizer = self._request_context.get("authorizer") or {}
+        claims: dict[str, Any] = (authorizer.get("jwt") or {}).get("claims") or {}
+        return claims
+
+    def header(self, name: str) -> str | None:
+        """Return a request header, whatever the case of its name."""
+        value: str | None = self.current_event.headers.get(name)
+        return value
 
     def tenant(self, claim: str) -> str:
         """Return the tenant that the request's token names.
@@ -64,8 +81,7 @@ class Api(APIGatewayHttpResolver):
         TenantMissing
             If the token lacks the claim.
         """
-        authorizer = self._request_context.get("authorizer") or {}
-        tenant = (authorizer.get("jwt") or {}).get("claims", {}).get(claim)
+        tenant = self.claims.get(claim)
         if not isinstance(tenant, str) or not tenant:
             raise TenantMissing(f"The token has no claim '{claim}', which names the tenant; ask for another token.")
         return tenant
@@ -79,7 +95,7 @@ class Api(APIGatewayHttpResolver):
         if self._known is not None:
             return KnownPaths(self._known())
         own: dict[str, list[str]] = {}
-        for route in self._static_routes + self._dynamic_routes:
+        for route in self.routes:
             own.setdefault(route.path, []).append(route.method)
         return KnownPaths(own)
 
@@ -126,12 +142,11 @@ def serve(api: Api, event: dict[str, Any], context: Any) -> dict[str, Any]:
         correlation_id=event.get("requestContext", {}).get("requestId"),
         function_request_id=getattr(context, "aws_request_id", None),
     )
-    try:
+    with flushed_metrics():
         answer: dict[str, Any] = api.resolve(event, context)
+        # A 304 has no body; an empty text says so to every gateway, where not all of them take a null.
+        answer["body"] = answer.get("body") or ""
         return answer
-    finally:
-        if metrics.provider.metric_set:
-            metrics.flush_metrics()
 
 
 def _to_json(content: Any) -> str:

@@ -15,8 +15,9 @@ import orjson
 from matchcast.errors import CursorNotFound, FieldError, InvalidRequest
 
 _TAG_BYTES = 16
-_MAX_LENGTH = 2_000
-_ALPHABET = re.compile(r"[A-Za-z0-9_-]+")
+MAX_CURSOR_LENGTH = 2_000
+CURSOR_PATTERN = r"^[A-Za-z0-9_-]+$"
+"""What every cursor looks like; anything else can be refused before it is opened."""
 # Keeps these signatures apart from any other use of the same secret, and from a later format.
 _PURPOSE = b"matchcast cursor 1\n"
 
@@ -51,14 +52,18 @@ class Cursors:
         Raises
         ------
         InvalidRequest
-            If the text can be no cursor at all.
+            If the text does not look like a cursor at all.
         CursorNotFound
             If it was changed, or issued for another list, other filters or another tenant.
         """
-        sealed = _decode(text)
+        if len(text) > MAX_CURSOR_LENGTH or re.fullmatch(CURSOR_PATTERN, text) is None:
+            detail = "This is no cursor. Send `next_cursor` of the page before, unchanged, or leave it out."
+            raise InvalidRequest(detail, [FieldError(detail=detail, parameter="cursor")])
+        try:
+            sealed = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        except binascii.Error:
+            sealed = b""  # of an impossible length: changed, or cut off
         tag, payload = sealed[:_TAG_BYTES], sealed[_TAG_BYTES:]
-        if not payload:
-            raise _malformed()
         if not hmac.compare_digest(tag, self._tag(payload, bound_to)):
             raise CursorNotFound(
                 "The cursor is not one of this list. Use `next_cursor` with the filters it was issued for, "
@@ -71,17 +76,3 @@ class Cursors:
         # The length keeps what is bound and what is positioned from running into each other.
         signed = _PURPOSE + len(binding).to_bytes(4, "big") + binding + payload
         return hmac.digest(self._key(), signed, hashlib.sha256)[:_TAG_BYTES]
-
-
-def _decode(text: str) -> bytes:
-    if len(text) > _MAX_LENGTH or _ALPHABET.fullmatch(text) is None:
-        raise _malformed()
-    try:
-        return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    except binascii.Error as error:
-        raise _malformed() from error
-
-
-def _malformed() -> InvalidRequest:
-    detail = "This is no cursor. Send `next_cursor` of the page before, unchanged, or leave it out."
-    return InvalidRequest(detail, [FieldError(detail=detail, parameter="cursor")])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -61,7 +62,7 @@ def envelope(task: Task) -> TaskEnvelope:
     return TaskEnvelope(**content, links=links)
 
 
-def accepted(task: Task, retry_after: int) -> Response[Any]:
+def accepted(task: Task, retry_after: int, more: Mapping[str, str] | None = None) -> Response[Any]:
     """Return the 202 of a task whose result is not there yet: where to ask, and after how many seconds."""
-    headers = {"Location": status_path(task.task_id), "Retry-After": str(retry_after)}
+    headers = {"Location": status_path(task.task_id), "Retry-After": str(retry_after), **(more or {})}
     return Response(202, body=envelope(task), headers=headers)

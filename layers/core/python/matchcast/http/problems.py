@@ -11,26 +11,12 @@ from aws_lambda_powertools.event_handler import Response
 from pydantic import BaseModel, Field
 
 from matchcast.domain.signature import escape_pointer
-from matchcast.errors import FieldError, MatchcastError, MethodNotAllowed, Transient
+from matchcast.errors import FieldError, MatchcastError, MethodNotAllowed, TooManyTasks, Transient
 
 CONTENT_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:matchcast:problem:"
 RETRY_AFTER_SECONDS = 5
 """What a 503 advises; long enough for a throttled table or a cold model, short enough for a person."""
-
-# What a client may know of a fault behind the service. The error's own detail names buckets, keys and
-# tables, so it goes to the log alone; only DeadlineExceeded is written for the caller.
-_FAULTS = {
-    "model-unavailable": "No model can be loaded at present. Try again in a moment.",
-    "snapshot-unavailable": "No snapshot of matches can be read at present. Try again in a moment.",
-    "storage-unavailable": "The storage did not answer. Nothing was changed; try again in a moment.",
-    "queue-unavailable": "The queue did not take the task. Nothing was accepted; try again in a moment.",
-    "inference-unavailable": "The prediction could not be run at present. Try again in a moment.",
-    "model-failed": "The model gave no usable answer for this input. The same request will fail again.",
-    "digest-mismatch": "A published file is not the one that was announced; the last good release is served.",
-    "manifest-invalid": "The newest release cannot be read; the last good release is served.",
-}
-_UNKNOWN_FAULT = "The service could not answer. The request_id helps its operators to find out why."
 
 
 class InvalidField(BaseModel):
@@ -56,22 +42,13 @@ class Problem(BaseModel):
     errors: list[InvalidField] | None = Field(default=None, description="The invalid fields, where there are any.")
 
 
-def public_detail(error: MatchcastError) -> str:
-    """Return what a client may read of an error: nothing internal."""
-    if error.status < 500 and error.code not in _FAULTS:
-        return error.detail
-    if error.status == 504:
-        return error.detail
-    return _FAULTS.get(error.code, _UNKNOWN_FAULT)
-
-
 def problem(error: MatchcastError, *, path: str, request_id: str) -> dict[str, Any]:
     """Return the body that describes an error."""
     body: dict[str, Any] = {
         "type": TYPE_PREFIX + error.code,
         "title": error.title,
         "status": error.status,
-        "detail": public_detail(error),
+        "detail": error.public_detail,
         "instance": quote(path, safe="/%-._~!$&'()*+,;=:@"),
         "request_id": request_id,
     }
@@ -87,6 +64,8 @@ def problem_response(error: MatchcastError, *, path: str, request_id: str) -> Re
         headers["Allow"] = ", ".join(error.allow)
     if isinstance(error, Transient):
         headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    if isinstance(error, TooManyTasks):
+        headers["Retry-After"] = str(error.retry_after)
     body = orjson.dumps(problem(error, path=path, request_id=request_id)).decode()
     return Response(error.status, content_type=CONTENT_TYPE, body=body, headers=headers)
 

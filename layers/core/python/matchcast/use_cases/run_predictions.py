@@ -11,6 +11,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -19,19 +20,22 @@ from matchcast.domain.task import Priority, Task, TaskError, TaskStatus
 from matchcast.errors import InvalidMessage, MatchcastError, Transient
 from matchcast.messages import decode
 from matchcast.ports import PredictionQueue, TaskStore
+from matchcast.use_cases.circuit_breaker import CircuitBreaker
 from matchcast.use_cases.predictor import Answer, Ask, Predictor
 
 FIRST_RETRY_SECONDS = 10
+LONGEST_RETRY_SECONDS = 900
 
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """One delivery of one message."""
+    """One delivery of one message; `receive_count` counts its deliveries, this one included."""
 
     message_id: str
     receipt_handle: str
     body: str
     lane: Priority
+    receive_count: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,7 @@ class RunPredictions:
         tasks: TaskStore,
         lanes: PredictionQueue,
         threads: Executor,
+        breaker: CircuitBreaker,
         now: Callable[[], datetime],
         max_attempts: int,
     ) -> None:
@@ -68,6 +73,7 @@ class RunPredictions:
         self._tasks = tasks
         self._lanes = lanes
         self._threads = threads
+        self._breaker = breaker
         self._now = now
         self._max_attempts = max_attempts
 
@@ -83,16 +89,28 @@ class RunPredictions:
                 deliveries.append(Delivery(received, decode(received.body)))
             except InvalidMessage as error:
                 outcomes.append(self._bury(received, error, task_id=None))
+        if not deliveries:
+            return outcomes
+        if not self._breaker.allows():
+            return outcomes + [self._come_again(delivery) for delivery in deliveries]
         try:
             waiting, over = self._sort(deliveries)
         except Transient:
-            # The table is out of reach: the messages come again, and nobody's attempts are spent.
-            return outcomes + [Outcome(delivery.received.message_id, done=False) for delivery in deliveries]
-        outcomes += over
-        answered = [
-            pair for stage in dict.fromkeys(d.task.stage for d in waiting) for pair in self._predict(stage, waiting)
-        ]
-        return outcomes + list(self._threads.map(lambda pair: self._settle(*pair), answered))
+            self._breaker.record(success=False)
+            return outcomes + [self._come_again(delivery) for delivery in deliveries]
+        return outcomes + over + self._work(waiting)
+
+    def run_task(self, task: Task) -> Answer:
+        """Predict one task whose asker waits, and write what became of it; a passing fault writes nothing.
+
+        The task's own message comes later; it finds the final state, or does the work.
+        """
+        answer = self._predictor.predict(task.stage, [Ask(task.match_id, task.features)])[0]
+        if isinstance(answer, Prediction):
+            self._tasks.finish(self._final(task, status=TaskStatus.SUCCEEDED, result=answer))
+        elif not isinstance(answer, Transient) and answer.status < 500:
+            self._tasks.finish(self._final(task, status=TaskStatus.FAILED, error=_task_error(answer)))
+        return answer
 
     def _sort(self, deliveries: Sequence[Delivery]) -> tuple[list[Delivery], list[Outcome]]:
         """Part the deliveries into those to predict and those that are over."""
@@ -111,6 +129,15 @@ class RunPredictions:
                 waiting.append(delivery)
         return waiting, over
 
+    def _work(self, waiting: Sequence[Delivery]) -> list[Outcome]:
+        if not waiting:
+            return []
+        stages = dict.fromkeys(delivery.task.stage for delivery in waiting)
+        answered = [pair for stage in stages for pair in self._predict(stage, waiting)]
+        # Only where nothing at all could be answered is the service, and not a task, at fault.
+        self._breaker.record(success=not all(isinstance(answer, Transient) for _, answer in answered))
+        return list(self._threads.map(lambda pair: self._settle(*pair), answered))
+
     def _predict(self, stage: str, waiting: Sequence[Delivery]) -> list[tuple[Delivery, Answer]]:
         mine = [delivery for delivery in waiting if delivery.task.stage == stage]
         asks = [Ask(delivery.task.match_id, delivery.task.features) for delivery in mine]
@@ -125,34 +152,38 @@ class RunPredictions:
         if isinstance(answer, Prediction):
             return self._finish(delivery, status=TaskStatus.SUCCEEDED, result=answer)
         if isinstance(answer, Transient):
-            return self._try_again(delivery, answer)
+            return self._come_again(delivery) if self._breaker.is_open else self._try_again(delivery, answer)
         if answer.status < 500:  # the client's fault: the task says so, and the message has done its duty
             return self._finish(delivery, status=TaskStatus.FAILED, error=_task_error(answer))
         return self._give_up(delivery, answer)
 
     def _finish(self, delivery: Delivery, **state: object) -> Outcome:
         """Write a final state; a write that loses is no fault, for the winner wrote the same task's end."""
-        message_id = delivery.received.message_id
-        final = delivery.task.model_copy(update={**state, "completed_at": self._now()})
+        final = self._final(delivery.task, **state)
         try:
             won = self._tasks.finish(final)
         except Transient:
-            self._postpone(delivery.received, attempts=1)
-            return Outcome(message_id, done=False)
-        return Outcome(message_id, done=True, task=final if won else None)
+            return self._come_again(delivery)
+        return Outcome(delivery.received.message_id, done=True, task=final if won else None)
+
+    def _final(self, task: Task, **state: object) -> Task:
+        return task.model_copy(update={**state, "completed_at": self._now()})
 
     def _try_again(self, delivery: Delivery, error: MatchcastError) -> Outcome:
-        message_id = delivery.received.message_id
+        """Count a failed attempt; after the last one give up."""
         try:
             attempts = self._tasks.record_attempt(delivery.task)
         except Transient:
-            return Outcome(message_id, done=False)
+            return self._come_again(delivery)
         if attempts is None:
-            return Outcome(message_id, done=True)
+            return Outcome(delivery.received.message_id, done=True)
         if attempts >= self._max_attempts:
             return self._give_up(delivery, error)
-        self._postpone(delivery.received, attempts)
-        return Outcome(message_id, done=False)
+        return self._postpone(delivery.received, failures=attempts, factor=3)
+
+    def _come_again(self, delivery: Delivery) -> Outcome:
+        """Keep a message for later without spending an attempt of its task: the service is at fault."""
+        return self._postpone(delivery.received, failures=delivery.received.receive_count, factor=2)
 
     def _give_up(self, delivery: Delivery, error: MatchcastError) -> Outcome:
         """Bury the message, then fail the task: a crash in between repeats the burial, and loses nothing."""
@@ -168,15 +199,17 @@ class RunPredictions:
             return Outcome(received.message_id, done=False)
         return Outcome(received.message_id, done=True)
 
-    def _postpone(self, received: Received, attempts: int) -> None:
+    def _postpone(self, received: Received, *, failures: int, factor: int) -> Outcome:
         """Delay the next delivery: 10 s, then longer, with jitter so that a burst does not come back as one."""
-        base = FIRST_RETRY_SECONDS * 3 ** (attempts - 1)
-        seconds = base if attempts == 1 else int(base * random.uniform(1, 1.5))  # noqa: S311 - jitter, no secret
-        try:
+        seconds = min(LONGEST_RETRY_SECONDS, FIRST_RETRY_SECONDS * factor ** min(failures - 1, 10))
+        if failures > 1:
+            seconds = int(seconds * random.uniform(1, 1.5))  # noqa: S311 - jitter, no secret
+        with suppress(Transient):  # else the queue's own visibility timeout is the delay
             self._lanes.retry_later(received.lane, received.receipt_handle, seconds)
-        except Transient:
-            return  # then the queue's own visibility timeout is the delay
+        return Outcome(received.message_id, done=False)
 
 
 def _task_error(error: MatchcastError) -> TaskError:
-    return TaskError(code=error.code, detail=error.detail, errors=tuple(field.as_dict() for field in error.errors))
+    return TaskError(
+        code=error.code, detail=error.public_detail, errors=tuple(field.as_dict() for field in error.errors)
+    )

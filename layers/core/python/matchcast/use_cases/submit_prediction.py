@@ -1,20 +1,17 @@
-"""Accept a prediction for later: the message first, then the record, then the answer.
-
-A crash in between leaves a message whose result is written without a record (the worker's final write
-creates it) and a client that saw no 202. A worker that is faster than the record is fine: the put loses.
-"""
+"""Accept a prediction for later."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from matchcast.domain.manifests import ModelManifest
-from matchcast.domain.task import Priority, Task, new_task_id
+from matchcast.domain.task import Priority, Task
 from matchcast.errors import FieldError, InvalidRequest, MatchNotFound, StageNotFound
-from matchcast.ports import PredictionQueue, TaskStore
+from matchcast.use_cases.accept_task import AcceptTask, IdempotencyKey
+from matchcast.use_cases.open_tasks import OpenTasks
 from matchcast.use_cases.releases import ManifestReader
 
 
@@ -27,55 +24,60 @@ class Submission:
     stage: str = "champion"
     priority: Priority = Priority.NORMAL
     start_within: int | None = None
+    retry_of: str | None = None
 
 
 class SubmitPrediction:
-    """Checks a submission, sends its message and records its task."""
+    """Checks a submission and has its task accepted."""
 
     def __init__(
         self,
         *,
-        tasks: TaskStore,
-        lanes: PredictionQueue,
+        accept: AcceptTask,
         models: ManifestReader[ModelManifest],
         matches: Container[str],
-        now: Callable[[], datetime],
+        open_tasks: OpenTasks,
         lifetime: timedelta,
     ) -> None:
-        self._tasks = tasks
-        self._lanes = lanes
+        self._accept = accept
         self._models = models
         self._matches = matches
-        self._now = now
+        self._open_tasks = open_tasks
         self._lifetime = lifetime
 
-    def __call__(self, tenant: str, submission: Submission) -> Task:
-        """Return the accepted task.
+    def __call__(
+        self, tenant: str, submission: Submission, key: IdempotencyKey | None = None, delay_seconds: int = 0
+    ) -> tuple[Task, bool]:
+        """Return the accepted task, and whether this call sent it (or an earlier one with the same key).
 
         Raises
         ------
         StageNotFound, MatchNotFound, InvalidRequest
             What can be told before the task runs is told now.
+        TooManyTasks
+            If the tenant has as many open tasks as it may have.
         QueueUnavailable, StorageUnavailable
             The task was not accepted.
         """
-        self._check(submission)
-        now = self._now()
-        within = submission.start_within
-        task = Task(
-            task_id=new_task_id(now),
-            tenant=tenant,
-            match_id=submission.match_id,
-            features=None if submission.features is None else dict(submission.features),
-            stage=submission.stage,
-            priority=submission.priority,
-            created_at=now,
-            start_by=None if within is None else now + timedelta(seconds=within),
-            expires_at=now + self._lifetime,
-        )
-        self._lanes.send(task)
-        self._tasks.create(task)
-        return task
+
+        def make(task_id: str, created_at: datetime) -> Task:
+            self._check(submission)
+            self._open_tasks.check(tenant)
+            within = submission.start_within
+            return Task(
+                task_id=task_id,
+                tenant=tenant,
+                match_id=submission.match_id,
+                features=None if submission.features is None else dict(submission.features),
+                stage=submission.stage,
+                priority=submission.priority,
+                created_at=created_at,
+                start_by=None if within is None else created_at + timedelta(seconds=within),
+                expires_at=created_at + self._lifetime,
+                retry_of=submission.retry_of,
+            )
+
+        return self._accept(tenant, make, key, delay_seconds)
 
     def _check(self, submission: Submission) -> None:
         published = self._models.current().stages.get(submission.stage)

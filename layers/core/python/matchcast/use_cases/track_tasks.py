@@ -1,4 +1,4 @@
-"""Status, result and list of a tenant's tasks. Lifetimes are checked on every read, never left to the table."""
+"""Status, result, list and cancellation of a tenant's tasks. Every read checks lifetimes; the table deletes late."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from datetime import datetime
 
 from matchcast.domain.prediction import Prediction
 from matchcast.domain.task import Task, TaskStatus
-from matchcast.errors import TaskGone, TaskNotFound, TaskOver
-from matchcast.ports import TaskStore
+from matchcast.errors import Conflict, TaskGone, TaskNotFound, TaskOver
+from matchcast.ports import TaskIndex, TaskStore
 
 _PAGE = 100
 _MAX_PAGES = 10
@@ -25,10 +25,11 @@ class TaskPage:
 
 
 class TrackTasks:
-    """Reads tasks for the tenant that owns them."""
+    """Reads and cancels tasks for the tenant that owns them."""
 
-    def __init__(self, tasks: TaskStore, now: Callable[[], datetime]) -> None:
+    def __init__(self, tasks: TaskStore, index: TaskIndex, now: Callable[[], datetime]) -> None:
         self._tasks = tasks
+        self._index = index
         self._now = now
 
     def status(self, tenant: str, task_id: str) -> Task:
@@ -65,6 +66,26 @@ class TrackTasks:
         reason = f": {task.error.detail}" if task.error else "."
         raise TaskOver(f"The task {task_id} is {task.status}{reason}")
 
+    def cancel(self, tenant: str, task_id: str) -> Task:
+        """Return the cancelled task; cancelling again changes nothing.
+
+        Raises
+        ------
+        TaskNotFound, TaskGone
+            As for `status`.
+        Conflict
+            If it ended in another way.
+        """
+        task = self.status(tenant, task_id)
+        if task.status is TaskStatus.QUEUED:
+            cancelled = task.model_copy(update={"status": TaskStatus.CANCELLED, "completed_at": self._now()})
+            if self._tasks.finish(cancelled):
+                return cancelled
+            task = self.status(tenant, task_id)
+        if task.status is TaskStatus.CANCELLED:
+            return task
+        raise Conflict(f"The task {task_id} is {task.status} already; only a queued one can be cancelled.")
+
     def list(
         self,
         tenant: str,
@@ -79,7 +100,7 @@ class TrackTasks:
         found: list[Task] = []
         for _ in range(_MAX_PAGES):
             wanted = _PAGE if status else min(_PAGE, limit - len(found))
-            ids = self._tasks.list_ids(tenant, before, wanted, match_id)
+            ids = self._index.list_ids(tenant, before, wanted, match_id)
             records = self._tasks.get_many(ids)
             for task_id in ids:
                 before = task_id

@@ -12,7 +12,7 @@ from onnx import TensorProto, helper
 from matchcast.adapters.onnx_model import ARTIFACT, load_onnx
 from matchcast.domain.manifests import PublishedModel
 from matchcast.domain.signature import Column, Signature
-from matchcast.errors import ReleaseRefused
+from matchcast.errors import ModelFailed, ReleaseRefused
 
 WEIGHTS = np.array([[1.0, 0.0, -1.0], [0.5, 0.0, 0.5]], dtype=np.float32)
 
@@ -100,3 +100,9 @@ def test_refuses_another_runtime_and_a_missing_artifact() -> None:
         load_onnx(published(runtime="pyfunc"), {ARTIFACT: linear()})
     with pytest.raises(ReleaseRefused, match=ARTIFACT):
         load_onnx(published(), {})
+
+
+def test_rows_that_the_model_cannot_take_are_its_failure() -> None:
+    model = load_onnx(published(), {ARTIFACT: linear()})
+    with pytest.raises(ModelFailed, match="2 rows"):
+        model.predict(np.zeros((2, 5), dtype=np.float32))

@@ -275,8 +275,8 @@ def test_a_fault_behind_the_service_is_a_503_without_internals_that_says_when_to
     assert "secret-bucket" in logged.getvalue()
 
 
-def test_a_deadline_keeps_its_reason() -> None:
-    assert "28 seconds" in assert_is_problem(call("GET", "/fails/late"), 504, "deadline-exceeded")["detail"]
+def test_a_deadline_says_that_time_ran_out() -> None:
+    assert "in time" in assert_is_problem(call("GET", "/fails/late"), 504, "deadline-exceeded")["detail"]
 
 
 @pytest.mark.parametrize("kind", ["unexpected", "answer"])

@@ -56,11 +56,17 @@ def test_every_flipped_bit_of_a_cursor_is_noticed(cursors: Cursors) -> None:
             cursors.open(base64.urlsafe_b64encode(changed).decode().rstrip("="), LIST)
 
 
-@pytest.mark.parametrize("text", ["", "!", "a", "ab cd", "é" * 30, "A" * 21, "A" * 3000, "a+/b" * 20, "=" * 40])
+@pytest.mark.parametrize("text", ["", "!", "ab cd", "é" * 30, "A" * 3000, "a+/b" * 20, "=" * 40, "A" * 40 + "\n"])
 def test_a_text_that_is_no_cursor_is_an_invalid_parameter(cursors: Cursors, text: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
         cursors.open(text, LIST)
     assert [error.parameter for error in caught.value.errors] == ["cursor"]
+
+
+@pytest.mark.parametrize("length", [1, 2, 21, 22, 23, 24, 25])
+def test_a_cursor_that_was_cut_off_is_not_found(cursors: Cursors, length: int) -> None:
+    with pytest.raises(CursorNotFound):
+        cursors.open(cursors.seal([1, "e0"], LIST)[:length], LIST)
 
 
 def test_moving_bytes_between_binding_and_position_is_noticed(cursors: Cursors) -> None:

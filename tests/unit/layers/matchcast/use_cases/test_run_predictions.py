@@ -14,6 +14,7 @@ from matchcast.domain.manifests import MODEL_MANIFEST_KEY
 from matchcast.domain.task import Priority, Task, TaskStatus
 from matchcast.errors import QueueUnavailable, StorageUnavailable
 from matchcast.messages import encode
+from matchcast.use_cases.circuit_breaker import CircuitBreaker
 from matchcast.use_cases.run_predictions import Outcome, Received, RunPredictions
 from tests.support.releases import MATCHES, Release
 from tests.support.tasks import NOW, a_delivery, a_task
@@ -73,6 +74,7 @@ class Worker:
                 lanes=self.lanes,
                 threads=threads,
                 now=lambda: NOW,
+                breaker=CircuitBreaker(),
                 max_attempts=3,
             )
             outcomes = run(receive)

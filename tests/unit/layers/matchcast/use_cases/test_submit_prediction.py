@@ -11,9 +11,9 @@ from matchcast.adapters.in_memory import InMemoryLanes, InMemoryTasks
 from matchcast.domain.task import Priority, Task
 from matchcast.errors import InvalidRequest, MatchNotFound, QueueUnavailable, StageNotFound, StorageUnavailable
 from matchcast.messages import decode
-from matchcast.use_cases.releases import MatchIds
-from matchcast.use_cases.submit_prediction import Submission, SubmitPrediction
-from tests.support.releases import MATCHES, Release
+from matchcast.use_cases.submit_prediction import Submission
+from tests.support.releases import MATCHES
+from tests.support.submissions import a_submit
 from tests.support.tasks import NOW
 
 MATCH = next(iter(MATCHES))
@@ -35,15 +35,7 @@ class Desk:
     lanes: InMemoryLanes = field(default_factory=InMemoryLanes)
 
     def __call__(self, submission: Submission) -> Task:
-        release = Release()
-        return SubmitPrediction(
-            tasks=self.tasks,
-            lanes=self.lanes,
-            models=release.models,
-            matches=MatchIds(release.snapshots, release.objects),
-            now=lambda: NOW,
-            lifetime=timedelta(hours=1),
-        )("north", submission)
+        return a_submit(tasks=self.tasks, lanes=self.lanes)("north", submission)[0]
 
 
 def test_an_accepted_task_is_in_its_lane_and_in_the_table() -> None:

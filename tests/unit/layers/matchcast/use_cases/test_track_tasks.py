@@ -17,7 +17,7 @@ def tracking(*tasks: Task) -> TrackTasks:
     store = InMemoryTasks()
     for task in tasks:
         store.create(task)
-    return TrackTasks(store, lambda: NOW)
+    return TrackTasks(store, store, lambda: NOW)
 
 
 def test_a_tenant_sees_its_own_task_and_nobody_elses() -> None:

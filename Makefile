@@ -1,0 +1,47 @@
+# Every target works from a fresh clone with Python 3.11 or newer, make and git: `setup` makes .venv first.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+VENV := .venv
+RUN := $(VENV)/bin
+SOURCES := functions infra layers tests
+# Branches of matchcast, functions and infra that the tests must reach, in percent.
+COVERAGE := 85
+
+.PHONY: help setup up demo test lint bench build deploy clean
+
+help: ## Show the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-14s %s\n", $$1, $$2}'
+
+setup: ## Make .venv from the lock (PYTHON=... picks the interpreter)
+	@PYTHON="$(PYTHON)" sh infra/setup.sh $(VENV)
+
+up: setup ## Start the laptop stack with the sample league; Ctrl-C stops it
+	@exec $(RUN)/matchcast up
+
+demo: setup ## Start the laptop stack, ask it in every way, stop it
+	@exec $(RUN)/python -m infra.local.demo
+
+test: lint ## Run the whole gate: linters, types, template, and every test that needs no Docker
+	$(RUN)/pytest -m "not docker" --cov --cov-report=term --cov-fail-under=$(COVERAGE)
+
+lint: setup ## Check style, types, imports and the template
+	$(RUN)/ruff check $(SOURCES)
+	$(RUN)/ruff format --check $(SOURCES)
+	$(RUN)/mypy
+	$(RUN)/lint-imports
+	$(RUN)/cfn-lint
+
+bench: setup ## Measure, as ratios in one run, into tests/benchmarks/results.md
+	$(RUN)/python -m tests.benchmarks
+
+build: setup ## Build for AWS (needs the SAM CLI, and Docker for the images)
+	sam build --config-file infra/samconfig.toml
+
+deploy: build ## Deploy to AWS with infra/samconfig.toml
+	sam deploy --config-file infra/samconfig.toml
+
+clean: ## Remove what can be made again (not your data, models and registry in .local)
+	@if [ -x $(RUN)/matchcast ]; then $(RUN)/matchcast down; fi
+	rm -rf .aws-sam .local/cache .local/engine.log .coverage coverage.xml htmlcov .hypothesis dist build
+	rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,35 @@
+"""The parts of refresh_snapshot; the product's composition root cannot make them, since it knows no `infra`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from matchcast import bootstrap
+from matchcast.domain.manifests import MODEL_MANIFEST_KEY, ModelManifest, SnapshotManifest
+from matchcast.settings import RefreshSnapshotSettings
+
+
+def refresh() -> Callable[[], SnapshotManifest]:
+    """Return what makes and publishes one snapshot.
+
+    The model manifest is asked anew each time: a snapshot that follows a release has to be made
+    by that release's model.
+    """
+    from infra.data.snapshot import refresh_snapshot
+    from matchcast.adapters.onnx_model import load_onnx
+    from matchcast.use_cases.releases import ManifestReader, Shelf
+
+    settings = RefreshSnapshotSettings()
+    objects = bootstrap.objects()
+    models = ManifestReader(objects, MODEL_MANIFEST_KEY, ModelManifest, refresh_seconds=0)
+    shelf = Shelf(models, objects, load_onnx)
+
+    def run() -> SnapshotManifest:
+        return refresh_snapshot(
+            objects,
+            shelf.get(settings.snapshot_stage),
+            bookmaker=settings.odds_bookmaker,
+            edge_threshold=settings.edge_threshold,
+        )
+
+    return run

@@ -1,0 +1,94 @@
+"""The API's description of itself: the OpenAPI document that ships beside this file, and a page to read it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import aws_lambda_powertools
+import orjson
+
+from matchcast import bootstrap
+from matchcast.errors import RouteNotFound
+from matchcast.http.caching import Freshness, cached_response
+from matchcast.http.contract import answers
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.event_handler import Response
+
+OPENAPI = Path(__file__).with_name("openapi.json")
+_PAGE = Path(__file__).with_name("docs.html")
+_PATHS = {"/docs", "/openapi.json"}
+
+page_answers: dict[int, Any] = answers(200, 304, 404)
+page_answers[200]["content"] = {"text/html": {"schema": {"type": "string"}}}
+
+
+def known_paths() -> Mapping[str, Any]:
+    """Return every path of the API with its methods."""
+    paths: dict[str, Any] = orjson.loads(OPENAPI.read_bytes())["paths"]
+    enabled = bootstrap.serve_predictions_settings().docs_enabled
+    return {path: methods for path, methods in paths.items() if enabled or path not in _PATHS}
+
+
+def openapi_document(headers: Mapping[str, str]) -> Response[Any]:
+    """Return the OpenAPI document."""
+    _check_enabled()
+    return _document(headers, OPENAPI.read_bytes(), "application/json")
+
+
+def docs_page(headers: Mapping[str, str]) -> Response[Any]:
+    """Return Swagger UI with the document, its code and its styles in one page."""
+    _check_enabled()
+    page, policy = _page()
+    response = _document(headers, page, "text/html; charset=utf-8")
+    response.headers["Content-Security-Policy"] = policy
+    return response
+
+
+def _check_enabled() -> None:
+    if not bootstrap.serve_predictions_settings().docs_enabled:
+        raise RouteNotFound("The documentation of this API is turned off.")
+
+
+def _document(headers: Mapping[str, str], body: bytes, content_type: str) -> Response[Any]:
+    digest = hashlib.sha256(body).hexdigest()
+    freshness = Freshness({"sha256": digest}, modified_at=_deployed_at(), cache_control="public, max-age=300")
+    return cached_response(headers, freshness, lambda: body, content_type=content_type)
+
+
+@cache
+def _deployed_at() -> datetime:
+    return datetime.fromtimestamp(OPENAPI.stat().st_mtime, UTC)
+
+
+@cache
+def _page() -> tuple[bytes, str]:
+    """Return the page, and the policy that lets a browser run its own scripts and load nothing from elsewhere."""
+    assets = Path(aws_lambda_powertools.__file__).parent / "event_handler" / "openapi" / "swagger_ui"
+    # "</" would end the script that the document is part of.
+    document = OPENAPI.read_text(encoding="utf-8").replace("</", "<\\/")
+    bundle = (assets / "swagger-ui-bundle.min.js").read_text(encoding="utf-8")
+    start = f"window.ui = SwaggerUIBundle({{dom_id: '#swagger-ui', deepLinking: true, spec: {document}}});"
+    page = _PAGE.read_text(encoding="utf-8")
+    for name, content in (
+        ("styles", (assets / "swagger-ui.min.css").read_text(encoding="utf-8")),
+        ("bundle", bundle),
+        ("start", start),
+    ):
+        page = page.replace(f"{{{{ {name} }}}}", content, 1)
+    scripts = " ".join(f"'sha256-{_digest(script)}'" for script in (bundle, start))
+    policy = (
+        f"default-src 'none'; script-src {scripts}; style-src 'unsafe-inline'; img-src 'self' data:; "
+        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+    return page.encode(), policy
+
+
+def _digest(script: str) -> str:
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()

@@ -1,0 +1,107 @@
+"""Routes of serve_predictions, and of everything that no other function answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_lambda_powertools.event_handler import Response
+
+from functions.serve_predictions import documents
+from functions.serve_predictions.answers import SnapshotAnswers
+from functions.serve_predictions.health import health_answer, health_answers
+from functions.serve_predictions.parameters import Cursor, DateFrom, DateTo, League, Limit, Region, Team
+from functions.serve_predictions.schemas import (
+    CardPage,
+    OddsPage,
+    PrecomputedPrediction,
+    PredictionPage,
+    RegionRoiPage,
+)
+from matchcast.http.api import Api, serve
+from matchcast.http.contract import READ, answers
+from matchcast.use_cases.snapshot_tables import Filters
+
+api = Api(known=documents.known_paths)
+snapshot = SnapshotAnswers(api)
+
+
+@api.get("/predict/predictions/", security=READ, responses=answers(200, 304, 404, 503, model=PredictionPage))
+def list_predictions(
+    *,
+    region: Region = None,
+    league: League = None,
+    team: Team = None,
+    date_from: DateFrom = None,
+    date_to: DateTo = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> Response[Any]:
+    """Return precomputed predictions, display columns only."""
+    return snapshot.match_list("predictions", Filters(region, league, team, date_from, date_to), limit, cursor)
+
+
+@api.get("/predict/cards/", security=READ, responses=answers(200, 304, 404, 503, model=CardPage))
+def list_cards(
+    *,
+    region: Region = None,
+    league: League = None,
+    team: Team = None,
+    date_from: DateFrom = None,
+    date_to: DateTo = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> Response[Any]:
+    """Return predictions beside the bookmaker's odds: implied and margin-free probabilities, fair odds, edge."""
+    return snapshot.match_list("cards", Filters(region, league, team, date_from, date_to), limit, cursor)
+
+
+@api.get("/predict/odds/", security=READ, responses=answers(200, 304, 404, 503, model=OddsPage))
+def list_odds(
+    *,
+    region: Region = None,
+    league: League = None,
+    team: Team = None,
+    date_from: DateFrom = None,
+    date_to: DateTo = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> Response[Any]:
+    """Return the bookmaker's odds alone."""
+    return snapshot.match_list("odds", Filters(region, league, team, date_from, date_to), limit, cursor)
+
+
+@api.get("/predict/region-roi/", security=READ, responses=answers(200, 304, 503, model=RegionRoiPage))
+def region_roi(region: Region = None) -> Response[Any]:
+    """Return what betting on the model's edges would have returned, region by region."""
+    return snapshot.region_roi(region)
+
+
+@api.get(
+    "/predict/precomputed/<match_id>", security=READ, responses=answers(200, 304, 404, 503, model=PrecomputedPrediction)
+)
+def precomputed(match_id: str) -> Response[Any]:
+    """Return everything that was precomputed for one match."""
+    return snapshot.match(match_id)
+
+
+@api.get("/health", responses=health_answers)
+def health() -> Response[Any]:
+    """Tell what is served and how good it is, as the answering environment knows it."""
+    return health_answer()
+
+
+@api.get("/openapi.json", responses=answers(200, 304, 404, model=dict[str, Any]))
+def openapi() -> Response[Any]:
+    """Return the OpenAPI document of the whole API."""
+    return documents.openapi_document(api.current_event.headers)
+
+
+@api.get("/docs", responses=documents.page_answers)
+def docs() -> Response[Any]:
+    """Return a page to read and try the API."""
+    return documents.docs_page(api.current_event.headers)
+
+
+def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Answer one HTTP request."""
+    return serve(api, event, context)

@@ -1,0 +1,1 @@
+"""The project's own rules for its templates; cfn-lint loads each module by its file (`.cfnlintrc.yaml`)."""

@@ -1,0 +1,1 @@
+"""Matches, odds, features, the betting simulation and the snapshots made from them."""

@@ -1,0 +1,91 @@
+"""Division code to region and league, for season files, extra leagues and the sample league."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from matchcast.domain.match_id import slug
+
+
+@dataclass(frozen=True, slots=True)
+class Division:
+    """A competition: its code in match files, the region it belongs to, and its name."""
+
+    code: str
+    region: str
+    league: str
+    known: bool = True
+
+
+_SEASON_FILES: dict[str, dict[str, str]] = {
+    "England": {
+        "E0": "Premier League",
+        "E1": "Championship",
+        "E2": "League One",
+        "E3": "League Two",
+        "EC": "National League",
+    },
+    "Scotland": {
+        "SC0": "Scottish Premiership",
+        "SC1": "Scottish Championship",
+        "SC2": "Scottish League One",
+        "SC3": "Scottish League Two",
+    },
+    "Germany": {"D1": "Bundesliga", "D2": "2. Bundesliga"},
+    "Italy": {"I1": "Serie A", "I2": "Serie B"},
+    "Spain": {"SP1": "La Liga", "SP2": "La Liga 2"},
+    "France": {"F1": "Ligue 1", "F2": "Ligue 2"},
+    "Netherlands": {"N1": "Eredivisie"},
+    "Belgium": {"B1": "Pro League"},
+    "Portugal": {"P1": "Primeira Liga"},
+    "Turkey": {"T1": "Super Lig"},
+    "Greece": {"G1": "Super League Greece"},
+}
+
+SAMPLE_DIVISIONS: dict[str, dict[str, str]] = {
+    "Aldermark": {"AM1": "Aldermark Premier", "AM2": "Aldermark Second"},
+    "Brennia": {"BN1": "Brennia First Division"},
+    "Corvana": {"CV1": "Corvana Liga"},
+}
+"""The invented regions of the sample league; their codes are no real competition's."""
+
+_EXTRA_LEAGUES: dict[str, str] = {
+    "Argentina": "ARG",
+    "Austria": "AUT",
+    "Brazil": "BRA",
+    "China": "CHN",
+    "Denmark": "DNK",
+    "Finland": "FIN",
+    "Ireland": "IRL",
+    "Japan": "JPN",
+    "Mexico": "MEX",
+    "Norway": "NOR",
+    "Poland": "POL",
+    "Romania": "ROU",
+    "Russia": "RUS",
+    "Sweden": "SWE",
+    "Switzerland": "SWZ",
+    "USA": "USA",
+}
+
+DIVISIONS: dict[str, Division] = {
+    code: Division(code, region, league)
+    for regions in (_SEASON_FILES, SAMPLE_DIVISIONS)
+    for region, leagues in regions.items()
+    for code, league in leagues.items()
+}
+
+
+def by_code(code: str) -> Division:
+    """Return the division of a season file's `Div` cell; an unknown one is a region of its own."""
+    found = DIVISIONS.get(code) or DIVISIONS.get(code.upper())
+    return found or Division(code, region=code, league=code, known=False)
+
+
+def by_country(country: str, league: str) -> Division:
+    """Return the division of an extra league's `Country` and `League` cells."""
+    code = _EXTRA_LEAGUES.get(country)
+    if code is not None:
+        return Division(code, country, league or country)
+    made = slug(f"{country} {league}").upper() or country
+    return Division(made, country, league or country, known=False)

@@ -1,0 +1,126 @@
+"""Make a snapshot: everything that is served from memory, computed from one dataset by one model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from infra.data.manifests import FEATURES, MATCHES, ODDS, read_dataset, read_manifest, switch_manifest, timed_id
+from infra.data.simulation import simulate
+from infra.data.snapshot_tables import ODDS as ODDS_COLUMNS
+from infra.data.snapshot_tables import PREDICTIONS, REGION_ROI, as_parquet, as_table, latest_odds, predict_due
+from infra.data.tables import plain_schema
+from matchcast.adapters.parquet_features import parse_features
+from matchcast.domain.manifests import SNAPSHOT_MANIFEST_KEY, DatasetManifest, FileEntry, SnapshotManifest
+from matchcast.errors import ReleaseRefused
+from matchcast.ports import ObjectStore
+from matchcast.use_cases.releases import MATCH_FEATURES, MATCH_IDS, LoadedModel
+
+PREDICTIONS_FILE = "predictions.parquet"
+ODDS_FILE = "odds.parquet"
+REGION_ROI_FILE = "region_roi.parquet"
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A snapshot that passed its checks: the manifest and the files that it names."""
+
+    manifest: SnapshotManifest
+    bodies: dict[str, bytes]
+
+
+def refresh_snapshot(
+    objects: ObjectStore,
+    model: LoadedModel,
+    *,
+    bookmaker: str,
+    edge_threshold: float,
+    now: datetime | None = None,
+) -> SnapshotManifest:
+    """Make a snapshot of the published dataset and switch to it; until then the old one is served whole.
+
+    Raises
+    ------
+    ReleaseRefused
+        If the dataset or what the model makes of it is not fit to be served.
+    ReleaseRaceLost
+        If another snapshot was published meanwhile.
+    """
+    present = read_manifest(objects, SNAPSHOT_MANIFEST_KEY, SnapshotManifest)
+    dataset, bodies = read_dataset(objects)
+    snapshot = build_snapshot(
+        dataset, bodies, model, bookmaker=bookmaker, edge_threshold=edge_threshold, now=now or datetime.now(UTC)
+    )
+    for name, body in snapshot.bodies.items():
+        objects.put(snapshot.manifest.prefix + name, body)
+    switch_manifest(objects, SNAPSHOT_MANIFEST_KEY, snapshot.manifest, present)
+    return snapshot.manifest
+
+
+def build_snapshot(
+    dataset: DatasetManifest,
+    bodies: Mapping[str, bytes],
+    model: LoadedModel,
+    *,
+    bookmaker: str,
+    edge_threshold: float,
+    now: datetime,
+) -> Snapshot:
+    """Return the snapshot that a model makes of a dataset's files; writes nothing.
+
+    Predictions are made for fixtures and for matches after the last day that the model has seen.
+
+    Raises
+    ------
+    ReleaseRefused
+        If the dataset is empty, lacks a feature, or the model gives no probabilities.
+    """
+    features = parse_features(bodies[FEATURES])
+    matches, odds = _read(bodies[MATCHES]), _read(bodies[ODDS])
+    if not len(matches) or not features.index:
+        raise ReleaseRefused(f"The dataset {dataset.dataset_id} is empty: no match, no snapshot.")
+    predictions = predict_due(matches, features, model)
+    shown = latest_odds(odds, bookmaker, predictions)
+    roi = simulate(
+        predictions,
+        matches.to_pandas(),
+        odds.to_pandas(),
+        bookmaker=bookmaker,
+        edge_threshold=edge_threshold,
+        trained_until=model.published.trained_until,
+    )
+    names = [(name, pa.float32()) for name in model.published.signature.names]
+    ids = sorted(features.index)
+    tables = {
+        PREDICTIONS_FILE: as_table(predictions, [*PREDICTIONS, *names]),
+        ODDS_FILE: as_table(shown, ODDS_COLUMNS),
+        REGION_ROI_FILE: as_table(roi, REGION_ROI),
+    }
+    contents = {
+        **{name: (as_parquet(table), len(table)) for name, table in tables.items()},
+        MATCH_FEATURES: (bodies[FEATURES], len(ids)),
+        MATCH_IDS: ("".join(f"{match_id}\n" for match_id in ids).encode(), len(ids)),
+    }
+    files = {name: FileEntry.of(body, rows=rows) for name, (body, rows) in contents.items()}
+    snapshot_id = timed_id(now, files, also=model.published.prefix)
+    # Odds may be newer than the features; neither may claim to come from the future.
+    as_of = min(now, max([dataset.as_of, *shown["taken_at"].dt.to_pydatetime()]))
+    manifest = SnapshotManifest(
+        snapshot_id=snapshot_id,
+        created_at=now,
+        as_of=as_of,
+        prefix=f"snapshots/{snapshot_id}/",
+        bookmaker=bookmaker,
+        model=model.published.ref(model.stage),
+        files=files,
+    )
+    return Snapshot(manifest, {name: body for name, (body, _) in contents.items()})
+
+
+def _read(body: bytes) -> pa.Table:
+    table = pq.read_table(pa.BufferReader(body))
+    return table.cast(plain_schema(table.schema))

@@ -1,0 +1,1 @@
+"""The laptop stack: the template on a local engine, without account, token or Docker."""

@@ -1,0 +1,1 @@
+"""Train, register, export and publish models."""

@@ -1,0 +1,120 @@
+"""Export a registered scikit-learn model to ONNX, and prove that both give the same probabilities."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from matchcast.adapters.onnx_model import CLASSES, INPUT, OUTPUT
+from matchcast.errors import ModelFailed, ParityFailed, ReleaseRefused
+
+if TYPE_CHECKING:
+    from infra.models.registry import RegisteredModel
+    from matchcast.ports import Model, Rows
+
+PARITY_LIMIT = 1e-5
+"""The largest difference of a probability that an export may make."""
+
+# Old enough for every ONNX Runtime that the functions may be built with.
+OPSET = {"": 18, "ai.onnx.ml": 3}
+IR_VERSION = 8
+
+
+def to_onnx(model: RegisteredModel) -> bytes:
+    """Return a model as ONNX: input `features` (float32, n x columns), output `probabilities` (float32, n x 3).
+
+    The same model gives the same bytes.
+
+    Raises
+    ------
+    ReleaseRefused
+        If the model is no scikit-learn classifier of three classes, or has a part that ONNX lacks.
+    """
+    what = f"{model.at.name} version {model.at.version}"
+    if "sklearn" not in model.pyfunc.metadata.flavors:
+        flavors = ", ".join(sorted(model.pyfunc.metadata.flavors))
+        raise ReleaseRefused(
+            f"{what} cannot be exported to ONNX: it was logged as {flavors}. Log it with `mlflow.sklearn.log_model`."
+        )
+    estimator = model.pyfunc.get_raw_model()
+    classes = np.asarray(getattr(estimator, "classes_", [])).tolist()
+    if classes != list(range(CLASSES)):
+        raise ReleaseRefused(
+            f"{what} has the classes {classes}, not 0, 1 and 2 for home, draw and away. Train it on these."
+        )
+    graph = _convert(what, estimator, len(model.signature.inputs))
+    return bytes(graph.SerializeToString(deterministic=True))
+
+
+def parity_rows(model: RegisteredModel, sampled: Rows) -> Rows:
+    """Return the rows that parity is shown on: the model's input example, then the sampled ones, float32."""
+    if model.example is None:
+        return sampled
+    example = model.example[list(model.signature.names)].to_numpy(dtype=np.float32)
+    return np.concatenate([example, sampled]).astype(np.float32)
+
+
+def check_parity(model: RegisteredModel, exported: Model, rows: Rows) -> float:
+    """Return the largest difference between a registered model and its export, over all rows and classes.
+
+    Raises
+    ------
+    ParityFailed
+        If it is above `PARITY_LIMIT`, a probability is not finite, or there is no row to compare on.
+    ReleaseRefused
+        If one of them cannot predict rows of the signature.
+    """
+    what = f"{model.at.name} version {model.at.version}"
+    if len(rows) == 0:
+        raise ParityFailed(
+            f"There is no row to compare {what} and its export on. Log the model with an input example, "
+            "or make features with `matchcast features`."
+        )
+    try:
+        difference = _largest_difference(model(rows), exported.predict(rows))
+    except ModelFailed as error:
+        raise ReleaseRefused(f"The export of {what} does not run: {error.detail}") from error
+    if not difference <= PARITY_LIMIT:
+        raise ParityFailed(
+            f"{what} and its export differ by up to {difference:.3g} on {len(rows)} rows; {PARITY_LIMIT:g} is allowed. "
+            "It is not published; features with very large values, or a model that needs doubles, are usual causes."
+        )
+    return difference
+
+
+def _largest_difference(registered: npt.NDArray[np.float64], exported: Rows) -> float:
+    """Return the largest absolute difference; infinity where shapes differ or a value is not finite."""
+    if registered.shape != exported.shape or not (np.isfinite(registered).all() and np.isfinite(exported).all()):
+        return math.inf
+    return float(np.abs(registered - exported).max())
+
+
+def _convert(what: str, estimator: Any, columns: int) -> Any:
+    from onnx import TensorProto
+    from onnx.helper import make_opsetid, make_tensor_value_info
+    from skl2onnx import convert_sklearn
+    from skl2onnx.common.data_types import FloatTensorType
+    from skl2onnx.common.exceptions import MissingConverter, MissingShapeCalculator
+    from skl2onnx.helpers.onnx_helper import select_model_inputs_outputs
+
+    try:
+        graph = convert_sklearn(
+            estimator,
+            name="matchcast",
+            initial_types=[(INPUT, FloatTensorType([None, columns]))],
+            options={"zipmap": False},
+            target_opset=OPSET,
+        )
+    except (MissingConverter, MissingShapeCalculator, RuntimeError, TypeError, ValueError) as error:
+        raise ReleaseRefused(f"{what} cannot be exported to ONNX: {error}") from error
+    # Without the label, which nobody asks for; what is cut out loses its shape, so it is given again.
+    graph = select_model_inputs_outputs(graph, outputs=[OUTPUT])
+    graph.graph.output[0].CopyFrom(make_tensor_value_info(OUTPUT, TensorProto.FLOAT, [None, CLASSES]))
+    domains = {entry.domain: entry.version for entry in graph.opset_import}
+    del graph.opset_import[:]
+    graph.opset_import.extend(make_opsetid(domain, version) for domain, version in sorted(domains.items()))
+    graph.ir_version = IR_VERSION
+    return graph

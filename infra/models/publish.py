@@ -1,0 +1,185 @@
+"""Publish model versions: alias, version, ONNX, parity, files, manifest; a refusal at any step changes nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from infra.data.manifests import read_manifest, switch_manifest
+from infra.data.store import FEATURES_FILE, read_features
+from infra.errors import BadInput
+from infra.models.export import check_parity, parity_rows, to_onnx
+from infra.models.registry import MODEL_NAME, ModelVersion, RegisteredModel, load_version, resolve
+from infra.models.tracking import Tracking
+from matchcast.adapters.onnx_model import ARTIFACT, load_onnx
+from matchcast.domain.manifests import MODEL_MANIFEST_KEY, FileEntry, ModelManifest, PublishedModel
+from matchcast.ports import ObjectStore
+
+if TYPE_CHECKING:
+    from matchcast.ports import Rows
+
+SIGNATURE = "signature.json"
+SAMPLED_ROWS = 10_000
+OUTPUTS = ("home", "draw", "away")
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """A version that passed parity: what the manifest will say of it, its files, and the difference found."""
+
+    published: PublishedModel
+    bodies: dict[str, bytes]
+    parity_rows: int
+    parity_difference: float
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """What `publish` did: the manifest that is served now, and whether it is a new one."""
+
+    manifest: ModelManifest
+    exported: tuple[Exported, ...]
+    is_new: bool
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what is served now, stage by stage, and the parity of each version, as JSON has it."""
+        return {
+            "release": self.manifest.release,
+            "is_new": self.is_new,
+            "stages": {
+                stage: {
+                    "name": model.name,
+                    "version": model.version,
+                    "run_id": model.run_id,
+                    "artifact": model.prefix,
+                    "trained_until": model.trained_until.isoformat() if model.trained_until else None,
+                    "metrics": model.metrics,
+                }
+                for stage, model in sorted(self.manifest.stages.items())
+            },
+            "parity": {
+                each.published.version: {"rows": each.parity_rows, "max_difference": each.parity_difference}
+                for each in self.exported
+            },
+        }
+
+
+def publish(
+    objects: ObjectStore,
+    stages: Sequence[str],
+    *,
+    keep_others: bool = False,
+    data_dir: Path | None = None,
+    tracking: Tracking | None = None,
+    name: str = MODEL_NAME,
+    progress: Callable[[str], None] = lambda _: None,
+    now: datetime | None = None,
+) -> Release:
+    """Publish the versions that the aliases `stages` name; functions pick them up without a redeploy.
+
+    A version under several aliases is exported once. What was served stays on every refusal.
+
+    Parameters
+    ----------
+    objects
+        The data bucket.
+    stages
+        Aliases of the registered model; each is a stage of the manifest.
+    keep_others
+        Leave the other stages of the present manifest as they are; else they end.
+    data_dir
+        The dataset whose feature rows are sampled for parity, beside the model's input example.
+    tracking
+        The MLflow store; by default what `MLFLOW_TRACKING_URI` names, or the one under `.local/`.
+    name
+        The registered model.
+    progress
+        Told what happens next.
+    now
+        The time that the manifest carries.
+
+    Raises
+    ------
+    AliasUnknown, SignatureMissing, ParityFailed, ReleaseRefused
+        If a version may not be served.
+    ReleaseRaceLost
+        If somebody else published meanwhile.
+    """
+    if not stages:
+        raise BadInput("There is no stage to publish. Name aliases in MLFLOW_MODEL_STAGES or with `--stage`.")
+    tracking = tracking or Tracking.find()
+    present = read_manifest(objects, MODEL_MANIFEST_KEY, ModelManifest)
+    progress("resolving aliases")
+    versions = {stage: resolve(stage, tracking, name) for stage in stages}
+    exported: dict[str, Exported] = {}
+    for at in versions.values():
+        if at.version not in exported:
+            progress(f"exporting version {at.version}")
+            exported[at.version] = export(at, tracking, data_dir)
+    others = present.manifest.stages if keep_others and present.manifest else {}
+    manifest = ModelManifest(
+        release=present.manifest.release + 1 if present.manifest else 1,
+        published_at=now or datetime.now(UTC),
+        stages={**others, **{stage: exported[at.version].published for stage, at in versions.items()}},
+    )
+    if present.manifest is not None and present.manifest.stages == manifest.stages:
+        return Release(present.manifest, tuple(exported.values()), is_new=False)
+    progress("writing files and manifest")
+    for each in exported.values():
+        for file, body in each.bodies.items():
+            objects.put(each.published.prefix + file, body)
+    switch_manifest(objects, MODEL_MANIFEST_KEY, manifest, present)
+    return Release(manifest, tuple(exported.values()), is_new=True)
+
+
+def export(at: ModelVersion, tracking: Tracking, data_dir: Path | None) -> Exported:
+    """Return a version as it would be published, with parity shown; writes nothing.
+
+    Raises
+    ------
+    SignatureMissing, ParityFailed, ReleaseRefused
+        If it may not be served.
+    """
+    model = load_version(at, tracking)
+    artifact = to_onnx(model)
+    signature = json.dumps(
+        {**model.signature.model_dump(mode="json"), "outputs": list(OUTPUTS)}, indent=1, sort_keys=True
+    ).encode()
+    bodies = {ARTIFACT: artifact, SIGNATURE: signature}
+    published = PublishedModel(
+        name=at.name,
+        version=at.version,
+        run_id=at.run_id,
+        runtime="onnx",
+        prefix=f"models/{at.name}/{at.version}-{hashlib.sha256(artifact).hexdigest()[:8]}/",
+        files={file: FileEntry.of(body) for file, body in bodies.items()},
+        signature=model.signature,
+        metrics={key: value for key, value in at.metrics.items() if math.isfinite(value)},
+        trained_until=at.trained_until,
+    )
+    # Loaded exactly as the functions will load it.
+    rows = parity_rows(model, sample_rows(model, data_dir))
+    difference = check_parity(model, load_onnx(published, bodies), rows)
+    return Exported(published, bodies, len(rows), difference)
+
+
+def sample_rows(model: RegisteredModel, data_dir: Path | None) -> Rows:
+    """Return up to 10,000 feature rows of the dataset, the same ones each time; none without a fitting dataset."""
+    names = list(model.signature.names)
+    nothing = np.empty((0, len(names)), dtype=np.float32)
+    if data_dir is None or not (data_dir / FEATURES_FILE).exists():
+        return nothing
+    features = read_features(data_dir)
+    if not set(names) <= set(features.column_names):
+        return nothing
+    rows = np.column_stack([features[column].to_numpy() for column in names]).astype(np.float32)
+    picked = np.random.default_rng(0).permutation(len(rows))[:SAMPLED_ROWS]
+    return rows[np.sort(picked)]

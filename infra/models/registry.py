@@ -1,0 +1,169 @@
+"""The MLflow registry: where it is, which version an alias names, and that version as a callable."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from infra.errors import EnvironmentProblem
+from infra.models.tracking import Tracking
+from matchcast.domain.signature import Signature, signature_from_mlflow
+from matchcast.errors import AliasUnknown, ReleaseRefused, SignatureMissing
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import pandas as pd
+
+MODEL_NAME = "matchcast"
+STAGES_VARIABLE = "MLFLOW_MODEL_STAGES"
+DEFAULT_STAGES = ("champion", "candidate", "smoke")
+TRAINED_FROM = "trained_from"
+TRAINED_UNTIL = "trained_until"
+
+_DTYPES = {"float": "float32", "double": "float64", "integer": "int32", "long": "int64", "boolean": "bool"}
+
+
+def configured_stages() -> tuple[str, ...]:
+    """Return the aliases that are published: `MLFLOW_MODEL_STAGES`, or champion, candidate and smoke."""
+    names = os.environ.get(STAGES_VARIABLE, ",".join(DEFAULT_STAGES)).split(",")
+    return tuple(dict.fromkeys(name.strip() for name in names if name.strip()))
+
+
+@dataclass(frozen=True, slots=True)
+class ModelVersion:
+    """A version of the registered model, as an alias named it."""
+
+    name: str
+    version: str
+    run_id: str
+    metrics: dict[str, float]
+    trained_until: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredModel:
+    """A loaded version: call it with feature rows in the order of its signature."""
+
+    at: ModelVersion
+    signature: Signature
+    pyfunc: Any
+    example: pd.DataFrame | None
+
+    def frame(self, rows: npt.NDArray[np.float32]) -> pd.DataFrame:
+        """Return rows as the named and typed columns of the signature."""
+        import pandas as pd
+
+        columns = {
+            column.name: rows[:, position].astype(_DTYPES[column.type])
+            for position, column in enumerate(self.signature.inputs)
+        }
+        return pd.DataFrame(columns)
+
+    def __call__(self, rows: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+        """Return probabilities of home, draw and away, shape (n, 3), for float32 rows of shape (n, columns).
+
+        Raises
+        ------
+        ReleaseRefused
+            If the model cannot predict rows of its own signature.
+        """
+        import numpy as np
+
+        try:
+            return np.asarray(self.pyfunc.predict(self.frame(rows)), dtype=np.float64)
+        except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+            raise ReleaseRefused(
+                f"{self.at.name} version {self.at.version} cannot predict rows of its own signature ({error}). "
+                "Log it again with the signature of the features that it was trained on."
+            ) from error
+
+
+def resolve(alias: str, tracking: Tracking | None = None, name: str = MODEL_NAME) -> ModelVersion:
+    """Return the version that an alias of the registered model names.
+
+    Raises
+    ------
+    EnvironmentProblem
+        If there is no store, or no such model in it.
+    AliasUnknown
+        If the model has no such alias; the message names those that it has.
+    """
+    tracking = tracking or Tracking.find()
+    client = tracking.connect()
+    with tracking.answering():
+        found = client.search_registered_models(filter_string=f"name = '{name}'", max_results=1)
+        if not found:
+            raise EnvironmentProblem(
+                f"The registry at {tracking.shown} has no model '{name}'. Train one with `matchcast train`."
+            )
+        aliases = dict(client.get_registered_model(name).aliases)
+        if alias not in aliases:
+            present = ", ".join(f"{key} (version {value})" for key, value in sorted(aliases.items())) or "none"
+            raise AliasUnknown(
+                f"The model '{name}' has no alias '{alias}' in the registry; its aliases are: {present}. "
+                f"Set it in MLflow or with `matchcast train --alias {alias}`, or publish fewer with `--stage`."
+            )
+        version = client.get_model_version(name, aliases[alias])
+        run = client.get_run(version.run_id) if version.run_id else None
+    tags = {**(run.data.tags if run else {}), **version.tags}
+    return ModelVersion(
+        name=name,
+        version=str(version.version),
+        run_id=version.run_id or "",
+        metrics=dict(run.data.metrics) if run else {},
+        trained_until=_trained_until(name, str(version.version), tags.get(TRAINED_UNTIL)),
+    )
+
+
+def load(alias: str, tracking: Tracking | None = None, name: str = MODEL_NAME) -> RegisteredModel:
+    """Return the version that an alias names as a callable from rows to probabilities.
+
+    Raises
+    ------
+    EnvironmentProblem, AliasUnknown
+        As `resolve` does.
+    SignatureMissing
+        If the version was logged without a signature.
+    ReleaseRefused
+        If its signature has columns that cannot be served.
+    """
+    tracking = tracking or Tracking.find()
+    return load_version(resolve(alias, tracking, name), tracking)
+
+
+def load_version(at: ModelVersion, tracking: Tracking) -> RegisteredModel:
+    """Return a resolved version as a callable; raises as `load` does."""
+    tracking.connect()
+    import mlflow.artifacts
+    import mlflow.pyfunc
+
+    with tracking.answering():
+        folder = mlflow.artifacts.download_artifacts(artifact_uri=f"models:/{at.name}/{at.version}")
+        metadata = mlflow.models.Model.load(folder)
+        if metadata.signature is None:
+            raise SignatureMissing(
+                f"{at.name} version {at.version} has no signature, so no request could be checked against it. "
+                "Log the model with `signature=` (or an input example) and register it again."
+            )
+        try:
+            signature = signature_from_mlflow(metadata.signature.inputs.to_dict())
+        except ValueError as error:
+            raise ReleaseRefused(
+                f"The signature of {at.name} version {at.version} cannot be served: {error}. "
+                "Its inputs have to be named columns of the types float, double, integer, long or boolean."
+            ) from error
+        pyfunc = mlflow.pyfunc.load_model(folder, suppress_warnings=True)
+        return RegisteredModel(at, signature, pyfunc, metadata.load_input_example(folder))
+
+
+def _trained_until(name: str, version: str, tag: str | None) -> date | None:
+    try:
+        return None if tag is None else date.fromisoformat(tag)
+    except ValueError as error:
+        raise ReleaseRefused(
+            f"The tag {TRAINED_UNTIL} of {name} version {version} is '{tag}', not a day such as 2026-05-31. "
+            "It keeps the model from betting on matches that it has learnt from; set it right in MLflow."
+        ) from error

@@ -1,0 +1,195 @@
+"""A snapshot from its Parquet files: checked, sorted, and ready to be asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from matchcast.adapters.json_columns import CodedColumn, Column, Indices, JsonRows, NumberColumn, ObjectColumn
+from matchcast.adapters.match_lists import EncodedMatchList, MatchKeys, TextIndex
+from matchcast.adapters.parquet_columns import ParquetTable
+from matchcast.domain.manifests import SnapshotManifest
+from matchcast.errors import ManifestInvalid
+from matchcast.use_cases.serve_snapshot import ODDS, PREDICTIONS, REGION_ROI
+from matchcast.use_cases.snapshot_tables import RowsPage
+
+OUTCOMES = ("home", "draw", "away")
+_TEXTS = ("region", "league", "home_team", "away_team")
+_DISPLAY = {
+    "match_id": "text",
+    "kickoff": "time",
+    **dict.fromkeys(_TEXTS, "text"),
+    **dict.fromkeys(OUTCOMES, "number"),
+    "pick": "text",
+    "confidence": "number",
+}
+_MODEL = {"name": "model_name", "version": "model_version", "run_id": "model_run_id"}
+_PREDICTIONS = {**_DISPLAY, **dict.fromkeys(_MODEL.values(), "text"), "as_of": "time"}
+_ODDS = {"match_id": "text", "bookmaker": "text", **dict.fromkeys(OUTCOMES, "number"), "taken_at": "time"}
+_MAY_BE_EMPTY = {"roi": "number", "roi_low": "number", "roi_high": "number", "from": "day", "to": "day"}
+_ROI = {
+    "region": "text",
+    "bets": "number",
+    "staked": "number",
+    "returned": "number",
+    "roi": "number",
+    "roi_low": "number",
+    "roi_high": "number",
+    "max_drawdown": "number",
+    "from": "day",
+    "to": "day",
+}
+
+
+@dataclass(frozen=True)
+class ParquetSnapshot:
+    """`SnapshotTables` of one snapshot."""
+
+    predictions: EncodedMatchList
+    cards: EncodedMatchList
+    odds: EncodedMatchList
+    region_roi: RegionRoi
+    index: Mapping[str, int]
+    rest: ObjectColumn
+    """What `predictions` does not show: the model, as_of and the features."""
+
+    def match(self, match_id: str) -> bytes | None:
+        """Return all columns of one match as a JSON object; None where there is no such match."""
+        row = self.index.get(match_id)
+        if row is None:
+            return None
+        return self.predictions.rows.span(row, row + 1)[:-1] + b"," + self.rest.text(row)[1:]
+
+
+class RegionRoi:
+    """A `RegionList`, in the order of its file: region by region, then all of them together."""
+
+    def __init__(self, table: ParquetTable) -> None:
+        self._regions = [region.casefold() for region in table.texts("region")]
+        self._rows = JsonRows({name: table.column(name) for name in _ROI})
+
+    def page(self, region: str | None) -> RowsPage:
+        """Return the rows of one region, or of all."""
+        wanted = None if region is None else region.casefold()
+        found = [row for row, name in enumerate(self._regions) if wanted in (None, name)]
+        return RowsPage(self._rows.pick(np.asarray(found, dtype=np.int64)), len(found), last=None)
+
+
+def parse_snapshot(manifest: SnapshotManifest, files: Mapping[str, bytes], *, bookmaker: str) -> ParquetSnapshot:
+    """Make tables of `predictions.parquet`, `odds.parquet` and `region_roi.parquet`.
+
+    Parameters
+    ----------
+    manifest
+        What the files belong to; it names the stage of the model.
+    files
+        The verified bytes by name.
+    bookmaker
+        Whose odds are shown; a bookmaker that the snapshot lacks gives empty lists.
+
+    Raises
+    ------
+    ManifestInvalid
+        If a file is not what the data contract says.
+    """
+    table = ParquetTable(PREDICTIONS, files[PREDICTIONS], _PREDICTIONS)
+    table.take(np.lexsort((np.asarray(table.texts("match_id"), dtype=np.str_), table.milliseconds("kickoff"))))
+    ids = table.texts("match_id")
+    index = _index(ids, PREDICTIONS)
+    probabilities = _probabilities(table)
+    texts = {name: table.coded(name) for name in _TEXTS}
+    shown: dict[str, Column] = {name: texts.get(name) or table.column(name) for name in _DISPLAY}
+    keys = MatchKeys(
+        kickoffs=table.milliseconds("kickoff"),
+        match_ids=ids,
+        texts={name: TextIndex(column) for name, column in texts.items()},
+    )
+    rows, odds, prices = _odds(files[ODDS], bookmaker, index)
+    quoted = keys.take(rows)
+
+    def cards() -> JsonRows:
+        left = {name: column.take(rows) for name, column in shown.items()}
+        return JsonRows({**left, **odds, **market(prices, probabilities[rows])})
+
+    def prices_only() -> JsonRows:
+        return JsonRows({**{name: shown[name].take(rows) for name in ("match_id", "kickoff")}, **odds})
+
+    return ParquetSnapshot(
+        predictions=EncodedMatchList(keys, lambda: JsonRows(shown)),
+        cards=EncodedMatchList(quoted, cards),
+        odds=EncodedMatchList(quoted, prices_only),
+        region_roi=RegionRoi(ParquetTable(REGION_ROI, files[REGION_ROI], _ROI, nullable=_MAY_BE_EMPTY)),
+        index=index,
+        rest=_rest(table, manifest),
+    )
+
+
+def market(odds: npt.NDArray[np.float64], probabilities: npt.NDArray[np.float64]) -> dict[str, Column]:
+    """Return the columns that set a bookmaker beside a model, from arrays of shape (n, 3): home, draw, away.
+
+    Implied probability is 1 / odds; margin-free is implied / overround (the sum of the three); fair odds
+    are 1 / the model's probability (null where that is 0); edge is the model's probability x odds - 1.
+    """
+    implied = 1 / odds
+    overround = implied.sum(axis=1)
+    figures = {
+        "implied": implied,
+        "margin_free": implied / overround[:, None],
+        "fair_odds": np.divide(1, probabilities, out=np.full_like(probabilities, np.nan), where=probabilities > 0),
+        "edge": probabilities * odds - 1,
+    }
+    columns: dict[str, Column] = {"overround": NumberColumn(overround)}
+    for name, values in figures.items():
+        columns |= {f"{outcome}_{name}": NumberColumn(values[:, at]) for at, outcome in enumerate(OUTCOMES)}
+    return columns
+
+
+def _odds(
+    body: bytes, bookmaker: str, index: Mapping[str, int]
+) -> tuple[Indices, dict[str, Column], npt.NDArray[np.float64]]:
+    """Return the rows of predictions that the bookmaker quotes, in order, with his columns and prices for them."""
+    table = ParquetTable(ODDS, body, _ODDS)
+    quotes = zip(table.texts("match_id"), table.texts("bookmaker"), strict=True)
+    mine = {match_id: at for at, (match_id, book) in enumerate(quotes) if book == bookmaker and match_id in index}
+    rows = sorted((index[match_id], at) for match_id, at in mine.items())
+    table.take(np.asarray([at for _, at in rows], dtype=np.int64))
+    prices = np.column_stack([table.numbers(outcome) for outcome in OUTCOMES])
+    if not (np.isfinite(prices) & (prices > 1)).all():
+        raise ManifestInvalid(f"{ODDS} has odds that are not above 1.")
+    columns: dict[str, Column] = {"bookmaker": table.column("bookmaker"), "taken_at": table.column("taken_at")}
+    columns |= {f"{outcome}_odds": table.column(outcome) for outcome in OUTCOMES}
+    return np.asarray([row for row, _ in rows], dtype=np.int64), columns, prices
+
+
+def _probabilities(table: ParquetTable) -> npt.NDArray[np.float64]:
+    values = np.column_stack([table.numbers(outcome) for outcome in OUTCOMES])
+    if not (np.isfinite(values) & (values >= 0)).all() or np.abs(values.sum(axis=1) - 1).max(initial=0) > 1e-6:
+        raise ManifestInvalid(f"{PREDICTIONS} has probabilities that are negative, not finite, or do not sum to 1.")
+    return values
+
+
+def _rest(table: ParquetTable, manifest: SnapshotManifest) -> ObjectColumn:
+    features = [name for name in table.names if name not in _PREDICTIONS]
+    if strange := [name for name in features if not table.is_number(name)]:
+        raise ManifestInvalid(f"{PREDICTIONS} has features that are no numbers: {', '.join(strange)}.")
+    model: dict[str, Column] = {field: table.column(name) for field, name in _MODEL.items()}
+    same = np.zeros(len(table.milliseconds("as_of")), dtype=np.int32)
+    stage = CodedColumn([manifest.model.stage], same)
+    return ObjectColumn(
+        {
+            "snapshot_id": CodedColumn([manifest.snapshot_id], same),
+            "model": ObjectColumn({**model, "stage": stage}),
+            "as_of": table.column("as_of"),
+            "features": ObjectColumn({name: table.column(name) for name in features}),
+        }
+    )
+
+
+def _index(ids: list[str], name: str) -> dict[str, int]:
+    index = {match_id: row for row, match_id in enumerate(ids)}
+    if len(index) != len(ids):
+        raise ManifestInvalid(f"{name} names a match twice.")
+    return index

@@ -1,0 +1,47 @@
+"""Try a task again that ended without a result, as a new task."""
+
+from __future__ import annotations
+
+from matchcast.domain.task import Task, TaskStatus
+from matchcast.errors import Conflict
+from matchcast.use_cases.accept_task import IdempotencyKey
+from matchcast.use_cases.submit_prediction import Submission, SubmitPrediction
+from matchcast.use_cases.track_tasks import TrackTasks
+
+_RETRIABLE = (TaskStatus.FAILED, TaskStatus.CANCELLED, TaskStatus.EXPIRED)
+
+
+class RetryTask:
+    """Submits the request of an earlier task once more."""
+
+    def __init__(self, track: TrackTasks, submit: SubmitPrediction) -> None:
+        self._track = track
+        self._submit = submit
+
+    def __call__(self, tenant: str, task_id: str, key: IdempotencyKey | None = None) -> Task:
+        """Return the new task, which names the old one as `retry_of`.
+
+        It may start as long after its creation as the old one might.
+
+        Raises
+        ------
+        TaskNotFound, TaskGone
+            If the old task cannot be read.
+        Conflict
+            If it is still queued, or succeeded.
+        MatchNotFound, StageNotFound, InvalidRequest, TooManyTasks, Transient
+            As for any submission.
+        """
+        old = self._track.status(tenant, task_id)
+        if old.status not in _RETRIABLE:
+            raise Conflict(f"The task {task_id} is {old.status}; only one that ended without a result is tried again.")
+        within = None if old.start_by is None else int((old.start_by - old.created_at).total_seconds())
+        submission = Submission(
+            match_id=old.match_id,
+            features=old.features,
+            stage=old.stage,
+            priority=old.priority,
+            start_within=within,
+            retry_of=task_id,
+        )
+        return self._submit(tenant, submission, key)[0]

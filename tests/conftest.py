@@ -1,0 +1,30 @@
+"""No test reaches an account on AWS, a model registry or a stack of the developer's: the environment is made bare."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+FOREIGN_PREFIXES = ("AWS_", "LOCALSTACK_", "MATCHCAST_", "MLFLOW_", "POWERTOOLS_")
+KEPT = ("MATCHCAST_REAL_DATA",)
+
+# Before any module of the project is imported: some take the local folder from the environment then.
+for name in [name for name in os.environ if name.startswith(FOREIGN_PREFIXES) and name not in KEPT]:
+    del os.environ[name]
+_local = Path(tempfile.mkdtemp(prefix="matchcast-tests-"))
+os.environ |= {
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "AWS_SECRET_ACCESS_KEY": "test",
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    "MATCHCAST_LOCAL": str(_local),
+}
+
+
+def pytest_unconfigure() -> None:
+    """Remove the local folder of this run."""
+    shutil.rmtree(_local, ignore_errors=True)

@@ -1,0 +1,182 @@
+"""One laptop stack for all end-to-end tests, started with the real command, in a local folder of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.api_client import ApiClient
+from infra.local.engine import group_members
+from infra.stack import Stack, laptop_session
+
+ROOT = Path(__file__).resolve().parents[2]
+SCOPES = ["predictions/read", "predictions/write"]
+_ready: list[str] = []
+
+
+class Command:
+    """The `matchcast` command with a local folder of its own."""
+
+    def __init__(self, local: Path, sample: Path) -> None:
+        self.local = local
+        self.arguments = [sys.executable, "-c", "from infra.cli.main import main; main()"]
+        self.environment = {
+            **os.environ,
+            "MATCHCAST_LOCAL": str(local),
+            "MATCHCAST_SAMPLE": str(sample),
+            "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "layers/core/python")]),
+            # Messages as one line, whatever the terminal.
+            "COLUMNS": "1000",
+        }
+
+    def run(self, *arguments: str, timeout: float = 240) -> subprocess.CompletedProcess[str]:
+        """Run to the end."""
+        return subprocess.run(
+            [*self.arguments, *arguments],
+            env=self.environment,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start in a process group of its own, as a shell does with a job."""
+        return subprocess.Popen(
+            [*self.arguments, *arguments],
+            env=self.environment,
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    @property
+    def engine(self) -> dict[str, int] | None:
+        """The recorded engine."""
+        path = self.local / "engine.json"
+        return json.loads(path.read_text()) if path.exists() else None
+
+    @property
+    def stack_file(self) -> Path:
+        return self.local / "stack.json"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark every test of this folder."""
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.is_relative_to(here):
+            item.add_marker(pytest.mark.e2e)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how long the stack took to be ready."""
+    for line in _ready:
+        terminalreporter.write_line(line)
+
+
+@pytest.fixture(scope="session")
+def sample_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return where the trained sample league of this run is kept."""
+    return tmp_path_factory.mktemp("sample") / "league"
+
+
+@pytest.fixture(scope="session")
+def laptop_command(tmp_path_factory: pytest.TempPathFactory, sample_folder: Path) -> Command:
+    """Return the command whose local folder the shared stack is in."""
+    return Command(tmp_path_factory.mktemp("laptop"), sample_folder)
+
+
+@pytest.fixture(scope="session")
+def laptop(laptop_command: Command, sample_folder: Path) -> Iterator[dict[str, Any]]:
+    """Return the `stack.json` of a running stack with the sample league; at the end nothing is left of it."""
+    command = laptop_command
+    trained_before = sample_folder.exists()
+    started = time.monotonic()
+    up = command.run("up", "--detach", "--json")
+    try:
+        assert up.returncode == 0, up.stderr
+        how = "trained before" if trained_before else "trained meanwhile"
+        _ready.append(f"laptop stack ready in {time.monotonic() - started:.1f} s, its sample league {how}")
+        content = json.loads(up.stdout)
+        yield content
+    finally:
+        engine = command.engine
+        down = command.run("down")
+    assert down.returncode == 0, down.stderr
+    assert engine is not None
+    assert group_members(engine["pid"]) == []
+    assert not command.stack_file.exists()
+    assert not (command.local / "engine").exists()
+
+
+@pytest.fixture(scope="session")
+def stack(laptop: dict[str, Any]) -> Stack:
+    """Return the running stack as the tools know it."""
+    return Stack(
+        name=laptop["stack_name"],
+        region=laptop["region"],
+        api_url=laptop["api_url"],
+        host_header=laptop["host_header"],
+        outputs=laptop["outputs"],
+        session=laptop_session(laptop["port"]),
+    )
+
+
+@pytest.fixture(scope="session")
+def token(laptop: dict[str, Any]) -> str:
+    """Return a token with both scopes."""
+    return str(laptop["token"])
+
+
+@pytest.fixture(scope="session")
+def read_only_token(stack: Stack) -> str:
+    """Return a token that may not write."""
+    return stack.fetch_token(["predictions/read"])
+
+
+@pytest.fixture(scope="session")
+def make_tenant(stack: Stack) -> Callable[[str], str]:
+    """Return a function that makes another app client, and so another tenant, and gives a token of it."""
+
+    def make(name: str) -> str:
+        made = stack.client("cognito-idp").create_user_pool_client(
+            UserPoolId=stack.output("UserPoolId"),
+            ClientName=name,
+            GenerateSecret=True,
+            AllowedOAuthFlowsUserPoolClient=True,
+            AllowedOAuthFlows=["client_credentials"],
+            AllowedOAuthScopes=SCOPES,
+        )
+        return stack.fetch_token(client_id=made["UserPoolClient"]["ClientId"])
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def other_tenant_token(make_tenant: Callable[[str], str]) -> str:
+    """Return a token of another tenant."""
+    return make_tenant("another tenant")
+
+
+@pytest.fixture(scope="session")
+def client_with(stack: Stack) -> Callable[[str | None], ApiClient]:
+    """Return a function that gives an HTTP client which sends a token, or none."""
+    return lambda token: ApiClient(stack.api_url, stack.host_header, token)
+
+
+@pytest.fixture(scope="session")
+def api(client_with: Callable[[str | None], ApiClient], token: str) -> ApiClient:
+    """Return an HTTP client that may read and write."""
+    return client_with(token)

@@ -1,0 +1,239 @@
+"""The laptop stack's life, through the real command: up, in use, down; and every way in which it can go wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.api_client import ApiClient
+from infra.local.engine import group_members
+from infra.stack import Stack
+from tests.e2e.conftest import ROOT, Command
+
+STARTING_SECONDS = 60
+
+
+@pytest.fixture
+def command(tmp_path: Path, sample_folder: Path) -> Iterator[Command]:
+    """Return the command with an empty local folder; whatever it leaves running is stopped."""
+    command = Command(tmp_path / "local", sample_folder)
+    yield command
+    if command.engine:
+        command.run("down")
+
+
+def wait_until(holds: Callable[[], bool], seconds: float = STARTING_SECONDS) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def assert_nothing_is_left(command: Command, engine: dict[str, int]) -> None:
+    assert group_members(engine["pid"]) == []
+    assert not command.stack_file.exists()
+    assert not (command.local / "engine").exists()
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", engine["port"])) != 0
+
+
+@pytest.mark.usefixtures("laptop")
+def test_the_doctor_finds_nothing_wrong_with_the_sample_league(laptop_command: Command) -> None:
+    doctor = laptop_command.run("doctor", "--json")
+
+    findings = json.loads(doctor.stdout)["findings"]
+    assert doctor.returncode == 0
+    assert {item["state"] for item in findings} == {"ok"}, findings
+    assert {"python", "ports", "api", "dataset", "models", "snapshot", "odds"} <= {item["check"] for item in findings}
+
+
+def test_alarms_of_the_monitoring_template_exist(stack: Stack) -> None:
+    alarms = stack.client("cloudwatch").describe_alarms()["MetricAlarms"]
+
+    assert len(alarms) >= 6
+
+
+def test_the_table_forgets_by_its_ttl_attribute(stack: Stack) -> None:
+    described = stack.client("dynamodb").describe_time_to_live(TableName=stack.output("TasksTableName"))
+
+    assert described["TimeToLiveDescription"] == {"TimeToLiveStatus": "ENABLED", "AttributeName": "ttl"}
+
+
+def test_the_browsers_address_answers_like_the_one_with_a_host_header(laptop: dict[str, Any]) -> None:
+    answer = ApiClient(laptop["api_url"], laptop["browser_url"].removeprefix("http://")).get("/health")
+
+    assert answer.status == 200
+    assert answer.json["status"] == "ok"
+
+
+def test_up_is_used_and_down_leaves_nothing(command: Command) -> None:
+    # WHEN a stack is started without a sample
+    up = command.run("up", "--detach", "--no-sample", "--json")
+
+    # THEN it is described, and answers
+    assert up.returncode == 0, up.stderr
+    assert "ready after" in up.stderr
+    content = json.loads(up.stdout)
+    assert content == json.loads(command.stack_file.read_text())
+    assert command.stack_file.stat().st_mode & 0o077 == 0
+    api = ApiClient(content["api_url"], content["host_header"], content["token"])
+    assert api.get("/monitoring/task_status/00000000-0000-7000-8000-000000000000").status == 404
+
+    # AND a second one is refused with what to do
+    again = command.run("up", "--detach")
+    assert again.returncode == 3
+    assert "`matchcast down`" in again.stderr
+
+    # AND a token is printed alone, for a script
+    token = command.run("token", "--scope", "predictions/read")
+    assert token.returncode == 0, token.stderr
+    assert len(token.stdout.split()) == 1
+    assert len(token.stdout.split(".")) == 3
+
+    # WHEN it is stopped
+    engine = command.engine
+    assert engine is not None
+    started = time.monotonic()
+    down = command.run("down", "--json")
+
+    # THEN nothing is left, and the next `down` says so
+    assert json.loads(down.stdout) == {"stopped": True}
+    assert time.monotonic() - started < 10
+    assert_nothing_is_left(command, engine)
+    assert "No laptop stack is running" in command.run("down").stderr
+
+
+def test_a_taken_port_is_refused_with_what_to_do(command: Command) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+
+        up = command.run("up", "--detach", "--port", str(taken.getsockname()[1]))
+
+    assert up.returncode == 3
+    assert "cannot be used" in up.stderr
+    assert "--port" in up.stderr
+    assert command.engine is None
+
+
+def test_a_port_that_is_asked_for_is_taken(command: Command) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+
+    up = command.run("up", "--detach", "--no-sample", "--port", str(port), "--json")
+
+    assert json.loads(up.stdout)["port"] == port, up.stderr
+
+
+def test_commands_without_a_stack_say_how_to_start_one(command: Command) -> None:
+    token = command.run("token")
+
+    assert token.returncode == 3
+    assert "make up" in token.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_to_a_running_stack_stops_all_of_it(command: Command, number: signal.Signals) -> None:
+    up = command.start("up", "--no-sample", "--json")
+    wait_until(command.stack_file.exists)
+    engine = command.engine
+    assert engine is not None
+    # A function runs, so that there is a worker to stop as well.
+    content = json.loads(command.stack_file.read_text())
+    ApiClient(content["api_url"], content["host_header"]).get("/health")
+    assert len(group_members(engine["pid"])) > 1
+
+    os.killpg(up.pid, number)
+
+    said, _ = up.communicate(timeout=20)
+    assert up.returncode == 0, said
+    assert "nothing is left running" in said
+    assert_nothing_is_left(command, engine)
+
+
+@pytest.mark.skipif(not Path(sys.executable).with_name("matchcast").exists(), reason="the command is not installed")
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+def test_ctrl_c_stops_a_stack_that_make_started(command: Command) -> None:
+    # GIVEN `make up` with this environment in place of the one that it would make
+    venv = Path(sys.executable).parent.parent
+    make = subprocess.Popen(
+        ["make", "--old-file=setup", "up", f"VENV={venv}"],
+        env=command.environment,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    wait_until(command.stack_file.exists)
+    engine = command.engine
+    assert engine is not None
+
+    # WHEN the terminal sends Ctrl-C to everything in the foreground
+    os.killpg(make.pid, signal.SIGINT)
+
+    # THEN address, token and a line to copy were printed, and nothing is left
+    said, _ = make.communicate(timeout=30)
+    assert "export API=http://f007ba11.execute-api.localhost:" in said
+    assert "export TOKEN=ey" in said
+    assert 'curl -s -H "Authorization: Bearer $TOKEN"' in said
+    assert_nothing_is_left(command, engine)
+
+
+def test_ctrl_c_during_the_start_leaves_nothing(command: Command) -> None:
+    up = command.start("up")
+    wait_until(lambda: command.engine is not None)
+    engine = command.engine
+    assert engine is not None
+
+    os.killpg(up.pid, signal.SIGINT)
+
+    said, _ = up.communicate(timeout=20)
+    assert up.returncode == 0, said
+    assert_nothing_is_left(command, engine)
+
+
+def test_a_stack_whose_engine_died_is_recognised_and_replaced(command: Command) -> None:
+    # GIVEN a stack whose engine was killed, with what described it still there
+    command.run("up", "--detach", "--no-sample")
+    engine = command.engine
+    assert engine is not None
+    os.killpg(engine["pid"], signal.SIGKILL)
+    assert command.stack_file.exists()
+
+    # THEN no command takes it for a running one
+    assert command.run("token").returncode == 3
+    findings = {item["check"]: item for item in json.loads(command.run("doctor", "--json").stdout)["findings"]}
+    assert findings["leftovers"]["state"] == "warning"
+    assert "matchcast down" in findings["leftovers"]["remedy"]
+
+    # AND another one is started in its place
+    up = command.run("up", "--detach", "--no-sample", "--json")
+    assert up.returncode == 0, up.stderr
+    assert command.engine != engine
+
+
+def test_an_engine_that_dies_ends_the_command_that_waits_for_it(command: Command) -> None:
+    up = command.start("up", "--no-sample")
+    wait_until(command.stack_file.exists)
+    engine = command.engine
+    assert engine is not None
+
+    os.killpg(engine["pid"], signal.SIGKILL)
+
+    said, _ = up.communicate(timeout=20)
+    assert up.returncode == 3
+    assert "engine.log" in said
+    assert_nothing_is_left(command, engine)

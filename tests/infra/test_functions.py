@@ -1,0 +1,226 @@
+"""Functions: their words, settings, roles and log groups."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from matchcast import settings as declared
+from matchcast.settings import Settings
+from tests.support.template import ROOT
+
+SETTINGS: dict[str, type[Settings]] = {
+    "serve_predictions": declared.ServePredictionsSettings,
+    "predict_now": declared.PredictNowSettings,
+    "submit_prediction": declared.SubmitPredictionSettings,
+    "track_tasks": declared.TrackTasksSettings,
+    "run_inference": declared.RunInferenceSettings,
+    "refresh_snapshot": declared.RefreshSnapshotSettings,
+}
+IMAGES = {"run_inference", "refresh_snapshot"}
+POWERTOOLS = {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE", "POWERTOOLS_LOG_LEVEL"}
+LOGS = {("logs:CreateLogStream", "LogGroup"), ("logs:PutLogEvents", "LogGroup")}
+BUCKET_LIST = ("s3:ListBucket", "DataBucket")
+READ_SNAPSHOT = {("s3:GetObject", "DataBucket/snapshots/*"), ("s3:GetObject", "DataBucket/models/manifest.json")}
+ACCEPT_TASKS = READ_SNAPSHOT | {
+    BUCKET_LIST,
+    ("sqs:SendMessage", "HighQueue"),
+    ("sqs:SendMessage", "NormalQueue"),
+    ("dynamodb:BatchGetItem", "TasksTable"),
+    ("dynamodb:GetItem", "TasksTable"),
+    ("dynamodb:PutItem", "TasksTable"),
+    ("dynamodb:Query", "TasksTable/index/tenant_index"),
+}
+GRANTS: dict[str, set[tuple[str, str]]] = {
+    "serve_predictions": READ_SNAPSHOT | {BUCKET_LIST, ("secretsmanager:GetSecretValue", "CursorSecret")},
+    "predict_now": ACCEPT_TASKS | {("lambda:InvokeFunction", "RunInferenceFunction")},
+    "submit_prediction": ACCEPT_TASKS,
+    "track_tasks": ACCEPT_TASKS
+    | {("dynamodb:UpdateItem", "TasksTable"), ("secretsmanager:GetSecretValue", "CursorSecret")},
+    "run_inference": {
+        *(
+            (f"sqs:{action}", queue)
+            for queue in ("HighQueue", "NormalQueue")
+            for action in (
+                "ReceiveMessage",
+                "DeleteMessage",
+                "ChangeMessageVisibility",
+                "GetQueueAttributes",
+            )
+        ),
+        ("sqs:SendMessage", "HighDeadLetterQueue"),
+        ("sqs:SendMessage", "NormalDeadLetterQueue"),
+        ("dynamodb:BatchGetItem", "TasksTable"),
+        ("dynamodb:PutItem", "TasksTable"),
+        ("dynamodb:UpdateItem", "TasksTable"),
+        ("s3:GetObject", "DataBucket/models/*"),
+        ("s3:GetObject", "DataBucket/snapshots/*"),
+        BUCKET_LIST,
+    },
+    "refresh_snapshot": {
+        ("s3:GetObject", "DataBucket/datasets/*"),
+        ("s3:GetObject", "DataBucket/models/*"),
+        ("s3:GetObject", "DataBucket/snapshots/*"),
+        ("s3:PutObject", "DataBucket/snapshots/*"),
+        BUCKET_LIST,
+    },
+}
+
+each_function = pytest.mark.parametrize("name", sorted(SETTINGS))
+
+
+def logical(name: str) -> str:
+    """Return `ServePredictions` for `serve_predictions`."""
+    return "".join(word.capitalize() for word in name.split("_"))
+
+
+def environment(plain: dict[str, Any], name: str) -> dict[str, Any]:
+    found: dict[str, Any] = plain["Resources"][f"{logical(name)}Function"]["Properties"]["Environment"]["Variables"]
+    return found
+
+
+def test_every_folder_of_a_function_is_deployed_under_its_own_words(plain: dict[str, Any]) -> None:
+    folders = {path.parent.name for path in (ROOT / "functions").glob("*/__init__.py")}
+    deployed = {name for name, item in plain["Resources"].items() if item["Type"] == "AWS::Lambda::Function"}
+    assert deployed == {f"{logical(name)}Function" for name in SETTINGS}
+    assert folders <= set(SETTINGS)
+
+
+@each_function
+def test_a_function_gets_exactly_the_settings_that_it_declares(name: str, plain: dict[str, Any]) -> None:
+    expected = {field.upper() for field in SETTINGS[name].model_fields}
+    assert set(environment(plain, name)) - POWERTOOLS == expected
+
+
+@each_function
+def test_a_function_is_named_to_powertools_as_its_folder_is(name: str, plain: dict[str, Any]) -> None:
+    variables = environment(plain, name)
+    assert set(variables) >= POWERTOOLS
+    assert variables["POWERTOOLS_SERVICE_NAME"] == name
+    assert variables["POWERTOOLS_METRICS_NAMESPACE"] == "matchcast"
+
+
+@each_function
+def test_the_defaults_of_template_and_code_are_the_same(
+    name: str, plain: dict[str, Any], template: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN the environment of a stack whose parameters nobody has touched
+    parameters = template["Parameters"]
+    fields = SETTINGS[name].model_fields
+    for variable, value in environment(plain, name).items():
+        known = parameters.get(value["Ref"]) if isinstance(value, dict) else None
+        monkeypatch.setenv(variable, str(known["Default"]) if known else "resource")
+    # WHEN the function reads it
+    read = SETTINGS[name]()
+    # THEN whatever has a default in the code has it in the stack too
+    defaults = {key: field.default for key, field in fields.items() if not field.is_required()}
+    assert {key: getattr(read, key) for key in defaults} == defaults
+
+
+@pytest.mark.parametrize("bound", ["MinValue", "MaxValue"])
+@each_function
+def test_the_code_takes_every_value_that_the_template_allows(
+    name: str, bound: str, plain: dict[str, Any], template: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable, value in environment(plain, name).items():
+        parameter = template["Parameters"].get(value["Ref"], {}) if isinstance(value, dict) else {}
+        monkeypatch.setenv(variable, str(parameter.get(bound, parameter.get("Default", "resource"))))
+    assert SETTINGS[name]().model_dump()
+
+
+@each_function
+def test_a_role_grants_what_its_function_does_and_no_more(name: str, plain: dict[str, Any]) -> None:
+    role = plain["Resources"][f"{logical(name)}Role"]["Properties"]
+    granted = {
+        (action, target(resource))
+        for policy in role["Policies"]
+        for statement in policy["PolicyDocument"]["Statement"]
+        for action in listed(statement["Action"])
+        for resource in listed(statement["Resource"])
+    }
+    logs = {(action, f"{logical(name)}{group}") for action, group in LOGS}
+    assert granted == GRANTS[name] | logs
+    assert "ManagedPolicyArns" not in role
+
+
+@each_function
+def test_a_function_runs_in_its_own_role(name: str, plain: dict[str, Any]) -> None:
+    function = plain["Resources"][f"{logical(name)}Function"]["Properties"]
+    assert function["Role"] == {"Fn::GetAtt": [f"{logical(name)}Role", "Arn"]}
+
+
+@each_function
+def test_a_function_is_followed_by_its_log_group(name: str, template: dict[str, Any]) -> None:
+    order = [key for key in template["Resources"] if key.startswith(logical(name))]
+    assert order[:3] == [f"{logical(name)}Function", f"{logical(name)}Role", f"{logical(name)}LogGroup"]
+    group = template["Resources"][f"{logical(name)}LogGroup"]
+    assert group["Properties"]["LogGroupName"] == {"Fn::Sub": f"/aws/lambda/${{AWS::StackName}}-{name}"}
+    assert group["Properties"]["RetentionInDays"] == {"Ref": "LogRetentionDays"}
+
+
+@pytest.mark.parametrize("name", sorted(set(SETTINGS) - IMAGES))
+def test_a_zip_function_has_the_same_dotted_name_everywhere(name: str, template: dict[str, Any]) -> None:
+    function = template["Resources"][f"{logical(name)}Function"]
+    properties = function["Properties"]
+    assert properties["CodeUri"] == f"functions/{name}/"
+    assert properties["Handler"] == f"functions.{name}.handler.lambda_handler"
+    assert properties["Runtime"] == "python3.13"
+    assert function["Metadata"] == {"BuildProperties": {"ParentPackageMode": "auto"}}
+    arrow = [{"Ref": "ArrowLayer"}] if name == "serve_predictions" else []
+    assert properties["Layers"] == [{"Ref": "VendorLayer"}, *arrow, {"Ref": "CoreLayer"}]
+
+
+@pytest.mark.parametrize("name", sorted(IMAGES))
+def test_an_image_function_is_built_from_its_own_dockerfile(name: str, template: dict[str, Any]) -> None:
+    function = template["Resources"][f"{logical(name)}Function"]
+    assert function["Properties"]["PackageType"] == "Image"
+    assert function["Metadata"] == {
+        "Dockerfile": f"functions/{name}/Dockerfile",
+        "DockerContext": ".",
+        "DockerTag": name,
+    }
+
+
+def test_the_layer_of_our_own_code_has_no_build_method(template: dict[str, Any]) -> None:
+    layers = {key: item for key, item in template["Resources"].items() if item["Type"].endswith("LayerVersion")}
+    built = {key: item.get("Metadata", {}).get("BuildMethod") for key, item in layers.items()}
+    assert built == {"CoreLayer": None, "VendorLayer": "python3.13", "ArrowLayer": "makefile"}
+
+
+def test_functions_that_answer_over_http_end_before_the_api_gives_up(plain: dict[str, Any]) -> None:
+    for name in set(SETTINGS) - IMAGES:
+        assert plain["Resources"][f"{logical(name)}Function"]["Properties"]["Timeout"] < 30
+
+
+def test_reserved_concurrency_is_off_unless_it_is_asked_for(plain: dict[str, Any], template: dict[str, Any]) -> None:
+    reserved = plain["Resources"]["RunInferenceFunction"]["Properties"]["ReservedConcurrentExecutions"]
+    assert reserved["Fn::If"] == [
+        "ReservesConcurrency",
+        {"Ref": "InferenceReservedConcurrency"},
+        {"Ref": "AWS::NoValue"},
+    ]
+    assert template["Parameters"]["InferenceReservedConcurrency"]["Default"] == 0
+
+
+def test_snapshots_are_made_on_a_schedule(plain: dict[str, Any]) -> None:
+    rules = [item["Properties"] for item in plain["Resources"].values() if item["Type"] == "AWS::Events::Rule"]
+    assert [rule["ScheduleExpression"] for rule in rules] == [{"Ref": "SnapshotSchedule"}]
+    assert rules[0]["Targets"][0]["Arn"] == {"Fn::GetAtt": ["RefreshSnapshotFunction", "Arn"]}
+
+
+def listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def target(resource: Any) -> str:
+    """Return `TasksTable/index/tenant_index` for the ARN of that index."""
+    match resource:
+        case {"Ref": str(name)}:
+            return name
+        case {"Fn::GetAtt": [str(name), "Arn"]}:
+            return name
+        case {"Fn::Sub": str(text)}:
+            return text.replace("${", "").replace(".Arn}", "")
+        case _:
+            return str(resource)

@@ -1,0 +1,69 @@
+"""Alarms: on each lane's depth, oldest message and dead letters, to a topic that they can reach."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+LANES = ("High", "Normal")
+ALARMS = {
+    "QueueDepth": ("ApproximateNumberOfMessagesVisible", "{lane}QueueName", "AlarmQueueDepth", 1000),
+    "OldestMessage": ("ApproximateAgeOfOldestMessage", "{lane}QueueName", "AlarmOldestMessageSeconds", 300),
+    "DeadLetters": ("ApproximateNumberOfMessagesVisible", "{lane}DeadLetterQueueName", "AlarmDeadLetters", 0),
+}
+
+
+@pytest.mark.parametrize("lane", LANES)
+@pytest.mark.parametrize("kind", ALARMS)
+def test_a_lane_has_its_alarm(lane: str, kind: str, monitoring: dict[str, Any], template: dict[str, Any]) -> None:
+    metric, queue, threshold, default = ALARMS[kind]
+    alarm = monitoring["Resources"][f"{lane}{kind}Alarm"]["Properties"]
+    assert (alarm["Namespace"], alarm["MetricName"]) == ("AWS/SQS", metric)
+    assert alarm["Dimensions"] == [{"Name": "QueueName", "Value": {"Ref": queue.format(lane=lane)}}]
+    assert (alarm["ComparisonOperator"], alarm["Statistic"]) == ("GreaterThanThreshold", "Maximum")
+    assert alarm["Threshold"] == {"Ref": threshold}
+    assert alarm["AlarmActions"] == [{"Ref": "AlarmTopic"}]
+    # An empty queue that nobody has used for hours sends no metric, and that is no alarm.
+    assert alarm["TreatMissingData"] == "notBreaching"
+    assert template["Parameters"][threshold]["Default"] == default
+
+
+def test_every_parameter_of_the_nested_template_is_passed(monitoring: dict[str, Any], template: dict[str, Any]) -> None:
+    passed = template["Resources"]["Monitoring"]["Properties"]["Parameters"]
+    assert set(passed) == set(monitoring["Parameters"])
+    for lane in LANES:
+        for kind in ("Queue", "DeadLetterQueue"):
+            assert passed[f"{lane}{kind}Name"] == {"Fn::GetAtt": [f"{lane}{kind}", "QueueName"]}
+
+
+def test_alarms_may_use_the_key_of_their_topic(monitoring: dict[str, Any]) -> None:
+    resources = monitoring["Resources"]
+    assert resources["AlarmTopic"]["Properties"]["KmsMasterKeyId"] == {"Ref": "AlarmTopicKey"}
+    statements = resources["AlarmTopicKey"]["Properties"]["KeyPolicy"]["Statement"]
+    [usage] = [item for item in statements if item["Principal"] == {"Service": "cloudwatch.amazonaws.com"}]
+    assert set(usage["Action"]) == {"kms:Decrypt", "kms:GenerateDataKey*"}
+    assert usage["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+
+
+def test_only_alarms_of_this_account_publish_to_the_topic(monitoring: dict[str, Any]) -> None:
+    statements = monitoring["Resources"]["AlarmTopicPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    [publish] = [item for item in statements if item["Effect"] == "Allow"]
+    assert publish["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+    assert publish["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+
+
+def test_nobody_is_mailed_unless_an_address_is_given(monitoring: dict[str, Any], template: dict[str, Any]) -> None:
+    assert monitoring["Resources"]["AlarmEmailSubscription"]["Condition"] == "HasEmail"
+    assert template["Parameters"]["AlarmEmail"]["Default"] == ""
+
+
+def test_the_dashboard_is_json_and_shows_every_queue(monitoring: dict[str, Any]) -> None:
+    text = monitoring["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    body = json.loads(re.sub(r"\$\{([^}]+)\}", r"\1", text))
+    shown = json.dumps(body["widgets"])
+    assert all(f"{lane}{kind}Name" in shown for lane in LANES for kind in ("Queue", "DeadLetterQueue"))
+    places = [(widget["x"], widget["y"]) for widget in body["widgets"]]
+    assert len(set(places)) == len(places)

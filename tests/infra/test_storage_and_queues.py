@@ -1,0 +1,109 @@
+"""Storage and queues: what the template says of each, beyond what the project's cfn-lint rules hold for all."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from tests.support.template import STORAGE_OUTPUTS, deploy_storage
+
+LANES = ("High", "Normal")
+
+
+def properties(template: dict[str, Any], name: str) -> dict[str, Any]:
+    found: dict[str, Any] = template["Resources"][name]["Properties"]
+    return found
+
+
+def test_the_table_is_keyed_by_pk_and_sk_and_paid_by_request(template: dict[str, Any]) -> None:
+    table = properties(template, "TasksTable")
+    assert table["KeySchema"] == [
+        {"AttributeName": "pk", "KeyType": "HASH"},
+        {"AttributeName": "sk", "KeyType": "RANGE"},
+    ]
+    assert table["BillingMode"] == "PAY_PER_REQUEST"
+    assert table["TimeToLiveSpecification"] == {"AttributeName": "ttl", "Enabled": True}
+    assert table["StreamSpecification"] == {"StreamViewType": "NEW_AND_OLD_IMAGES"}
+
+
+def test_the_tenant_index_is_sharded_and_holds_only_what_never_changes(template: dict[str, Any]) -> None:
+    [index] = properties(template, "TasksTable")["GlobalSecondaryIndexes"]
+    assert index["IndexName"] == "tenant_index"
+    assert index["KeySchema"] == [
+        {"AttributeName": "tenant_shard", "KeyType": "HASH"},
+        {"AttributeName": "task_id", "KeyType": "RANGE"},
+    ]
+    assert index["Projection"] == {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["match_id", "created_at"]}
+
+
+def test_large_results_and_old_versions_are_cleared_by_parameters(template: dict[str, Any]) -> None:
+    rules = {rule["Id"]: rule for rule in properties(template, "DataBucket")["LifecycleConfiguration"]["Rules"]}
+    assert rules["results"]["Prefix"] == "results/"
+    assert rules["results"]["ExpirationInDays"] == {"Ref": "ResultsRetentionDays"}
+    assert rules["old-versions"]["NoncurrentVersionExpiration"] == {"NoncurrentDays": {"Ref": "NoncurrentVersionDays"}}
+    # Nothing but results/ may expire: manifests and what they name stay until they are overwritten.
+    assert [key for key, rule in rules.items() if "ExpirationInDays" in rule] == ["results"]
+
+
+def test_large_results_outlive_the_tasks_that_point_to_them(template: dict[str, Any]) -> None:
+    parameters = template["Parameters"]
+    gone_for_days = 7
+    lifetime_days = parameters["TaskLifetimeSeconds"]["Default"] / 86_400
+    assert parameters["ResultsRetentionDays"]["Default"] >= lifetime_days + gone_for_days
+
+
+@pytest.mark.parametrize("lane", LANES)
+def test_a_lane_gives_up_on_a_message_only_as_a_backstop(lane: str, template: dict[str, Any]) -> None:
+    queue = properties(template, f"{lane}Queue")
+    assert queue["RedrivePolicy"] == {
+        "deadLetterTargetArn": {"Fn::GetAtt": [f"{lane}DeadLetterQueue", "Arn"]},
+        "maxReceiveCount": 20,
+    }
+    assert queue["MessageRetentionPeriod"] == 4 * 86_400
+    assert properties(template, f"{lane}DeadLetterQueue")["MessageRetentionPeriod"] == 14 * 86_400
+
+
+@pytest.mark.parametrize("lane", LANES)
+def test_the_dead_letters_of_a_lane_are_its_alone(lane: str, template: dict[str, Any]) -> None:
+    allowed = properties(template, f"{lane}DeadLetterQueue")["RedriveAllowPolicy"]
+    name = properties(template, f"{lane}Queue")["QueueName"]["Fn::Sub"]
+    arn = f"arn:${{AWS::Partition}}:sqs:${{AWS::Region}}:${{AWS::AccountId}}:{name}"
+    assert allowed == {"redrivePermission": "byQueue", "sourceQueueArns": [{"Fn::Sub": arn}]}
+
+
+@pytest.mark.parametrize("lane", LANES)
+def test_a_lane_is_received_as_its_parameters_say(lane: str, plain: dict[str, Any]) -> None:
+    mapping = properties(plain, f"RunInferenceFunction{lane}Lane")
+    assert mapping["EventSourceArn"] == {"Fn::GetAtt": [f"{lane}Queue", "Arn"]}
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert mapping["BatchSize"] == {"Ref": f"{lane}BatchSize"}
+    assert mapping["MaximumBatchingWindowInSeconds"] == {"Ref": f"{lane}BatchWindowSeconds"}
+    assert mapping["ScalingConfig"] == {"MaximumConcurrency": {"Ref": f"{lane}MaximumConcurrency"}}
+
+
+@pytest.mark.parametrize("lane", LANES)
+def test_a_batch_over_ten_always_has_the_window_that_sqs_asks_for(lane: str, template: dict[str, Any]) -> None:
+    parameters = template["Parameters"]
+    may_be_large = parameters[f"{lane}BatchSize"]["MaxValue"] > 10
+    assert not may_be_large or parameters[f"{lane}BatchWindowSeconds"]["MinValue"] >= 1
+
+
+def test_moto_makes_the_storage_of_the_template() -> None:
+    with mock_aws():
+        session = boto3.session.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name="us-east-1")
+        names = deploy_storage(session)
+        assert tuple(names) == STORAGE_OUTPUTS
+        table = session.client("dynamodb").describe_table(TableName=names["TasksTableName"])["Table"]
+        assert [key["AttributeName"] for key in table["KeySchema"]] == ["pk", "sk"]
+        sqs = session.client("sqs")
+        for lane in LANES:
+            attributes = sqs.get_queue_attributes(QueueUrl=names[f"{lane}QueueUrl"], AttributeNames=["All"])
+            assert "maxReceiveCount" in attributes["Attributes"]["RedrivePolicy"]
+            assert attributes["Attributes"]["SqsManagedSseEnabled"] == "true"
+        versioning = session.client("s3").get_bucket_versioning(Bucket=names["DataBucketName"])
+        assert versioning["Status"] == "Enabled"
+        secret = session.client("secretsmanager").get_secret_value(SecretId=names["CursorSecretName"])
+        assert len(secret["SecretString"]) == 64

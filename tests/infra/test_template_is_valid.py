@@ -1,0 +1,90 @@
+"""The templates pass cfn-lint, ours and its rules alike, and SAM translates them."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cfnlint.api import lint_file
+from cfnlint.config import ManualArgs
+
+from tests.support.template import MONITORING, ROOT, STORAGE_OUTPUTS, TEMPLATE
+
+RULES = ROOT / "infra" / "cfn_lint_rules"
+BANNERS = ["LAYERS", "STORAGE", "QUEUES", "FUNCTIONS", "API", "MONITORING"]
+
+
+@pytest.mark.parametrize("path", [TEMPLATE, MONITORING], ids=lambda path: path.name)
+def test_cfn_lint_has_nothing_to_say(path: Path) -> None:
+    config = ManualArgs(regions=["us-east-1", "eu-west-1"], include_checks=["I"], append_rules=[str(RULES)])
+    assert [str(match) for match in lint_file(path, config=config)] == []
+
+
+def test_cfn_lint_finds_a_fault_by_a_rule_of_our_own(tmp_path: Path) -> None:
+    broken = tmp_path / "template.yaml"
+    broken.write_text(MONITORING.read_text().replace("Threshold: !Ref AlarmDeadLetters", "Threshold: 0"))
+    config = ManualArgs(append_rules=[str(RULES)])
+    assert "E9051" in {match.rule.id for match in lint_file(broken, config=config)}
+
+
+def test_sam_validates_the_template() -> None:
+    sam = shutil.which("sam")
+    if sam is None:
+        pytest.skip("the SAM CLI is not installed; cfn-lint and the translation above need none")
+    done = subprocess.run(
+        [sam, "validate", "--lint", "--region", "us-east-1", "--template-file", str(TEMPLATE)],
+        cwd=ROOT,
+        env={**os.environ, "SAM_CLI_TELEMETRY": "0"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_template_keeps_its_order() -> None:
+    text = TEMPLATE.read_text()
+    sections = re.findall(r"^([A-Z]\w+):", text, re.MULTILINE)
+    order = ["Transform", "Parameters", "Globals", "Resources", "Outputs"]
+    assert [name for name in sections if name in order] == order
+    assert re.findall(r"^  # -+ ([A-Z]+) ---$", text, re.MULTILINE) == BANNERS
+
+
+def test_every_parameter_and_output_is_described(template: dict[str, Any], monitoring: dict[str, Any]) -> None:
+    described = {
+        **template["Parameters"],
+        **template["Outputs"],
+        **monitoring["Parameters"],
+        **monitoring["Outputs"],
+    }
+    assert [name for name, item in described.items() if not item.get("Description")] == []
+
+
+def test_every_parameter_is_offered_in_a_group(template: dict[str, Any]) -> None:
+    groups = template["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
+    assert [name for group in groups for name in group["Parameters"]] == list(template["Parameters"])
+
+
+def test_the_outputs_are_what_the_tools_ask_for(template: dict[str, Any]) -> None:
+    assert set(template["Outputs"]) == {
+        "ApiUrl",
+        "RunInferenceFunctionName",
+        "RefreshSnapshotFunctionName",
+        "UserPoolId",
+        "UserPoolClientId",
+        "TokenUrl",
+        *STORAGE_OUTPUTS,
+    }
+
+
+def test_a_stack_can_be_made_without_choosing_anything(template: dict[str, Any]) -> None:
+    assert [name for name, parameter in template["Parameters"].items() if "Default" not in parameter] == []
+
+
+def test_image_functions_keep_runtime_handler_and_layers_out_of_the_globals(template: dict[str, Any]) -> None:
+    assert {"Runtime", "Handler", "Layers"}.isdisjoint(template["Globals"]["Function"])

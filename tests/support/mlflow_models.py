@@ -1,0 +1,73 @@
+"""Models to register in a test's MLflow store, good ones and odd ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.linear_model import LogisticRegression
+
+from infra.models.tracking import Tracking
+from tests.support.datasets import FEATURES
+
+INPUTS = tuple(("float", name) for name in FEATURES)
+
+
+class Constant(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """A classifier of a kind that no exporter knows."""
+
+    classes_ = np.arange(3)
+
+    def predict(self, rows: Any) -> Any:
+        """Return class 0 for every row."""
+        return np.zeros(len(rows), dtype=int)
+
+    def predict_proba(self, rows: Any) -> Any:
+        """Return the same probabilities for every row."""
+        return np.tile([0.5, 0.3, 0.2], (len(rows), 1))
+
+
+def logistic(classes: Sequence[int] = (0, 1, 2), columns: int = len(FEATURES), scale: float = 1.0) -> Any:
+    """Return a fitted logistic regression of some classes."""
+    random = np.random.default_rng(0)
+    rows = (random.normal(size=(300, columns)) * scale).astype(np.float32)
+    return LogisticRegression().fit(rows, random.choice(list(classes), 300))
+
+
+def register(
+    tracking: Tracking,
+    model: Any,
+    *,
+    name: str,
+    alias: str = "champion",
+    inputs: Sequence[tuple[str, str | None]] | None = INPUTS,
+    tags: Mapping[str, str] | None = None,
+) -> str:
+    """Log and register a scikit-learn model and return its version; `inputs=None` leaves out the signature."""
+    client = tracking.connect(create=True)
+    import mlflow
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, Schema
+
+    signature = None
+    if inputs is not None:
+        outputs = Schema([ColSpec("double", each) for each in ("home", "draw", "away")])
+        signature = ModelSignature(inputs=Schema([ColSpec(kind, column) for kind, column in inputs]), outputs=outputs)
+    logged = mlflow.sklearn.log_model(
+        model,
+        name="model",
+        signature=signature,
+        pyfunc_predict_fn="predict_proba",
+        pip_requirements=["scikit-learn"],
+        skops_trusted_types=[f"{Constant.__module__}.{Constant.__qualname__}"],
+    )
+    run_id = mlflow.active_run().info.run_id if mlflow.active_run() else None
+    if not client.search_registered_models(filter_string=f"name = '{name}'"):
+        client.create_registered_model(name)
+    version = client.create_model_version(
+        name, source=logged.model_uri, run_id=run_id, tags=dict(tags or {}), model_id=logged.model_id
+    )
+    client.set_registered_model_alias(name, alias, version.version)
+    return str(version.version)

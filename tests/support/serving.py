@@ -1,0 +1,49 @@
+"""serve_predictions over a snapshot in memory, made of the parts that the composition root uses."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING
+
+from matchcast import bootstrap
+from matchcast.adapters.in_memory import InMemoryObjects
+from matchcast.adapters.parquet_snapshot import parse_snapshot
+from matchcast.domain.manifests import SNAPSHOT_MANIFEST_KEY, SnapshotManifest
+from matchcast.http.cursors import Cursors
+from matchcast.settings import ServePredictionsSettings
+from matchcast.use_cases.releases import ManifestReader
+from matchcast.use_cases.serve_snapshot import ServeSnapshot
+from tests.support.snapshots import NOW
+
+if TYPE_CHECKING:
+    import pytest
+
+
+class Service:
+    """The function's parts, with a clock that is moved by hand."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.objects = InMemoryObjects()
+        self.now = NOW + timedelta(minutes=5)
+        self.settings = ServePredictionsSettings(data_bucket_name="bucket", cursor_secret_name="secret")
+        self.restart()
+        monkeypatch.setattr(bootstrap, "serve_snapshot", lambda: self.use_case)
+        monkeypatch.setattr(bootstrap, "serve_predictions_settings", lambda: self.settings)
+        monkeypatch.setattr(bootstrap, "tenant_claim", lambda: "client_id")
+        cursors = Cursors(lambda: b"secret")
+        monkeypatch.setattr(bootstrap, "cursors", lambda: cursors)
+
+    def restart(self, **settings: object) -> None:
+        """Begin a new environment, with other settings."""
+        self.settings = self.settings.model_copy(update=settings)
+        manifests = ManifestReader(self.objects, SNAPSHOT_MANIFEST_KEY, SnapshotManifest, 30, monotonic=self.seconds)
+        parse = partial(parse_snapshot, bookmaker=self.settings.odds_bookmaker)
+        stale = self.settings.snapshot_stale_seconds
+        self.use_case = ServeSnapshot(manifests, self.objects, parse, lambda: self.now, stale)
+
+    def seconds(self) -> float:
+        return self.now.timestamp()
+
+    def later(self, seconds: float = 31) -> None:
+        self.now += timedelta(seconds=seconds)

@@ -1,0 +1,194 @@
+"""refresh_snapshot: a snapshot of what is published, by the model that is published now."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from functions.refresh_snapshot.handler import lambda_handler
+from infra.data.publish import publish_dataset
+from matchcast import bootstrap
+from matchcast.adapters.in_memory import InMemoryObjects
+from matchcast.domain.manifests import (
+    MODEL_MANIFEST_KEY,
+    SNAPSHOT_MANIFEST_KEY,
+    FileEntry,
+    ModelManifest,
+    PublishedModel,
+    SnapshotManifest,
+)
+from matchcast.domain.signature import Column, Signature
+from matchcast.errors import ManifestInvalid, ModelUnavailable, StageNotFound
+from tests.support.datasets import FEATURES, LAST_SEASON_STARTS, write_dataset
+from tests.support.http_events import Context
+from tests.support.logs import capture_logs
+from tests.support.tasks import NOW
+
+ROOT = Path(__file__).resolve().parents[4]
+EVENT = json.loads((ROOT / "functions/refresh_snapshot/event.json").read_text())
+
+
+def onnx_model(weight: float) -> bytes:
+    """Return softmax of a linear map of the features as ONNX."""
+    weights = np.zeros((len(FEATURES), 3), dtype=np.float32)
+    weights[0] = [weight, 0, -weight]
+    graph = helper.make_graph(
+        [
+            helper.make_node("MatMul", ["features", "weights"], ["scores"]),
+            helper.make_node("Softmax", ["scores"], ["probabilities"], axis=1),
+        ],
+        "linear",
+        [helper.make_tensor_value_info("features", TensorProto.FLOAT, [None, len(FEATURES)])],
+        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, [None, 3])],
+        [helper.make_tensor("weights", TensorProto.FLOAT, weights.shape, weights.flatten().tolist())],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.checker.check_model(model)
+    return bytes(model.SerializeToString())
+
+
+def publish_model(objects: InMemoryObjects, version: str, artifact: bytes) -> None:
+    prefix = f"models/matchcast/{version}-x/"
+    objects.put(prefix + "model.onnx", artifact)
+    published = PublishedModel(
+        name="matchcast",
+        version=version,
+        run_id=f"run-{version}",
+        runtime="onnx",
+        prefix=prefix,
+        files={"model.onnx": FileEntry.of(artifact)},
+        signature=Signature(inputs=tuple(Column(name=name, type="float") for name in FEATURES)),
+        trained_until=LAST_SEASON_STARTS,
+    )
+    manifest = ModelManifest(release=1, published_at=NOW, stages={"champion": published})
+    objects.put(MODEL_MANIFEST_KEY, manifest.body())
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_dataset(tmp_path_factory.mktemp("data"), played=120, fixtures=10)
+
+
+@pytest.fixture
+def objects(monkeypatch: pytest.MonkeyPatch, data_dir: Path) -> InMemoryObjects:
+    """A bucket with a dataset and a model, which the function reads."""
+    objects = InMemoryObjects()
+    publish_dataset(objects, data_dir)
+    publish_model(objects, "1", onnx_model(0.8))
+    monkeypatch.setenv("DATA_BUCKET_NAME", "data")
+    monkeypatch.setattr(bootstrap, "objects", lambda: objects)
+    return objects
+
+
+def served(objects: InMemoryObjects) -> SnapshotManifest:
+    stored = objects.get(SNAPSHOT_MANIFEST_KEY)
+    assert stored is not None
+    return SnapshotManifest.parse(stored.body, SNAPSHOT_MANIFEST_KEY)
+
+
+def run(event: dict[str, Any]) -> dict[str, Any]:
+    answer: dict[str, Any] = lambda_handler(event, Context())
+    return answer
+
+
+@pytest.mark.parametrize("event", [EVENT, {}], ids=["on schedule", "on demand"])
+def test_publishes_a_snapshot_and_says_what_is_in_it(objects: InMemoryObjects, event: dict[str, Any]) -> None:
+    answer = run(event)
+
+    manifest = served(objects)
+    assert answer["snapshot_id"] == manifest.snapshot_id
+    assert (answer["model"], answer["bookmaker"]) == ("matchcast 1", "fonbet")
+    assert answer["rows"] == {name: entry.rows for name, entry in manifest.files.items()}
+    assert answer["rows"]["match_features.parquet"] == 130
+    assert answer["seconds"] > 0
+
+
+def test_follows_the_settings(objects: InMemoryObjects, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ODDS_BOOKMAKER", "bet365")
+    monkeypatch.setenv("EDGE_THRESHOLD", "-1")
+    assert run({})["rows"]["region_roi.parquet"] == 3
+    assert served(objects).bookmaker == "bet365"
+    monkeypatch.setenv("SNAPSHOT_STAGE", "nobody")
+    with pytest.raises(StageNotFound, match="champion"):
+        run({})
+
+
+def test_a_model_published_a_moment_ago_makes_the_next_snapshot(objects: InMemoryObjects) -> None:
+    run({})
+    publish_model(objects, "2", onnx_model(0.5))
+    assert run({})["model"] == "matchcast 2"
+    assert served(objects).model.version == "2"
+
+
+def test_garbage_in_place_of_the_model_keeps_the_snapshot(objects: InMemoryObjects) -> None:
+    run({})
+    before = served(objects)
+    publish_model(objects, "2", b"garbage")
+    with pytest.raises(ModelUnavailable, match="no ONNX model"):
+        run({})
+    assert served(objects) == before
+
+
+def test_a_refusal_is_logged_and_ends_the_invocation(objects: InMemoryObjects, monkeypatch: pytest.MonkeyPatch) -> None:
+    logged = capture_logs(monkeypatch)
+    empty = InMemoryObjects()
+    publish_model(empty, "1", onnx_model(1))
+    monkeypatch.setattr(bootstrap, "objects", lambda: empty)
+    with pytest.raises(ManifestInvalid):
+        run({})
+    (line,) = logged.lines
+    assert (line["level"], line["code"]) == ("ERROR", "manifest-invalid")
+
+
+def test_logs_one_line(objects: InMemoryObjects, monkeypatch: pytest.MonkeyPatch) -> None:
+    logged = capture_logs(monkeypatch)
+    answer = run(EVENT)
+    (line,) = logged.lines
+    assert line["message"] == "snapshot published"
+    assert line["snapshot_id"] == answer["snapshot_id"]
+
+
+def test_imports_none_of_the_tools() -> None:
+    # WHEN everything that an invocation imports is imported
+    code = (
+        "import sys, functions.refresh_snapshot.handler, infra.data.snapshot, matchcast.adapters.onnx_model;"
+        "print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+    )
+    paths = {"PYTHONPATH": f"{ROOT}:{ROOT / 'layers/core/python'}"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=paths)
+    # THEN nothing is among it that the image lacks
+    assert not {"mlflow", "sklearn", "skl2onnx", "onnx", "typer", "rich", "localstack_client"} & set(
+        done.stdout.split()
+    )
+    assert "pandas" in done.stdout.split()
+
+
+def test_the_image_holds_what_the_function_imports(tmp_path: Path) -> None:
+    # GIVEN what the Dockerfile copies, and nothing else of the repository
+    from infra.local.package import image_files
+
+    for name, body in image_files(ROOT, ".", "functions/refresh_snapshot/Dockerfile").items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(body)
+    # THEN the function's parts can be made from it
+    code = (
+        "import functions.refresh_snapshot.handler, infra.data.snapshot, matchcast.adapters.onnx_model, sys;"
+        f"print(infra.data.snapshot.__file__.startswith({str(tmp_path)!r}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(tmp_path)},
+    )
+    assert (done.stdout.strip(), done.stderr) == ("True", "")

@@ -1,0 +1,144 @@
+"""The inference function: receives and direct questions."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from functions.run_inference.handler import lambda_handler
+from matchcast import bootstrap
+from matchcast.adapters.in_memory import InMemoryLanes, InMemorySpeeds, InMemoryTasks
+from matchcast.domain.prediction import Prediction
+from matchcast.domain.task import Priority, Task, TaskStatus, utc_now
+from matchcast.messages import encode
+from matchcast.use_cases.circuit_breaker import CircuitBreaker
+from matchcast.use_cases.lane_speed import LaneSpeed
+from matchcast.use_cases.releases import Shelf
+from matchcast.use_cases.run_predictions import RunPredictions
+from tests.support.http_events import Context
+from tests.support.releases import MATCHES, SNAPSHOT_ID, Release
+from tests.support.tasks import a_task
+
+MATCH = next(iter(MATCHES))
+
+
+@pytest.fixture
+def store(monkeypatch: pytest.MonkeyPatch) -> InMemoryTasks:
+    release, store, speeds = Release(), InMemoryTasks(), InMemorySpeeds()
+    predictor = release.predictor()
+    shelf = Shelf(release.models, release.objects, release.load)
+    worker = RunPredictions(
+        predictor=predictor,
+        tasks=store,
+        lanes=InMemoryLanes(),
+        threads=ThreadPoolExecutor(2),
+        now=utc_now,
+        breaker=CircuitBreaker(),
+        max_attempts=3,
+    )
+    monkeypatch.setattr(bootstrap, "run_predictions", lambda: worker)
+    monkeypatch.setattr(bootstrap, "predictor", lambda: predictor)
+    monkeypatch.setattr(bootstrap, "shelf", lambda: shelf)
+    monkeypatch.setattr(bootstrap, "snapshots", lambda: release.snapshots)
+    monkeypatch.setattr(bootstrap, "lane_speed", lambda: LaneSpeed(speeds))
+    lanes = {"matchcast-high": Priority.HIGH, "matchcast-normal": Priority.NORMAL}
+    monkeypatch.setattr(bootstrap, "lanes_by_queue_name", lambda: lanes)
+    return store
+
+
+def invoke(event: dict[str, Any]) -> dict[str, Any]:
+    answer: dict[str, Any] = lambda_handler(event, Context())
+    return answer
+
+
+def record(body: Task | str, number: int, queue: str = "matchcast-normal") -> dict[str, Any]:
+    return {
+        "messageId": f"message-{number}",
+        "receiptHandle": f"receipt-{number}",
+        "body": body if isinstance(body, str) else encode(body),
+        "attributes": {"ApproximateReceiveCount": "1"},
+        "eventSourceARN": f"arn:aws:sqs:us-east-1:123456789012:{queue}",
+    }
+
+
+def fresh_task(**changes: Any) -> Task:
+    now = utc_now()
+    return a_task(**{"created_at": now, "expires_at": now + timedelta(hours=1), "match_id": MATCH, **changes})
+
+
+def test_a_receive_that_succeeds_reports_no_failures(store: InMemoryTasks) -> None:
+    tasks = [fresh_task() for _ in range(3)]
+
+    answer = invoke({"Records": [record(task, n) for n, task in enumerate(tasks)]})
+
+    assert answer == {"batchItemFailures": []}
+    assert {task.status for task in store.get_many([t.task_id for t in tasks]).values()} == {TaskStatus.SUCCEEDED}
+
+
+@pytest.mark.usefixtures("store")
+def test_a_message_that_must_come_again_is_reported_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full(InMemoryLanes):
+        def bury(self, lane: Priority, body: str, cause: str, task_id: str | None) -> None:
+            raise bootstrap_error()
+
+    monkeypatch.setattr(bootstrap.run_predictions(), "_lanes", Full())
+
+    answer = invoke({"Records": [record(fresh_task(), 1), record("no json", 2, "matchcast-high")]})
+
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "message-2"}]}
+
+
+def bootstrap_error() -> Exception:
+    from matchcast.errors import QueueUnavailable
+
+    return QueueUnavailable("full")
+
+
+def test_the_lane_hears_how_long_its_tasks_took(store: InMemoryTasks) -> None:
+    invoke({"Records": [record(fresh_task(created_at=utc_now() - timedelta(seconds=20)), 1)]})
+
+    assert bootstrap.lane_speed().retry_after(Priority.NORMAL) in (20, 21)
+
+
+@pytest.mark.usefixtures("store")
+def test_a_direct_question_is_answered_with_a_prediction() -> None:
+    answer = invoke({"kind": "predict", "stage": "champion", "match_id": MATCH})
+
+    prediction = Prediction.model_validate(answer["prediction"])
+    assert (prediction.match_id, prediction.snapshot_id) == (MATCH, SNAPSHOT_ID)
+
+
+@pytest.mark.usefixtures("store")
+@pytest.mark.parametrize(
+    ("question", "code"),
+    [
+        ({"kind": "predict", "stage": "champion", "match_id": "e0-2020-01-01-no-body"}, "match-not-found"),
+        ({"kind": "predict", "stage": "nowhere", "match_id": MATCH}, "stage-not-found"),
+        ({"kind": "predict", "stage": "champion", "features": {"form": 1}}, "invalid-request"),
+        (
+            {"kind": "predict", "stage": "champion", "match_id": MATCH, "deadline": "2020-01-01T00:00:00+00:00"},
+            "deadline-exceeded",
+        ),
+        ({"kind": "model_info", "stage": "nowhere"}, "stage-not-found"),
+    ],
+)
+def test_a_direct_question_that_has_no_answer_is_a_problem_and_no_crash(question: dict[str, Any], code: str) -> None:
+    assert invoke(question)["problem"]["code"] == code
+
+
+@pytest.mark.usefixtures("store")
+def test_the_model_of_a_stage_is_described() -> None:
+    model = invoke({"kind": "model_info", "stage": "champion"})["model"]
+
+    assert (model["version"], model["runtime"], model["snapshot_id"]) == ("3", "onnx", SNAPSHOT_ID)
+    assert model["metrics"] == {"log_loss": 0.99}
+
+
+@pytest.mark.usefixtures("store")
+def test_a_question_of_no_known_kind_is_an_error_of_the_caller() -> None:
+    with pytest.raises(ValidationError):
+        invoke({"kind": "guess"})

@@ -1,0 +1,118 @@
+"""Status, results and lists as clients meet them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from functions.track_tasks.handler import lambda_handler
+from matchcast import bootstrap
+from matchcast.adapters.in_memory import InMemorySpeeds, InMemoryTasks
+from matchcast.domain.task import Task, TaskError, TaskStatus
+from matchcast.http.cursors import Cursors
+from matchcast.use_cases.lane_speed import LaneSpeed
+from matchcast.use_cases.track_tasks import TrackTasks
+from tests.support.http_events import Answer, ask
+from tests.support.tasks import NOW, a_prediction, a_task
+
+
+@pytest.fixture
+def store(monkeypatch: pytest.MonkeyPatch) -> InMemoryTasks:
+    store = InMemoryTasks()
+    monkeypatch.setattr(bootstrap, "track_tasks", lambda: TrackTasks(store, store, lambda: NOW))
+    monkeypatch.setattr(bootstrap, "lane_speed", lambda: LaneSpeed(InMemorySpeeds()))
+    monkeypatch.setattr(bootstrap, "cursors", lambda: Cursors(lambda: b"key"))
+    return store
+
+
+def get(path: str, tenant: str = "north", **query: Any) -> Answer:
+    return ask(lambda_handler, "GET", path, query=query, tenant=tenant)
+
+
+def put(store: InMemoryTasks, **changes: Any) -> Task:
+    task = a_task(**changes)
+    store.create(task)
+    return task
+
+
+@pytest.mark.parametrize("slash", ["", "/"])
+def test_a_finished_task_shows_its_result_and_its_result_is_the_prediction_alone(
+    store: InMemoryTasks, slash: str
+) -> None:
+    task = put(store, status=TaskStatus.SUCCEEDED, result=a_prediction(), completed_at=NOW)
+
+    status = get(f"/monitoring/task_status/{task.task_id}{slash}")
+    result = get(f"/results/{task.task_id}{slash}")
+
+    assert (status.status, result.status) == (200, 200)
+    assert status.json["result"] == result.json
+    assert result.json["home"] == a_prediction().home
+    assert set(result.json["model"]) == {"name", "version", "stage", "run_id"}
+
+
+def test_a_result_that_is_not_there_is_a_202_that_says_when_to_ask(store: InMemoryTasks) -> None:
+    task = put(store)
+
+    answer = get(f"/results/{task.task_id}")
+
+    assert (answer.status, answer.headers["retry-after"], answer.json["status"]) == (202, "1", "queued")
+
+
+def test_a_failed_task_is_a_409_with_its_reason(store: InMemoryTasks) -> None:
+    task = put(store, status=TaskStatus.FAILED, error=TaskError(code="match-not-found", detail="No such match."))
+
+    answer = get(f"/results/{task.task_id}")
+
+    assert answer.status == 409
+    assert "No such match." in answer.json["detail"]
+    assert get(f"/monitoring/task_status/{task.task_id}").json["error"]["code"] == "match-not-found"
+
+
+@pytest.mark.parametrize("path", ["/monitoring/task_status/", "/results/"])
+def test_another_tenants_task_is_a_404_like_one_that_never_was(store: InMemoryTasks, path: str) -> None:
+    task = put(store)
+
+    other, nobodys = get(f"{path}{task.task_id}", tenant="south"), get(f"{path}never-was")
+
+    assert (other.status, nobodys.status) == (404, 404)
+    assert other.json["type"] == nobodys.json["type"]
+
+
+@pytest.mark.parametrize("path", ["/monitoring/task_status/", "/results/"])
+def test_an_expired_task_is_a_410(store: InMemoryTasks, path: str) -> None:
+    task = put(store, expires_at=NOW)
+
+    assert get(f"{path}{task.task_id}").status == 410
+
+
+def test_a_list_pages_with_a_cursor_that_is_bound_to_tenant_and_filters(store: InMemoryTasks) -> None:
+    made = [put(store, created_at=NOW - timedelta(minutes=n)) for n in range(5)]
+
+    first = get("/predict/async/", limit=3)
+    cursor = first.json["next_cursor"]
+    rest = get("/predict/async", limit=3, cursor=cursor)
+
+    ids = [item["task_id"] for item in first.json["items"] + rest.json["items"]]
+    assert ids == [task.task_id for task in made]
+    assert rest.json["next_cursor"] is None
+    assert get("/predict/async/", tenant="south", limit=3, cursor=cursor).status == 404
+    assert get("/predict/async/", status="queued", limit=3, cursor=cursor).status == 404
+    assert get("/predict/async/", cursor="not a cursor").status == 422
+
+
+def test_a_list_can_be_filtered(store: InMemoryTasks) -> None:
+    failed = put(store, status=TaskStatus.FAILED)
+    put(store)
+
+    assert [item["task_id"] for item in get("/predict/async/", status="failed").json["items"]] == [failed.task_id]
+    assert get("/predict/async/", match_id="e0-2020-01-01-no-body").json["items"] == []
+
+
+@pytest.mark.parametrize(("name", "value"), [("limit", 0), ("limit", 101), ("limit", "x"), ("status", "lost")])
+def test_a_parameter_that_cannot_be_used_is_named(store: InMemoryTasks, name: str, value: Any) -> None:
+    answer = get("/predict/async/", **{name: value})
+
+    assert answer.status == 422
+    assert [error["parameter"] for error in answer.json["errors"]] == [name]

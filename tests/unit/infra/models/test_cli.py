@@ -1,0 +1,149 @@
+"""`matchcast train | publish | snapshot`, from arguments to answers, against a bucket."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+import typer
+from moto import mock_aws
+from typer.testing import CliRunner
+
+import infra.cli.models as commands
+from functions.refresh_snapshot.handler import lambda_handler
+from infra.errors import BadInput, EnvironmentProblem, exit_code
+from infra.models.tracking import Tracking
+from infra.models.train import Trained
+from infra.stack import Stack
+from matchcast import bootstrap
+from matchcast.adapters.s3_objects import S3Objects
+from matchcast.errors import AliasUnknown, ManifestInvalid
+from tests.support.lambda_client import HandlerClient
+from tests.support.mlflow_warnings import MLFLOW_WARNINGS
+
+if TYPE_CHECKING:
+    from click.testing import Result
+
+pytestmark = MLFLOW_WARNINGS
+
+
+@dataclass
+class Session:
+    """A session with a bucket service, and a Lambda service that runs the handler here."""
+
+    functions: HandlerClient
+
+    def client(self, service_name: str, **options: Any) -> Any:
+        return self.functions if service_name == "lambda" else boto3.client("s3", **options)
+
+
+@pytest.fixture
+def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
+    """A stack with an empty bucket and refresh_snapshot."""
+    with mock_aws():
+        boto3.client("s3").create_bucket(Bucket="data")
+        outputs = {"DataBucketName": "data", "RefreshSnapshotFunctionName": "refresh"}
+        stack = Stack("test", "us-east-1", "http://api", None, outputs, Session(HandlerClient(lambda_handler)))
+        monkeypatch.setattr(commands, "find_stack", lambda: stack)
+        monkeypatch.setattr(bootstrap, "objects", lambda: S3Objects(boto3.client("s3"), "data"))
+        monkeypatch.setenv("DATA_BUCKET_NAME", "data")
+        yield stack
+
+
+@pytest.fixture
+def matchcast(monkeypatch: pytest.MonkeyPatch, tracking: Tracking) -> Any:
+    """The command with this group, on this session's MLflow store."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", tracking.uri)
+    app = typer.Typer()
+    commands.register(app)
+
+    def run(*arguments: Any) -> Result:
+        return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+    return run
+
+
+def test_trains_publishes_and_makes_a_snapshot(matchcast: Any, stack: Stack, trained: Trained, data_dir: Path) -> None:
+    published = json.loads(matchcast("publish", "--data", data_dir, "--json").stdout)
+    assert published["stages"]["champion"]["version"] == trained.version
+    assert published["is_new"]
+
+    made = json.loads(matchcast("snapshot", "--data", data_dir, "--json").stdout)
+    assert made["model"] == f"matchcast {trained.version}"
+    assert made["rows"]["match_features.parquet"] == 630
+    assert made["dataset_id"]
+
+
+def test_shows_the_same_to_people(matchcast: Any, stack: Stack, trained: Trained, data_dir: Path) -> None:
+    published = matchcast("publish", "--data", data_dir)
+    assert "release 1 published" in published.stdout
+    assert "champion" in published.stdout
+    assert "release 1 is published already" in matchcast("publish", "--data", data_dir).stdout
+    assert "predictions.parquet" in matchcast("snapshot", "--data", data_dir).stdout
+
+
+def test_says_that_the_data_lack_the_book_that_is_shown(
+    matchcast: Any, stack: Stack, trained: Trained, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    matchcast("publish", "--data", data_dir)
+    told: list[str] = []
+    monkeypatch.setattr(commands.notes, "print", lambda text, **_: told.append(text))
+    matchcast("snapshot", "--data", data_dir)
+    assert told == []
+    monkeypatch.setenv("ODDS_BOOKMAKER", "pinnacle")
+    matchcast("snapshot", "--data", data_dir)
+    assert "no odds of pinnacle" in told[0]
+
+
+def test_trains_on_a_window_under_other_aliases(matchcast: Any, trained: Trained, data_dir: Path) -> None:
+    options = ("--from", "2022-09-01", "--until", "2024-05-31", "--alias", "x-one", "--alias", "x-two")
+    said = json.loads(matchcast("train", "--data", data_dir, *options, "--json").stdout)
+    assert said["aliases"] == ["x-one", "x-two"]
+    assert said["trained_from"] >= "2022-09-01"
+    assert said["trained_until"] <= "2024-05-31"
+    shown = matchcast("train", "--data", data_dir, "--hold-out-last-season", "--alias", "x-three")
+    assert "log_loss" in shown.stdout
+
+
+def test_publishes_one_stage_and_leaves_the_others(
+    matchcast: Any, stack: Stack, trained: Trained, data_dir: Path
+) -> None:
+    matchcast("publish", "--data", data_dir, "--stage", "champion")
+    said = json.loads(matchcast("publish", "--data", data_dir, "--stage", "smoke", "--json").stdout)
+    assert set(said["stages"]) == {"champion", "smoke"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["publish", "--stage", "nobody"], (AliasUnknown, 4)),
+        (["train", "--data", "nowhere"], (BadInput, 2)),
+        (["snapshot", "--data", "nowhere"], (BadInput, 2)),
+    ],
+)
+def test_what_goes_wrong_ends_with_its_exit_code(
+    matchcast: Any, stack: Stack, trained: Trained, arguments: list[str], expected: Any
+) -> None:
+    raised = matchcast(*arguments).exception
+    assert (type(raised), exit_code(raised)) == expected
+
+
+def test_a_missing_bucket_is_told_before_anything_is_done(
+    matchcast: Any, stack: Stack, trained: Trained, data_dir: Path
+) -> None:
+    boto3.client("s3").delete_bucket(Bucket="data")
+    for command in ("publish", "snapshot"):
+        raised = matchcast(command, "--data", data_dir).exception
+        assert isinstance(raised, EnvironmentProblem)
+        assert "data bucket data" in str(raised)
+
+
+def test_a_snapshot_before_any_model_says_what_is_missing(matchcast: Any, stack: Stack, data_dir: Path) -> None:
+    raised = matchcast("snapshot", "--data", data_dir).exception
+    assert not isinstance(raised, ManifestInvalid)
+    assert "nothing has been published" in str(raised)

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from matchcast import errors
+from matchcast.errors import (
+    DeadlineExceeded,
+    FieldError,
+    InvalidRequest,
+    MatchcastError,
+    MethodNotAllowed,
+    TooManyTasks,
+)
+from matchcast.http.problems import Problem, field_errors, problem, problem_response, summary
+
+SECRET = "arn:aws:s3:::secret-bucket/models/key"
+
+
+def tree(kind: type[MatchcastError]) -> Iterator[type[MatchcastError]]:
+    yield kind
+    for child in kind.__subclasses__():
+        if child.__module__ == errors.__name__:
+            yield from tree(child)
+
+
+def make(kind: type[MatchcastError], detail: str) -> MatchcastError:
+    if issubclass(kind, MethodNotAllowed):
+        return MethodNotAllowed(detail, ["GET"])
+    return TooManyTasks(detail, 7) if issubclass(kind, TooManyTasks) else kind(detail)
+
+
+@pytest.mark.parametrize("kind", list(tree(MatchcastError)))
+def test_every_error_of_the_product_has_a_body_of_the_same_shape(kind: type[MatchcastError]) -> None:
+    body = problem(make(kind, "What went wrong."), path="/a", request_id="r")
+    assert Problem.model_validate(body).model_dump(exclude_none=True) == body
+    assert body["type"] == f"urn:matchcast:problem:{kind.code}"
+    assert (body["status"], body["title"], body["instance"], body["request_id"]) == (kind.status, kind.title, "/a", "r")
+
+
+@pytest.mark.parametrize(
+    "kind", [kind for kind in tree(MatchcastError) if kind.status >= 500 and kind is not DeadlineExceeded]
+)
+def test_a_fault_behind_the_service_keeps_its_detail_to_itself(kind: type[MatchcastError]) -> None:
+    text = make(kind, SECRET).public_detail
+    assert text.endswith(".")
+    assert SECRET not in text
+
+
+@pytest.mark.parametrize("kind", [errors.DigestMismatch, errors.ManifestInvalid])
+def test_what_is_wrong_with_a_release_names_no_key(kind: type[MatchcastError]) -> None:
+    assert SECRET not in kind(SECRET).public_detail
+
+
+def test_only_a_transient_fault_advises_when_to_come_back() -> None:
+    assert problem_response(errors.QueueUnavailable(""), path="/", request_id="").headers["Retry-After"] == "5"
+    assert "Retry-After" not in problem_response(errors.ModelFailed(""), path="/", request_id="").headers
+
+
+def test_invalid_fields_are_listed() -> None:
+    error = InvalidRequest("Two are wrong.", [FieldError("Why.", pointer=""), FieldError("Why.", header="Prefer")])
+    body = problem(error, path="/", request_id="")
+    assert body["errors"] == [{"detail": "Why.", "pointer": ""}, {"detail": "Why.", "header": "Prefer"}]
+
+
+def test_the_instance_is_a_uri_reference() -> None:
+    assert problem(InvalidRequest("x"), path='/é "<>\n', request_id="")["instance"] == "/%C3%A9%20%22%3C%3E%0A"
+
+
+def test_a_message_of_pydantic_becomes_a_sentence() -> None:
+    [error] = field_errors([{"loc": ("body", "a", "[key]"), "msg": "Value error, send either a or b"}])
+    assert error == FieldError("Send either a or b.", pointer="/a")
+
+
+def test_a_summary_names_the_places() -> None:
+    one = [FieldError("Too large.", parameter="limit")]
+    assert summary(one) == "parameter limit: Too large."
+    assert summary([*one, FieldError("x", pointer="/a"), FieldError("y", pointer="")]) == (
+        "3 values of the request are wrong (parameter limit, field /a, body); `errors` says why."
+    )
