@@ -20,6 +20,7 @@ from infra.stack import LOCAL
 
 if TYPE_CHECKING:
     from infra.data.report import FileReport, ImportReport
+    from infra.data.scoring import Margin
 
 # A table that goes into a file or a pipe needs no line breaks.
 output = Console(width=None if sys.stdout.isatty() else 160)
@@ -113,10 +114,13 @@ def evaluate(
         _show_evaluation(result)
 
 
-def _margin(text: str) -> Any:
-    if text not in ("multiplicative", "power", "shin"):
-        raise BadInput(f"There is no margin method {text!r}. Give multiplicative, power or shin.")
-    return text
+def _margin(text: str) -> Margin:
+    from infra.data.scoring import MARGINS
+
+    for margin in MARGINS:
+        if text == margin:
+            return margin
+    raise BadInput(f"There is no way {text!r} to take out the margin. Give {', '.join(MARGINS)}.")
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from infra.errors import exit_code
 
-GROUPS = ("stack", "data", "models", "tasks")
+GROUPS = ("stack", "data", "models", "tasks", "dlq")
 """Modules of `infra.cli` with a `register(app)`; each imports its heavy libraries inside its commands."""
 
 errors = Console(stderr=True)

@@ -37,7 +37,10 @@ def open_bucket(stack: Stack) -> ObjectStore:
 
 
 def publish_dataset(objects: ObjectStore, data_dir: Path, now: datetime | None = None) -> DatasetManifest:
-    """Upload the local dataset and switch its manifest; a dataset that is there already is left as it is.
+    """Upload the local dataset and switch its manifest.
+
+    A dataset that is published already keeps its manifest; its files are written again, which
+    mends what was lost or changed.
 
     Raises
     ------
@@ -48,16 +51,18 @@ def publish_dataset(objects: ObjectStore, data_dir: Path, now: datetime | None =
     """
     present = read_manifest(objects, DATASET_MANIFEST_KEY, DatasetManifest)
     bodies, entries, as_of = _read_local(data_dir)
-    if present.manifest is not None and present.manifest.files == entries:
-        return present.manifest
     now = now or datetime.now(UTC)
     dataset_id = timed_id(now, entries)
     manifest = DatasetManifest(
         dataset_id=dataset_id, created_at=now, as_of=as_of, prefix=f"datasets/{dataset_id}/", files=entries
     )
+    is_new = present.manifest is None or present.manifest.files != entries
+    if present.manifest is not None and not is_new:
+        manifest = present.manifest
     for name, body in bodies.items():
         objects.put(manifest.prefix + name, body)
-    switch_manifest(objects, DATASET_MANIFEST_KEY, manifest, present)
+    if is_new:
+        switch_manifest(objects, DATASET_MANIFEST_KEY, manifest, present)
     return manifest
 
 

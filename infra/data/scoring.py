@@ -7,7 +7,7 @@ integers 0, 1, 2.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 Results = npt.NDArray[np.int64]
 Margin = Literal["multiplicative", "power", "shin"]
+MARGINS: tuple[Margin, ...] = get_args(Margin)
 
 _STEPS = 80
 """Halvings of an interval: more than a float64 can tell apart."""

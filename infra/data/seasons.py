@@ -5,26 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import date, timedelta
 
-_SUMMER_MONTH = 7
+_SUMMER_MONTH, _LATEST_START = 7, 10
 _ONE_SEASON = timedelta(days=365)
-_BREAK = timedelta(days=21)
+_BREAK, _LONG_BREAK = timedelta(days=21), timedelta(days=56)
 
 
 def label_seasons(days: Iterable[date]) -> dict[date, str]:
     """Return the season (`2014/15`) of each date of one division in one file.
 
-    Dates within one year are one season, named by the first: a season that a pandemic stretched into August
-    stays whole. Over more than a year, a new season begins after a break of three weeks in summer.
+    A new season begins after a break of three weeks in summer. Where all dates lie within one year it takes
+    eight weeks, so that a season that a pandemic stretched into August stays whole.
     """
     ordered = sorted(set(days))
     if not ordered:
         return {}
-    one_season = ordered[-1] - ordered[0] < _ONE_SEASON
+    enough = _LONG_BREAK if ordered[-1] - ordered[0] < _ONE_SEASON else _BREAK
     labels: dict[date, str] = {}
     previous = first = ordered[0]
     for day in ordered:
-        summer_break = day.month >= _SUMMER_MONTH and day - previous >= _BREAK
-        if not one_season and (summer_break or day - previous >= _ONE_SEASON):
+        in_summer = _SUMMER_MONTH <= day.month <= _LATEST_START
+        if (in_summer and day - previous >= enough) or day - previous >= _ONE_SEASON:
             first = day
         labels[day] = _name(first)
         previous = day

@@ -61,6 +61,8 @@ def start_engine(folder: Folder, port: int | None = None) -> EngineRecord:
         stop_engine(folder)
         process.wait(STOP_SECONDS)
         raise
+    # The engine outlives the object that started it; without this Python would warn of a forgotten process.
+    process.returncode = 0
     return record
 
 

@@ -97,6 +97,7 @@ class SampleLoad:
         """End the process that trains."""
         if self._process is not None:
             signal_group(self._process.pid, signal.SIGKILL)
+            self._process.communicate()
             wait_for_group_end(self._process.pid, seconds=5)
 
     def _hand_over(self, process: subprocess.Popen[str], stack: Stack, tell: Tell) -> None:
@@ -109,10 +110,11 @@ class SampleLoad:
             # It ended already; what it said is read below.
             tell("the training has ended early")
         said = []
-        for line in stdout:
-            said.append(line.rstrip())
-            if line.startswith("> "):
-                tell(line.removeprefix("> ").rstrip())
+        with stdout:
+            for line in stdout:
+                said.append(line.rstrip())
+                if line.startswith("> "):
+                    tell(line.removeprefix("> ").rstrip())
         if process.wait() != 0:
             raise EnvironmentProblem(
                 "The sample league could not be loaded:\n"

@@ -130,12 +130,13 @@ def publish(
         published_at=now or datetime.now(UTC),
         stages={**others, **{stage: exported[at.version].published for stage, at in versions.items()}},
     )
-    if present.manifest is not None and present.manifest.stages == manifest.stages:
-        return Release(present.manifest, tuple(exported.values()), is_new=False)
     progress("writing files and manifest")
+    # Again, too, where nothing is new: that mends a file that was lost or changed.
     for each in exported.values():
         for file, body in each.bodies.items():
             objects.put(each.published.prefix + file, body)
+    if present.manifest is not None and present.manifest.stages == manifest.stages:
+        return Release(present.manifest, tuple(exported.values()), is_new=False)
     switch_manifest(objects, MODEL_MANIFEST_KEY, manifest, present)
     return Release(manifest, tuple(exported.values()), is_new=True)
 

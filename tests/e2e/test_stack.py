@@ -17,7 +17,11 @@ from typing import Any
 import pytest
 
 from infra.api_client import ApiClient
-from infra.local.engine import group_members
+from infra.errors import EnvironmentProblem
+from infra.local.deploy import deploy
+from infra.local.engine import group_members, start_engine, stop_engine
+from infra.local.state import Folder
+from infra.local.template import LocalTemplate
 from infra.stack import Stack
 from tests.e2e.conftest import ROOT, Command
 
@@ -75,6 +79,34 @@ def test_the_browsers_address_answers_like_the_one_with_a_host_header(laptop: di
 
     assert answer.status == 200
     assert answer.json["status"] == "ok"
+
+
+def test_a_resource_that_the_engine_cannot_make_is_named_with_the_reason(tmp_path: Path) -> None:
+    # GIVEN a bare engine, and a template with a function whose layer does not exist
+    folder = Folder(tmp_path / "local")
+    function = {
+        "Type": "AWS::Lambda::Function",
+        "Properties": {
+            "Runtime": "python3.13",
+            "Handler": "index.handler",
+            "Role": "arn:aws:iam::000000000000:role/none",
+            "Code": {"ZipFile": "def handler(event, context): return 1"},
+            "Layers": ["arn:aws:lambda:us-east-1:000000000000:layer:gone:1"],
+        },
+    }
+    template = LocalTemplate(json.dumps({"Resources": {"Broken": function}}), {}, {})
+    engine = start_engine(folder)
+    try:
+        # WHEN it is deployed
+        with pytest.raises(EnvironmentProblem) as caught:
+            deploy(template, engine.port)
+    finally:
+        stop_engine(folder)
+
+    # THEN the message names the resource and gives the engine's reason
+    assert "Broken (AWS::Lambda::Function)" in caught.value.detail
+    assert "gone" in caught.value.detail
+    assert "adaptations.py" in caught.value.detail
 
 
 def test_up_is_used_and_down_leaves_nothing(command: Command) -> None:

@@ -34,12 +34,8 @@ assert pq.read_table(body, filters=[("region", "=", "x"), ("home", ">", 0.5)])["
 """
 
 
-@pytest.fixture(scope="module", autouse=True)
-def build() -> Path:
-    """Return the build's folder, where `make build` has been run."""
-    if not (BUILD / "CoreLayer").is_dir():
-        pytest.skip("nothing is built; `make build` needs the SAM CLI and Docker")
-    return BUILD
+if not (BUILD / "CoreLayer").is_dir():
+    pytest.skip("nothing is built; `make build` needs the SAM CLI and Docker", allow_module_level=True)
 
 
 def layers(template: dict[str, Any], name: str) -> list[Path]:

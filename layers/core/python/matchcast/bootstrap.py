@@ -18,6 +18,7 @@ from matchcast.settings import (
     AcceptTaskSettings,
     CursorSettings,
     DataSettings,
+    DeadLetterSettings,
     HttpSettings,
     PredictNowSettings,
     RunInferenceSettings,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from matchcast.use_cases.run_predictions import RunPredictions
     from matchcast.use_cases.serve_snapshot import ServeSnapshot
     from matchcast.use_cases.submit_prediction import SubmitPrediction
+    from matchcast.use_cases.sweep_dead_letters import SweepDeadLetters
     from matchcast.use_cases.track_tasks import TrackTasks
 
 
@@ -254,6 +256,15 @@ def serve_snapshot() -> ServeSnapshot:
 
 
 @cache
+def sweep_dead_letters() -> SweepDeadLetters:
+    """Return the use case of sweep_dead_letters."""
+    from matchcast.adapters.sqs_dead_letters import SQSDeadLetters
+    from matchcast.use_cases.sweep_dead_letters import SweepDeadLetters
+
+    return SweepDeadLetters(SQSDeadLetters(client("sqs"), _dead_letter_queues(DeadLetterSettings())), tasks(), utc_now)
+
+
+@cache
 def _dynamodb() -> Any:
     return client("dynamodb")
 
@@ -264,11 +275,15 @@ def _lanes_with_dead_letters(settings: RunInferenceSettings) -> PredictionQueue:
     return SQSLanes(
         client("sqs"),
         {Priority.HIGH: settings.high_queue_url, Priority.NORMAL: settings.normal_queue_url},
-        {
-            Priority.HIGH: settings.high_dead_letter_queue_url,
-            Priority.NORMAL: settings.normal_dead_letter_queue_url,
-        },
+        _dead_letter_queues(settings),
     )
+
+
+def _dead_letter_queues(settings: DeadLetterSettings) -> dict[Priority, str]:
+    return {
+        Priority.HIGH: settings.high_dead_letter_queue_url,
+        Priority.NORMAL: settings.normal_dead_letter_queue_url,
+    }
 
 
 def _count_cache(what: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
@@ -101,6 +101,31 @@ class PredictionQueue(Protocol):
 
     def bury(self, lane: Priority, body: str, cause: str, task_id: str | None) -> None:
         """Send a message to the lane's dead letters, with its cause as an attribute."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A message among the dead letters of a lane; without a `cause` the queue itself put it there."""
+
+    lane: Priority
+    message_id: str
+    receipt_handle: str
+    body: str
+    cause: str | None
+    sent_at: datetime
+
+
+class DeadLetters(Protocol):
+    """The dead letters of both lanes."""
+
+    def receive(self, lane: Priority, hide_seconds: int) -> Iterator[DeadLetter]:
+        """Yield every visible letter once, hiding each from other readers for a while."""
+
+    def release(self, letter: DeadLetter) -> None:
+        """Make a received letter visible to other readers again."""
+
+    def delete(self, letter: DeadLetter) -> None:
+        """Delete a received letter for good."""
 
 
 class LaneSpeeds(Protocol):

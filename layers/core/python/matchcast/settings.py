@@ -94,11 +94,20 @@ class TrackTasksSettings(AcceptTaskSettings, CursorSettings):
     """track_tasks."""
 
 
-class RunInferenceSettings(DataSettings, TaskSettings, QueueSettings):
-    """run_inference."""
+class DeadLetterSettings(Settings):
+    """Every function that buries or reads dead letters."""
 
     high_dead_letter_queue_url: str = Field(description="The dead letters of the high lane.")
     normal_dead_letter_queue_url: str = Field(description="The dead letters of the normal lane.")
+
+
+class SweepDeadLettersSettings(TaskSettings, DeadLetterSettings):
+    """sweep_dead_letters."""
+
+
+class RunInferenceSettings(DataSettings, TaskSettings, QueueSettings, DeadLetterSettings):
+    """run_inference."""
+
     write_concurrency: int = Field(default=8, ge=1, le=64, description="Parallel result writes of one receive.")
     max_attempts: int = Field(
         default=3, ge=1, description="How often a task is tried before a passing fault makes it `failed`."

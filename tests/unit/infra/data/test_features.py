@@ -109,10 +109,10 @@ def test_awarded_and_unplayed_matches_teach_nothing(data: Data) -> None:
 def test_shots_move_the_expectation_of_shots(data: Data) -> None:
     header = ("Div", "Date", "HomeTeam", "AwayTeam", "FTHG", "FTAG", "HS", "AS")
     rows = ["E0,16/08/2014,Alpha,Bravo,1,1,25,3", "E0,16/08/2014,Charlie,Delta,1,1,3,25",
-            "E0,23/08/2014,Alpha,Delta,1,1,9,9", "E0,23/08/2014,Charlie,Bravo,1,1,9,9"]  # fmt: skip
+            "E0,23/08/2014,Alpha,Charlie,1,1,9,9", "E0,23/08/2014,Bravo,Delta,1,1,9,9"]  # fmt: skip
     import_paths(write(data.folder / "files", {"E0.csv": csv_bytes(rows, header)}), data.folder)
     data.build()
-    high, low = data.of("e0-2014-08-23-alpha-delta"), data.of("e0-2014-08-23-charlie-bravo")
+    high, low = data.of("e0-2014-08-23-alpha-charlie"), data.of("e0-2014-08-23-bravo-delta")
     assert high["expected_shots_home"] > low["expected_shots_home"] + 0.5
 
 

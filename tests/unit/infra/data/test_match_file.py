@@ -251,6 +251,12 @@ def test_a_season_that_a_pandemic_stretched_into_august_stays_one() -> None:
     assert {match["season"] for match in rows_of(parsed)} == {"2019/20"}
 
 
+def test_the_first_matches_of_a_new_season_are_told_from_the_old_one() -> None:
+    days = ("16/08/2014", "24/05/2015", "08/08/2015")
+    parsed = parse_match_file("E0.csv", csv_bytes([season_row(day) for day in days]))
+    assert [match["season"] for match in rows_of(parsed)] == ["2014/15", "2014/15", "2015/16"]
+
+
 def test_a_file_of_many_seasons_is_parted_at_the_summer_breaks() -> None:
     days = ("16/08/2014", "24/05/2015", "08/08/2015", "17/05/2016", "13/08/2016")
     parsed = parse_match_file("E0.csv", csv_bytes([season_row(day) for day in days]))

@@ -65,6 +65,13 @@ def test_the_same_dataset_is_not_published_twice(objects: InMemoryObjects, data_
     assert content(objects) == before
 
 
+def test_publishing_again_mends_a_file_that_was_changed(objects: InMemoryObjects, data_dir: Path) -> None:
+    manifest = publish_dataset(objects, data_dir, NOW)
+    objects.put(manifest.prefix + "odds.parquet", b"changed")
+    publish_dataset(objects, data_dir, NOW + timedelta(hours=1))
+    assert read_dataset(objects)[1]["odds.parquet"] == (data_dir / "odds.parquet").read_bytes()
+
+
 def test_another_dataset_takes_its_place_and_leaves_the_old_files(
     objects: InMemoryObjects, data_dir: Path, tmp_path: Path
 ) -> None:

@@ -21,6 +21,7 @@ from matchcast.adapters.onnx_model import load_onnx
 from matchcast.domain.manifests import MODEL_MANIFEST_KEY, ModelManifest
 from matchcast.errors import (
     AliasUnknown,
+    ModelUnavailable,
     ParityFailed,
     ReleaseRaceLost,
     ReleaseRefused,
@@ -130,6 +131,19 @@ def test_publishing_again_changes_nothing(objects: InMemoryObjects, publish_to: 
     assert not again.is_new
     assert again.manifest == first.manifest
     assert content(objects) == before
+
+
+def test_publishing_again_mends_a_file_that_was_changed(
+    objects: InMemoryObjects, publish_to: Callable[..., Release]
+) -> None:
+    key = publish_to(objects).manifest.stages["champion"].prefix + "model.onnx"
+    objects.put(key, b"changed")
+    with pytest.raises(ModelUnavailable):
+        shelf(objects).get("champion")
+
+    publish_to(objects)
+
+    assert shelf(objects).get("champion").stage == "champion"
 
 
 def test_a_moved_alias_is_served_after_the_next_publish(

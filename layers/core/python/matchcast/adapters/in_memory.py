@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from matchcast.domain.prediction import Prediction
-from matchcast.domain.task import Priority, Task, TaskStatus
+from matchcast.domain.task import Priority, Task, TaskStatus, utc_now
 from matchcast.messages import encode
-from matchcast.ports import KeyRecord, StoredObject
+from matchcast.ports import DeadLetter, KeyRecord, StoredObject
 
 
 class InMemoryObjects:
@@ -114,19 +114,9 @@ class InMemoryTasks:
         return present.status is TaskStatus.QUEUED and present.generation == task.generation
 
 
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
-    """A buried message."""
-
-    lane: Priority
-    body: str
-    cause: str
-    task_id: str | None
-
-
 @dataclass
 class InMemoryLanes:
-    """A `PredictionQueue` that remembers what was sent, postponed and buried."""
+    """A `PredictionQueue` and its `DeadLetters`, which remember what was sent, postponed and buried."""
 
     sent: list[tuple[Priority, str, int]] = field(default_factory=list)
     postponed: list[tuple[Priority, str, int]] = field(default_factory=list)
@@ -140,9 +130,21 @@ class InMemoryLanes:
         """Remember the delay."""
         self.postponed.append((lane, receipt_handle, seconds))
 
-    def bury(self, lane: Priority, body: str, cause: str, task_id: str | None) -> None:
-        """Keep the dead letter."""
-        self.dead_letters.append(DeadLetter(lane, body, cause, task_id))
+    def bury(self, lane: Priority, body: str, cause: str | None, task_id: str | None) -> None:  # noqa: ARG002
+        """Keep the dead letter; without a cause it is one that the queue itself buried."""
+        number = len(self.dead_letters)
+        self.dead_letters.append(DeadLetter(lane, f"letter-{number}", f"letter-{number}", body, cause, utc_now()))
+
+    def receive(self, lane: Priority, hide_seconds: int) -> Iterator[DeadLetter]:  # noqa: ARG002
+        """Yield every letter of a lane."""
+        yield from [letter for letter in self.dead_letters if letter.lane is lane]
+
+    def release(self, letter: DeadLetter) -> None:
+        """Do nothing: here no letter is ever hidden."""
+
+    def delete(self, letter: DeadLetter) -> None:
+        """Delete a letter."""
+        self.dead_letters.remove(letter)
 
 
 class InMemorySpeeds(dict[Priority, float]):

@@ -64,6 +64,7 @@ class CountingObjects(InMemoryObjects):
         super().__init__()
         self.asked: list[str] = []
         self.is_out_of_reach = False
+        self.unreadable: str | None = None
 
     def get(self, key: str) -> StoredObject | None:
         self._ask(key)
@@ -78,7 +79,7 @@ class CountingObjects(InMemoryObjects):
 
     def _ask(self, key: str) -> None:
         self.asked.append(key)
-        if self.is_out_of_reach:
+        if self.is_out_of_reach or (self.unreadable and key.endswith(self.unreadable)):
             raise StorageUnavailable("The data bucket did not answer.")
 
 
@@ -393,6 +394,30 @@ class TestShelf:
         assert shelf.get("champion").published.version == "a"
         assert shelf.problem is None
         assert load.loaded == ["a", "bad"]
+
+    def test_a_bucket_that_goes_away_between_manifest_and_artifact(
+        self, objects: CountingObjects, clock: Clock
+    ) -> None:
+        # GIVEN a bucket that answers for manifests only
+        publish_models(objects, 1, champion="a")
+        shelf = Shelf(models(objects, clock), objects, Loader())
+        objects.unreadable = "model.onnx"
+
+        # THEN there is no model, and each request tries again
+        for _ in range(2):
+            with pytest.raises(ModelUnavailable, match="did not answer"):
+                shelf.get("champion")
+        objects.unreadable = None
+        assert shelf.get("champion").published.version == "a"
+
+        # AND later the last good version stays, and is not asked for by every request
+        publish_models(objects, 2, champion="b")
+        objects.unreadable = "model.onnx"
+        clock.now += 30
+        for _ in range(3):
+            assert shelf.get("champion").published.version == "a"
+        assert isinstance(shelf.problem, StorageUnavailable)
+        assert objects.asked.count("models/matchcast/b/model.onnx") == 1
 
     def test_with_no_good_version_the_model_is_unavailable(self, objects: CountingObjects, clock: Clock) -> None:
         publish_models(objects, 1, champion="bad")
