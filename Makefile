@@ -42,6 +42,6 @@ deploy: build ## Deploy to AWS with infra/samconfig.toml
 
 clean: ## Remove what can be made again (not your data, models and registry in .local)
 	@if [ -x $(RUN)/matchcast ]; then $(RUN)/matchcast down; fi
-	rm -rf .aws-sam .local/cache .local/engine.log .coverage coverage.xml htmlcov .hypothesis dist build
+	rm -rf .aws-sam .local/sample .local/engine.log .coverage coverage.xml htmlcov .hypothesis dist build
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 compile() { # IN OUT OPTIONS...
     local in=$1 out=$2
     shift 2
-    UV_CUSTOM_COMPILE_COMMAND="infra/lock.sh" uv pip compile --quiet \
+    uv pip compile --quiet \
         --generate-hashes --no-emit-index-url --no-header --no-annotate "$@" --output-file "$out" "$in"
     printf '%s: %s packages\n' "$out" "$(grep -c '^[a-z]' "$out")"
 }

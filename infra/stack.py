@@ -39,6 +39,13 @@ class Stack:
     outputs: dict[str, str]
     session: Session
 
+    @property
+    def browser_url(self) -> str:
+        """Return the API's address for clients that find *.localhost by themselves, as curl and browsers do."""
+        if self.host_header is None:
+            return self.api_url
+        return f"http://{self.host_header}:{urlsplit(self.api_url).port}"
+
     def client(self, service: str, **options: Any) -> Any:
         """Return a client of an AWS service in this stack's account and Region; `options` are those of boto3."""
         return self.session.client(service, **options)

@@ -55,6 +55,11 @@ class SnapshotAnswers:
 
             return self._cached(served, {"list": "region_roi", "region": region}, body)
 
+    def scorecard(self) -> Response[Any]:
+        """Return how good the model's predictions of played matches were."""
+        with self._request() as served:
+            return self._cached(served, {"list": "scorecard"}, lambda: scorecard_body(served))
+
     def match(self, match_id: str) -> Response[Any]:
         """Return everything that the snapshot says of one match."""
         with self._request() as served:
@@ -110,3 +115,14 @@ def page_body(served: ServedSnapshot, page: RowsPage, next_cursor: str | None) -
         "total": page.total,
     }
     return b'{"items":[' + page.rows + b"]," + orjson.dumps(about, option=orjson.OPT_UTC_Z)[1:]
+
+
+def scorecard_body(served: ServedSnapshot) -> bytes:
+    """Return the scorecard as JSON: the encoded card as it is, and whose it is."""
+    manifest = served.manifest
+    about = {
+        "snapshot_id": manifest.snapshot_id,
+        "as_of": manifest.as_of,
+        "model": manifest.model.model_dump(),
+    }
+    return orjson.dumps(about, option=orjson.OPT_UTC_Z)[:-1] + b"," + served.tables.scorecard[1:]

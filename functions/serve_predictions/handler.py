@@ -16,6 +16,7 @@ from functions.serve_predictions.schemas import (
     PrecomputedPrediction,
     PredictionPage,
     RegionRoiPage,
+    SnapshotScorecard,
 )
 from matchcast.http.api import Api, serve
 from matchcast.http.contract import READ, answers
@@ -74,6 +75,12 @@ def list_odds(
 def region_roi(region: Region = None) -> Response[Any]:
     """Return what betting on the model's edges would have returned, region by region."""
     return snapshot.region_roi(region)
+
+
+@api.get("/predict/model/scorecard", security=READ, responses=answers(200, 304, 503, model=SnapshotScorecard))
+def model_scorecard() -> Response[Any]:
+    """Return how good the predictions of matches played since were, beside the bookmaker and the base rate."""
+    return snapshot.scorecard()
 
 
 @api.get(

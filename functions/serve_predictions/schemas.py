@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from matchcast.domain.prediction import ModelRef
+from matchcast.domain.scorecard import Scorecard
 from matchcast.use_cases.serve_snapshot import HealthStatus
 
 
@@ -132,6 +133,14 @@ class RegionRoiPage(Page):
     """Return on investment, region by region, then `all` of them together."""
 
     items: list[RegionRoi]
+
+
+class SnapshotScorecard(Scorecard):
+    """How good a snapshot's model was on matches played since it was trained, beside the bookmaker's odds."""
+
+    snapshot_id: str = Field(examples=["20260301T000000Z-0a1b2c3d"])
+    as_of: datetime = Field(description="The latest information that the snapshot rests on.")
+    model: ModelRef = Field(description="The model that is scored.")
 
 
 class HealthProblem(BaseModel):

@@ -8,28 +8,29 @@ from typing import Any
 from infra.cfn_lint_rules import _rule as base
 
 OPEN_PATHS = {"/health", "/docs", "/openapi.json", "$default"}
+ENDINGS = ("", "/", "/{proxy+}")
+ANYTHING_ELSE = ("X-AMAZON-APIGATEWAY-ANY-METHOD", "$default")
 Routes = dict[tuple[str, str], dict[str, Any]]
 """Operations of an OpenAPI body by method and path."""
 
 
-class RoutesTakeBothSlashes(base.Rule):
-    """Every route exists with and without the slash at its end, to the same function under the same scopes."""
+class RoutesTakeTheLastSlash(base.Rule):
+    """Every route exists as /path, /path/ and /path/{proxy+}, to the same function under the same scopes."""
 
     id = "E9041"
-    shortdesc = "Routes take both slashes"
-    description = "An HTTP API takes /path and /path/ for two routes; clients take them for one"
+    shortdesc = "Routes take the last slash"
+    description = "Clients take /path and /path/ for one; API Gateway knows the second only as /path/{proxy+}"
 
     def problems(self, template: base.Template) -> Iterator[base.Problem]:
-        """Yield routes that lack their other form, or whose other form does something else."""
+        """Yield forms of a route that are missing, or that do something else than the others."""
         for api, routes in routes_of(template).items():
-            for (method, path), route in routes.items():
-                other = path.rstrip("/") if path.endswith("/") else f"{path}/"
-                if path == "$default":
-                    continue
-                if (method, other) not in routes:
-                    yield ["Resources", api], f"{method} {path} has no {method} {other}"
-                elif target_of(routes[method, other]) != target_of(route):
-                    yield ["Resources", api], f"{method} {path} and {method} {other} differ in function or scope"
+            for method, path in sorted({(method, bare(path)) for method, path in routes} - {ANYTHING_ELSE}):
+                forms = [(method, path + ending) for ending in ENDINGS]
+                for missing in (form for form in forms if form not in routes):
+                    yield ["Resources", api], f"{method} {path} has no {' '.join(missing)}"
+                targets = [target_of(routes[form]) for form in forms if form in routes]
+                if any(target != targets[0] for target in targets):
+                    yield ["Resources", api], f"The forms of {method} {path} differ in function or scope"
 
 
 class RoutesAreClosed(base.Rule):
@@ -43,12 +44,17 @@ class RoutesAreClosed(base.Rule):
         """Yield routes that ask for no scope but should, and open ones that ask for one."""
         for api, routes in routes_of(template).items():
             for (method, path), route in routes.items():
-                is_open = (path.rstrip("/") or path) in OPEN_PATHS
+                is_open = bare(path) in OPEN_PATHS
                 scopes = scopes_of(route)
                 if not scopes and not is_open:
                     yield ["Resources", api], f"{method} {path} asks for no scope"
                 elif scopes and is_open:
                     yield ["Resources", api], f"{method} {path} asks for a scope, but is for everybody"
+
+
+def bare(path: str) -> str:
+    """Return a route's path without the ending that its other forms have."""
+    return path.removesuffix("{proxy+}").rstrip("/")
 
 
 def routes_of(template: base.Template) -> dict[str, Routes]:

@@ -7,19 +7,18 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
+from infra.cli.data_tables import show_evaluation, show_import
 from infra.errors import BadInput
 from infra.stack import LOCAL
 
 if TYPE_CHECKING:
-    from infra.data.report import FileReport, ImportReport
+    from infra.data.model_evaluation import Forecaster
     from infra.data.scoring import Margin
 
 # A table that goes into a file or a pipe needs no line breaks.
@@ -28,7 +27,6 @@ notes = Console(stderr=True)
 
 DataDir = Annotated[Path, typer.Option("--data", help="The folder of the imported dataset.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object, and nothing else.")]
-_LINES_SHOWN = 8
 
 
 def register(app: typer.Typer) -> None:
@@ -63,7 +61,7 @@ def import_(
     if as_json:
         typer.echo(json.dumps(report.as_dict()))
     else:
-        _show_import(report)
+        show_import(output, report)
     if report.failed:
         raise BadInput(
             f"{len(report.failed)} of {len(report.files)} files could not be used; the others are imported. "
@@ -98,20 +96,50 @@ def evaluate(
     margin: Annotated[str, typer.Option(help="How the margin is taken out: multiplicative, power, shin.")] = (
         "multiplicative"
     ),
+    model: Annotated[
+        str | None, typer.Option(help="Alias of a registered model to score beside the book on unseen matches.")
+    ] = None,
+    edge: Annotated[float, typer.Option(help="The model bets where probability x odds - 1 is above this.")] = 0.05,
+    picture: Annotated[
+        Path | None, typer.Option(help="Draw reliability and profit of the model into this file.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Score a bookmaker's odds on the matches of files: in all, per season, per division."""
+    """Score a bookmaker's odds, and a model beside it: in all, per season, per division."""
     from infra.data.books import parse_price
     from infra.data.evaluation import evaluate_book, read_files, select
 
-    price = parse_price(book)
+    price, method = parse_price(book), _margin(margin)
+    if picture is not None and model is None:
+        raise BadInput("A picture shows a model beside the book. Name one with --model.")
     with _progress("reading") as tell:
         dataset, reports = read_files(paths, tell)
-    result = {"files": len(reports), **evaluate_book(select(dataset, price), _margin(margin))}
+    scored = select(dataset, price)
+    if model is None:
+        figures = evaluate_book(scored, method)
+    else:
+        from infra.data.model_evaluation import compare
+
+        with _progress("scoring the model"):
+            comparison = compare(dataset, scored, _forecaster(model), method, edge)
+        figures = comparison.figures
+        if picture is not None:
+            from infra.data.picture import draw
+
+            draw(comparison, picture)
+    result = {"files": len(reports), **figures}
     if as_json:
         typer.echo(json.dumps(result))
     else:
-        _show_evaluation(result)
+        show_evaluation(output, result)
+
+
+def _forecaster(alias: str) -> Forecaster:
+    from infra.data.model_evaluation import Forecaster
+    from infra.models.registry import load
+
+    model = load(alias)
+    return Forecaster(model.at.name, model.at.version, alias, model.signature.names, model.at.trained_until, model)
 
 
 def _margin(text: str) -> Margin:
@@ -130,55 +158,3 @@ def _progress(what: str) -> Iterator[Callable[[int, int, str], None]]:
     with Progress(*columns, console=notes, transient=True, disable=not notes.is_terminal) as bar:
         task = bar.add_task(what, total=None, item="")
         yield lambda done, total, item: bar.update(task, completed=done, total=total, item=item)
-
-
-def _show_import(report: ImportReport) -> None:
-    table = Table("file", "format", "encoding", title="Files")
-    names = ("rows", "played", "awarded", "abandoned", "fixtures", "repaired", "skipped", "odds", "odds_rejected")
-    for name in names:
-        table.add_column(name.replace("_", " "), justify="right")
-    for file in report.files:
-        table.add_row(file.name, file.format, file.encoding, *(str(getattr(file, name)) for name in names))
-    table.add_section()
-    table.add_row(f"{len(report.files)} files", "", "", *(str(report.total(name)) for name in names))
-    output.print(table)
-    for file in report.files:
-        _show_notes(file)
-    output.print(
-        f"{report.added} matches added, {report.updated} updated, {report.unchanged} unchanged, "
-        f"{report.repeated} in more than one file, {len(report.withdrawn)} fixtures withdrawn, "
-        f"{len(report.moved)} moved to another date, {report.kept_scores} scores kept. "
-        f"The dataset holds {report.matches} matches and {report.odds} odds ({report.seconds:.1f} s)."
-    )
-
-
-def _show_notes(file: FileReport) -> None:
-    for note in file.notes.values():
-        lines = ", ".join(map(str, note.lines[:_LINES_SHOWN])) + (", ..." if note.count > _LINES_SHOWN else "")
-        where = f" ({note.count}: line {lines})" if note.lines else ""
-        output.print(f"{file.name}: {note.kind}: {note.reason}{where}", markup=False, highlight=False)
-    if file.error is not None:
-        output.print(f"{file.name}: not used: {file.error}", markup=False, highlight=False)
-
-
-def _show_evaluation(result: dict[str, Any]) -> None:
-    names = ("rows", "overround", "log_loss", "brier", "rps", "accuracy", "roi_home", "roi_draw", "roi_away")
-    table = Table(box=SIMPLE_HEAD, padding=(0, 0, 0, 1), title=result["book"])
-    table.add_column("", no_wrap=True)
-    for name in (*names, "roi_favourite"):
-        table.add_column(name.replace("_", "\n").replace("favourite", "favrt"), justify="right", no_wrap=True)
-    parts = [("all", result), *((part["division"], part) for part in result["per_division"])]
-    parts += [(part["season"], part) for part in result["per_season"]]
-    parts.append(("base rate", result["base_rate"]))
-    for label, part in parts:
-        table.add_row(label, *(_cell(name, part.get(name)) for name in (*names, "roi_favourite")))
-    output.print(table)
-    output.print(f"Accuracy and returns in percent; margin taken out: {result['margin']}.")
-
-
-def _cell(name: str, value: float | None) -> str:
-    if value is None:
-        return ""
-    if name == "rows":
-        return f"{value}"
-    return f"{value:.2f}" if name.startswith(("roi", "accuracy")) else f"{value:.4f}"

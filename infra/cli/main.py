@@ -6,10 +6,10 @@ import importlib
 import sys
 
 import typer
-from matchcast.errors import MatchcastError
 from rich.console import Console
 
 from infra.errors import exit_code
+from matchcast.errors import MatchcastError
 
 GROUPS = ("stack", "data", "models", "tasks", "dlq")
 """Modules of `infra.cli` with a `register(app)`; each imports its heavy libraries inside its commands."""

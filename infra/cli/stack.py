@@ -7,14 +7,14 @@ import shlex
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
-from infra.errors import EnvironmentProblem
+from infra.errors import BadInput, EnvironmentProblem
 
 notes = Console(stderr=True)
 ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -24,7 +24,9 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command()(up)
     app.command()(down)
+    app.command()(url)
     app.command()(token)
+    app.command("sam-env")(sam_env)
     app.command()(doctor)
 
 
@@ -37,6 +39,10 @@ def up(
     no_sample: Annotated[
         bool, typer.Option("--no-sample", help="Load no sample league: import and publish your own data.")
     ] = False,
+    parameters: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="A template parameter, for example OddsBookmaker=bet365; repeat it."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the content of stack.json.")] = False,
 ) -> None:
     """Start the laptop stack: the product's template on a local engine, with a sample league and a token."""
@@ -47,10 +53,10 @@ def up(
     # After the handlers: what a function is imported from takes a moment, in which Ctrl-C may come.
     from infra.local.laptop import Laptop
 
-    laptop = Laptop()
+    laptop, values = Laptop(), parameter_values(parameters or [])
     try:
         with notes.status("starting") as status:
-            content = laptop.up(port=port, sample=not no_sample, tell=status.update)
+            content = laptop.up(port=port, sample=not no_sample, parameters=values, tell=status.update)
         show_ready(content, time.monotonic() - started, as_json=as_json)
         if not detach:
             notes.print("Ctrl-C stops it.")
@@ -59,6 +65,21 @@ def up(
         with ignoring_signals():
             laptop.down()
         notes.print("The laptop stack is stopped; nothing is left running.")
+
+
+def parameter_values(given: Sequence[str]) -> dict[str, str]:
+    """Return `NAME=VALUE` texts as a mapping.
+
+    Raises
+    ------
+    BadInput
+        If one of them has another form.
+    """
+    pairs = [text.partition("=") for text in given]
+    for name, equals, _ in pairs:
+        if not (name and equals):
+            raise BadInput(f"--set {name}: write NAME=VALUE, for example --set OddsBookmaker=bet365.")
+    return {name: value for name, _, value in pairs}
 
 
 def down(
@@ -73,6 +94,21 @@ def down(
         typer.echo(json.dumps({"stopped": stopped}))
     else:
         notes.print("The laptop stack is stopped." if stopped else "No laptop stack is running.")
+
+
+def url() -> None:
+    """Print the address of the API, as curl and browsers take it."""
+    from infra.stack import find_stack
+
+    typer.echo(find_stack().browser_url)
+
+
+def sam_env() -> None:
+    """Print the environment of every function for `sam local invoke --env-vars`, pointed at the laptop stack."""
+    from infra.local.sam import environments
+    from infra.stack import local_stack
+
+    typer.echo(json.dumps(environments(local_stack()), indent=2))
 
 
 def token(

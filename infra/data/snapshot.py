@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from infra.data.manifests import FEATURES, MATCHES, ODDS, read_dataset, read_manifest, switch_manifest, timed_id
+from infra.data.scorecard import make_scorecard
 from infra.data.simulation import simulate
 from infra.data.snapshot_tables import ODDS as ODDS_COLUMNS
 from infra.data.snapshot_tables import PREDICTIONS, REGION_ROI, as_parquet, as_table, latest_odds, predict_due
@@ -23,6 +24,7 @@ from matchcast.use_cases.releases import MATCH_FEATURES, MATCH_IDS, LoadedModel
 PREDICTIONS_FILE = "predictions.parquet"
 ODDS_FILE = "odds.parquet"
 REGION_ROI_FILE = "region_roi.parquet"
+SCORECARD_FILE = "scorecard.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +87,11 @@ def build_snapshot(
         raise ReleaseRefused(f"The dataset {dataset.dataset_id} is empty: no match, no snapshot.")
     predictions = predict_due(matches, features, model)
     shown = latest_odds(odds, bookmaker, predictions)
+    frame, until = matches.to_pandas(), model.published.trained_until
     roi = simulate(
-        predictions,
-        matches.to_pandas(),
-        odds.to_pandas(),
-        bookmaker=bookmaker,
-        edge_threshold=edge_threshold,
-        trained_until=model.published.trained_until,
+        predictions, frame, odds.to_pandas(), bookmaker=bookmaker, edge_threshold=edge_threshold, trained_until=until
     )
+    scorecard = make_scorecard(predictions, frame, shown, bookmaker=bookmaker, trained_until=until)
     names = [(name, pa.float32()) for name in model.published.signature.names]
     ids = sorted(features.index)
     tables = {
@@ -102,6 +101,7 @@ def build_snapshot(
     }
     contents = {
         **{name: (as_parquet(table), len(table)) for name, table in tables.items()},
+        SCORECARD_FILE: (scorecard.model_dump_json(by_alias=True).encode(), scorecard.rows),
         MATCH_FEATURES: (bodies[FEATURES], len(ids)),
         MATCH_IDS: ("".join(f"{match_id}\n" for match_id in ids).encode(), len(ids)),
     }

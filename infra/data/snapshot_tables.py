@@ -101,7 +101,7 @@ def latest_odds(odds: pa.Table, bookmaker: str, predictions: pd.DataFrame) -> pd
     """Return a bookmaker's last odds before each kick-off, one row a match; closing odds come too late."""
     quoted: pd.DataFrame = odds.filter(pc.equal(odds["bookmaker"], bookmaker)).to_pandas()
     quoted = quoted.merge(predictions[["match_id", "kickoff"]], on="match_id", validate="many_to_one")
-    quoted = quoted[quoted["taken_at"] < quoted["kickoff"]].sort_values(["match_id", "taken_at"])
+    quoted = quoted[quoted["taken_at"] < quoted["kickoff"]].sort_values(["match_id", "taken_at", *CLASSES])
     if not (np.isfinite(quoted[CLASSES]).all(axis=None) and (quoted[CLASSES] > 1).all(axis=None)):
         raise ReleaseRefused(f"The dataset holds odds of {bookmaker} that are at or below 1. Import it again.")
     return quoted.drop_duplicates("match_id", keep="last")

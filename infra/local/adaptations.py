@@ -121,6 +121,14 @@ def write_numbers_out(template: Template, artifacts: Artifacts) -> None:  # noqa
         mapping["Properties"] = with_values(mapping["Properties"], numbers)
 
 
+def drop_empty_endpoints(template: Template, artifacts: Artifacts) -> None:  # noqa: ARG001
+    """Leave the empty endpoint out of the functions' environments."""
+    for _, function in of_type(template, "AWS::Lambda::Function"):
+        variables = function["Properties"].get("Environment", {}).get("Variables", {})
+        if variables.get("AWS_ENDPOINT_URL") == "":
+            del variables["AWS_ENDPOINT_URL"]
+
+
 def with_values(node: Any, values: Mapping[str, Any]) -> Any:
     """Return a part of a template with each reference to one of `values` replaced."""
     match node:
@@ -176,5 +184,10 @@ AFTER_SAM = (
         "numbers that parameters give to event source mappings are written out",
         "the engine resolves them as text, and its poller compares them with numbers",
         write_numbers_out,
+    ),
+    Adaptation(
+        "the empty AWS_ENDPOINT_URL of functions is left out",
+        "the engine names itself there, unless the variable is set, be it empty",
+        drop_empty_endpoints,
     ),
 )

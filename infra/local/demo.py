@@ -118,6 +118,8 @@ def precomputed(walk: Walk) -> str:
     walk.demand(bool(cards["items"]), "there are no cards")
     walk.ask("The odds alone", "GET", "/predict/odds/?limit=1")
     walk.ask("What betting on the model would have returned, by region", "GET", "/predict/region-roi/")
+    card = walk.ask("How good it was on matches played since, beside the bookmaker", "GET", "/predict/model/scorecard")
+    walk.demand(card.json["rows"] > 0, "no match is scored")
     return str(match_id)
 
 

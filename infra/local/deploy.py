@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from infra.errors import EnvironmentProblem
@@ -120,8 +119,3 @@ def switch_on_time_to_live(session: Session, attributes: Mapping[str, str], name
             TableName=names[logical_id],
             TimeToLiveSpecification={"Enabled": True, "AttributeName": attribute},
         )
-
-
-def template_path(root: Path) -> Path:
-    """Return the product's template in a checkout."""
-    return root / "template.yaml"

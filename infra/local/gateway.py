@@ -31,7 +31,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 LIMIT_VARIABLE = "MATCHCAST_LOCAL_CONCURRENCY"
-DEFAULT_LIMIT = 6
+LEAST_LIMIT = 4
 LOG_WAIT_SECONDS = 0.005
 API_HOST = re.compile(rb"^[0-9a-f]{8}\.execute-api\.")
 
@@ -50,6 +50,11 @@ class Gateway:
             return
         async with self._slots:
             await self._engine(with_stage(scope), receive, send)
+
+
+def limit_for(wanted: str | None, cores: int) -> int:
+    """Return how many API requests run at once: as wanted, or two for each core, for each waits now and then."""
+    return int(wanted) if wanted else max(LEAST_LIMIT, 2 * cores)
 
 
 def is_for_the_api(scope: Scope) -> bool:
@@ -80,7 +85,7 @@ async def _serve(config: Any) -> None:
     from hypercorn.asyncio import serve
     from ministack.app import app as engine
 
-    gateway = Gateway(engine, limit=int(os.environ.get(LIMIT_VARIABLE) or DEFAULT_LIMIT))
+    gateway = Gateway(engine, limit_for(os.environ.get(LIMIT_VARIABLE), os.cpu_count() or 1))
     # Without a trigger of its own the server would take SIGTERM as a wish to finish requests first. The
     # engine keeps nothing, and whoever waits for an answer of a stack that is stopped waits in vain.
     await serve(cast("Any", gateway), config, shutdown_trigger=asyncio.Event().wait)

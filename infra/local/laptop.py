@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from infra.errors import EnvironmentProblem
-from infra.local.deploy import ARTIFACTS_BUCKET, HOST_HEADER, Deployed, deploy
+from infra.local.deploy import ARTIFACTS_BUCKET, Deployed, deploy
 from infra.local.engine import start_engine, stop_engine
 from infra.local.sample import SampleLoad, begin_sample
 from infra.local.state import EngineRecord, Folder, engine_is_running, write_whole
@@ -26,7 +26,14 @@ class Laptop:
     folder: Folder = field(default_factory=lambda: Folder(LOCAL))
     root: Path = ROOT
 
-    def up(self, *, port: int | None = None, sample: bool = True, tell: Tell = lambda _: None) -> dict[str, Any]:
+    def up(
+        self,
+        *,
+        port: int | None = None,
+        sample: bool = True,
+        parameters: Mapping[str, str] | None = None,
+        tell: Tell = lambda _: None,
+    ) -> dict[str, Any]:
         """Start the engine, deploy the template, load the sample league; return what `stack.json` holds.
 
         Parameters
@@ -35,6 +42,8 @@ class Laptop:
             The engine's loopback port; a free one by default.
         sample
             Whether the sample league and a model trained on it are loaded.
+        parameters
+            Values of template parameters in place of their defaults.
         tell
             Told what happens next.
 
@@ -51,7 +60,7 @@ class Laptop:
         try:
             # The sample is trained on one core while the template is deployed on another.
             loading = begin_sample(self.folder.root) if sample else None
-            content = self._deploy(engine, loading, tell)
+            content = self._deploy(engine, loading, parameters or {}, tell)
         except BaseException:
             if loading:
                 loading.stop()
@@ -63,9 +72,11 @@ class Laptop:
         """Stop the stack and everything that it started; False if there was none."""
         return stop_engine(self.folder)
 
-    def _deploy(self, engine: EngineRecord, loading: SampleLoad | None, tell: Tell) -> dict[str, Any]:
+    def _deploy(
+        self, engine: EngineRecord, loading: SampleLoad | None, parameters: Mapping[str, str], tell: Tell
+    ) -> dict[str, Any]:
         tell("translating the template")
-        template = local_template(self.root / "template.yaml", ARTIFACTS_BUCKET)
+        template = local_template(self.root / "template.yaml", ARTIFACTS_BUCKET, parameters)
         tell("deploying it")
         deployed = deploy(template, engine.port)
         if loading:
@@ -90,7 +101,7 @@ def describe(engine: EngineRecord, deployed: Deployed) -> dict[str, Any]:
         "api_url": stack.api_url,
         "host_header": stack.host_header,
         # The same address for clients that find *.localhost by themselves, as curl and browsers do.
-        "browser_url": f"http://{HOST_HEADER}:{engine.port}",
+        "browser_url": stack.browser_url,
         "port": engine.port,
         "pid": engine.pid,
         "token": stack.fetch_token(),

@@ -22,7 +22,7 @@ from typing import IO
 
 from infra.data.invoke import invoke_refresh
 from infra.errors import EnvironmentProblem
-from infra.local.engine import signal_group, wait_for_group_end
+from infra.local.processes import signal_group, wait_for_group_end
 from infra.stack import ROOT, Stack
 
 SAMPLE_VARIABLE = "MATCHCAST_SAMPLE"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +34,7 @@ class LocalTemplate:
     time_to_live: dict[str, str]
 
 
-def local_template(path: Path, bucket: str) -> LocalTemplate:
+def local_template(path: Path, bucket: str, parameters: Mapping[str, str] | None = None) -> LocalTemplate:
     """Translate a SAM template.
 
     Parameters
@@ -42,16 +43,20 @@ def local_template(path: Path, bucket: str) -> LocalTemplate:
         The template; the paths in it are relative to its folder.
     bucket
         The artifacts bucket.
+    parameters
+        Values of template parameters in place of their defaults.
 
     Raises
     ------
     BadInput
-        If the template cannot be read, or is not valid SAM.
+        If the template cannot be read, is not valid SAM, or has no such parameter.
     """
     template = read_template(path)
     artifacts = Artifacts(root=path.parent, bucket=bucket)
     for adaptation in BEFORE_SAM:
         adaptation.apply(template, artifacts)
+    # After the adaptations: what was asked for beats what suits a laptop.
+    set_defaults(template, parameters or {})
     translated = run_sam(template, parameter_defaults(template), path)
     for adaptation in AFTER_SAM:
         adaptation.apply(translated, artifacts)
@@ -86,6 +91,24 @@ def read_template(path: Path) -> dict[str, Any]:
     if not isinstance(template, dict) or "Resources" not in template:
         raise BadInput(f"{path} is no CloudFormation template: it has no Resources.")
     return template
+
+
+def set_defaults(template: dict[str, Any], values: Mapping[str, str]) -> None:
+    """Make values the defaults of the template's parameters.
+
+    Raises
+    ------
+    BadInput
+        If there is no such parameter, or it does not allow the value.
+    """
+    parameters = template.get("Parameters", {})
+    for name, value in values.items():
+        if name not in parameters:
+            raise BadInput(f"The template has no parameter {name}; it has {', '.join(sorted(parameters))}.")
+        allowed = parameters[name].get("AllowedPattern", ".*")
+        if not re.fullmatch(allowed, value) or value not in parameters[name].get("AllowedValues", [value]):
+            raise BadInput(f"{name} cannot be {value!r}: {parameters[name].get('Description', '')}")
+        parameters[name]["Default"] = value
 
 
 def parameter_defaults(template: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from infra.api_client import ApiClient
-from infra.local.engine import group_members
+from infra.local.http_api import API_ID
+from infra.local.processes import group_members
 from infra.stack import Stack, laptop_session
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -159,9 +160,20 @@ def make_tenant(stack: Stack) -> Callable[[str], str]:
             AllowedOAuthFlows=["client_credentials"],
             AllowedOAuthScopes=SCOPES,
         )
-        return stack.fetch_token(client_id=made["UserPoolClient"]["ClientId"])
+        client_id = made["UserPoolClient"]["ClientId"]
+        admit(stack, client_id)
+        return stack.fetch_token(client_id=client_id)
 
     return make
+
+
+def admit(stack: Stack, client_id: str) -> None:
+    """Let the API take a client's tokens, as a deployment with the client in `JwtAudience` does."""
+    gateway = stack.client("apigatewayv2")
+    (authorizer,) = gateway.get_authorizers(ApiId=API_ID)["Items"]
+    configuration = authorizer["JwtConfiguration"]
+    configuration["Audience"] = [*configuration["Audience"], client_id]
+    gateway.update_authorizer(ApiId=API_ID, AuthorizerId=authorizer["AuthorizerId"], JwtConfiguration=configuration)
 
 
 @pytest.fixture(scope="session")

@@ -25,6 +25,7 @@ READ_ROUTES = [
     "/predict/region-roi",
     "/predict/{match_id}",
     "/predict/model/info",
+    "/predict/model/scorecard",
     "/predict/async",
     "/monitoring/task_status/{task_id}",
     "/results/{task_id}",

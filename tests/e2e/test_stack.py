@@ -19,7 +19,8 @@ import pytest
 from infra.api_client import ApiClient
 from infra.errors import EnvironmentProblem
 from infra.local.deploy import deploy
-from infra.local.engine import group_members, start_engine, stop_engine
+from infra.local.engine import start_engine, stop_engine
+from infra.local.processes import group_members
 from infra.local.state import Folder
 from infra.local.template import LocalTemplate
 from infra.stack import Stack

@@ -14,6 +14,7 @@ ROUTES: dict[tuple[str, str], tuple[str | None, str]] = {
     ("GET", "/predict/cards"): (READ, "ServePredictions"),
     ("GET", "/predict/odds"): (READ, "ServePredictions"),
     ("GET", "/predict/region-roi"): (READ, "ServePredictions"),
+    ("GET", "/predict/model/scorecard"): (READ, "ServePredictions"),
     ("GET", "/health"): (None, "ServePredictions"),
     ("GET", "/docs"): (None, "ServePredictions"),
     ("GET", "/openapi.json"): (None, "ServePredictions"),
@@ -27,6 +28,8 @@ ROUTES: dict[tuple[str, str], tuple[str | None, str]] = {
     ("GET", "/monitoring/task_status/{task_id}"): (READ, "TrackTasks"),
     ("GET", "/results/{task_id}"): (READ, "TrackTasks"),
 }
+# API Gateway makes no route of /path/ and takes it by /path/{proxy+}; local engines do it the other way round.
+ENDINGS = ("", "/", "/{proxy+}")
 DEFAULT = ("X-AMAZON-APIGATEWAY-ANY-METHOD", "$default")
 
 
@@ -52,7 +55,7 @@ def function_of(operation: dict[str, Any]) -> str:
 
 
 def test_the_routes_are_those_of_the_contract_with_and_without_the_last_slash(plain: dict[str, Any]) -> None:
-    expected = {(method, form): answer for (method, path), answer in ROUTES.items() for form in (path, f"{path}/")} | {
+    expected = {(method, path + ending): answer for (method, path), answer in ROUTES.items() for ending in ENDINGS} | {
         DEFAULT: (None, "ServePredictions")
     }
     assert {key: (scope_of(item), function_of(item)) for key, item in operations(plain).items()} == expected
@@ -85,10 +88,11 @@ def test_tokens_come_from_the_stacks_own_pool_or_from_a_named_issuer(plain: dict
     own, pool, named = jwt["issuer"]["Fn::If"]
     assert (own, named) == ("OwnUserPool", {"Ref": "JwtIssuer"})
     assert pool == {"Fn::Sub": "https://cognito-idp.${AWS::Region}.amazonaws.com/${UserPool}"}
+    further = {"Fn::Sub": "${UserPoolClient},${JwtAudience}"}
     assert jwt["audience"]["Fn::If"] == [
-        "OwnUserPool",
+        "HasAudience",
+        {"Fn::Split": [",", {"Fn::If": ["OwnUserPool", further, {"Ref": "JwtAudience"}]}]},
         [{"Ref": "UserPoolClient"}],
-        {"Fn::Split": [",", {"Ref": "JwtAudience"}]},
     ]
 
 

@@ -10,14 +10,13 @@ from typing import Any
 
 import pytest
 
-from tests.support.template import ROOT
+from tests.support.template import ROOT, load
 
 BUILD = ROOT / ".aws-sam" / "build"
 ZIP_FUNCTIONS = {
-    "ServePredictions": "serve_predictions",
-    "PredictNow": "predict_now",
-    "SubmitPrediction": "submit_prediction",
-    "TrackTasks": "track_tasks",
+    name.removesuffix("Function"): item["Properties"]["CodeUri"].strip("/").rpartition("/")[2]
+    for name, item in load()["Resources"].items()
+    if "CodeUri" in item.get("Properties", {})
 }
 ALLOWED_MB = 250
 # Flags of a .pyc: bit 0, it is checked by hash; bit 1, it is compared with its source.

@@ -21,6 +21,7 @@ SETTINGS: dict[str, type[Settings]] = {
 }
 IMAGES = {"run_inference", "refresh_snapshot"}
 POWERTOOLS = {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE", "POWERTOOLS_LOG_LEVEL"}
+SDK = {"AWS_ENDPOINT_URL"}
 LOGS = {("logs:CreateLogStream", "LogGroup"), ("logs:PutLogEvents", "LogGroup")}
 BUCKET_LIST = ("s3:ListBucket", "DataBucket")
 READ_SNAPSHOT = {("s3:GetObject", "DataBucket/snapshots/*"), ("s3:GetObject", "DataBucket/models/manifest.json")}
@@ -100,7 +101,7 @@ def test_every_folder_of_a_function_is_deployed_under_its_own_words(plain: dict[
 @each_function
 def test_a_function_gets_exactly_the_settings_that_it_declares(name: str, plain: dict[str, Any]) -> None:
     expected = {field.upper() for field in SETTINGS[name].model_fields}
-    assert set(environment(plain, name)) - POWERTOOLS == expected
+    assert set(environment(plain, name)) - POWERTOOLS - SDK == expected
 
 
 @each_function

@@ -152,9 +152,10 @@ FAULTS: dict[str, tuple[type[_rule.Rule], Callable[[Template], object]]] = {
         functions.FunctionsHaveLogGroups,
         lambda t: drop(t["Resources"]["HttpApiLogGroup"], "DeletionPolicy"),
     ),
-    "one slash only": (api.RoutesTakeBothSlashes, lambda t: drop(paths(t), "/predict/cards/")),
-    "the other slash only": (api.RoutesTakeBothSlashes, lambda t: drop(paths(t), "/predict/cards")),
-    "two slashes, two scopes": (api.RoutesTakeBothSlashes, move_scope),
+    "no last slash": (api.RoutesTakeTheLastSlash, lambda t: drop(paths(t), "/predict/cards/")),
+    "a last slash alone": (api.RoutesTakeTheLastSlash, lambda t: drop(paths(t), "/predict/cards")),
+    "no last slash on AWS": (api.RoutesTakeTheLastSlash, lambda t: drop(paths(t), "/predict/cards/{proxy+}")),
+    "one route, two scopes": (api.RoutesTakeTheLastSlash, move_scope),
     "an open route": (api.RoutesAreClosed, lambda t: paths(t)["/predict/cards"]["get"].update(security=[{"NONE": []}])),
     "a route without a scope": (
         api.RoutesAreClosed,

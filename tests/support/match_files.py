@@ -194,5 +194,5 @@ def _row(draw: st.DrawFn, header: Sequence[str], day: date, home: str, away: str
     cells = ["E0", day.strftime(pattern), draw(st.sampled_from(["", "20:00", "late"])), home, away]
     cells += [draw(_goals), draw(_goals), draw(st.sampled_from(["", "H", "D", "A", "?"]))]
     cells += [draw(_number) for _ in header[len(cells) :]]
-    cells += draw(st.sampled_from([[], [], ["", "", ""], ["1.5", "x"]]))
+    cells += draw(st.sampled_from([[], [], ["", "", ""], ["1.5", "x"], ["7"] * 12]))
     return cells[: draw(st.sampled_from([len(cells), len(cells), 5, 7]))]

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from matchcast.domain.manifests import SNAPSHOT_MANIFEST_KEY, FileEntry, SnapshotManifest
 from matchcast.domain.match_id import make_match_id
 from matchcast.domain.prediction import ModelRef
+from matchcast.domain.scorecard import Scorecard
 from matchcast.ports import ObjectStore
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
@@ -90,6 +91,41 @@ def roi_rows() -> list[dict[str, Any]]:
     ]
 
 
+def a_scorecard() -> Scorecard:
+    """Return the scorecard of two matches, one of which was thought impossible."""
+
+    def figure(value: float | None) -> dict[str, float | None]:
+        return {"value": value, "low": None if value is None else value - 1, "high": None if value is None else value}
+
+    def scores(log_loss: float | None) -> dict[str, Any]:
+        return {"log_loss": figure(log_loss), "brier": figure(0.5), "rps": figure(0.2), "accuracy": figure(0.5)}
+
+    bin_ = {"outcome": "home", "from": 0.5, "to": 0.6, "rows": 2, "predicted": 0.55, "observed": 0.5}
+    part = {
+        "name": "all",
+        "rows": 2,
+        "from": date(2026, 2, 14),
+        "to": date(2026, 2, 21),
+        "model": scores(None),
+        "bookmaker": scores(0.9),
+        "base_rate": scores(1.1),
+        "model_minus_bookmaker": scores(None),
+        "calibration": {"model": [bin_], "bookmaker": []},
+    }
+    return Scorecard.model_validate(
+        {
+            "bookmaker": BOOKMAKER,
+            "trained_until": date(2025, 5, 25),
+            "settled": 3,
+            "rows": 2,
+            "base_rate": {"rows": 100, "home": 0.45, "draw": 0.25, "away": 0.3},
+            "overall": part,
+            "regions": [{**part, "name": "england"}],
+            "seasons": [{**part, "name": "2025/26"}],
+        }
+    )
+
+
 PREDICTIONS_SCHEMA = pa.schema(
     [
         ("match_id", pa.string()),
@@ -136,9 +172,12 @@ def parquet(table: pa.Table) -> bytes:
 
 def snapshot_files(**rows: Sequence[Mapping[str, Any]]) -> dict[str, bytes]:
     """Return the files of a snapshot; `predictions=`, `odds=`, `region_roi=` put other rows in place of the usual."""
+    scorecard = {"scorecard.json": a_scorecard().model_dump_json(by_alias=True).encode()}
     chosen = {"predictions": prediction_rows(), "odds": odds_rows(), "region_roi": roi_rows(), **rows}
     tables = {f"{name}.parquet": chosen[name] for name in ("predictions", "odds", "region_roi")}
-    return {name: parquet(pa.Table.from_pylist(list(found), SCHEMAS[name])) for name, found in tables.items()}
+    return scorecard | {
+        name: parquet(pa.Table.from_pylist(list(found), SCHEMAS[name])) for name, found in tables.items()
+    }
 
 
 def snapshot_manifest(

@@ -8,10 +8,17 @@ from urllib.parse import quote
 import pytest
 
 from functions.serve_predictions.handler import lambda_handler
-from functions.serve_predictions.schemas import CardPage, OddsPage, PrecomputedPrediction, PredictionPage, RegionRoiPage
+from functions.serve_predictions.schemas import (
+    CardPage,
+    OddsPage,
+    PrecomputedPrediction,
+    PredictionPage,
+    RegionRoiPage,
+    SnapshotScorecard,
+)
 from tests.support.http_events import OTHER_TENANT, Answer, Context, answer, ask
 from tests.support.serving import Service
-from tests.support.snapshots import SNAPSHOT_ID, prediction_rows, put_snapshot, snapshot_files
+from tests.support.snapshots import MODEL, SNAPSHOT_ID, prediction_rows, put_snapshot, snapshot_files
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -24,6 +31,7 @@ PAGES: dict[str, type[BaseModel]] = {
     "/predict/cards/": CardPage,
     "/predict/odds/": OddsPage,
     "/predict/region-roi/": RegionRoiPage,
+    "/predict/model/scorecard": SnapshotScorecard,
     f"/predict/precomputed/{MATCH}": PrecomputedPrediction,
 }
 
@@ -192,6 +200,22 @@ def test_a_percent_encoded_id_is_the_same_match(service: Service, get: Get) -> N
 )
 def test_an_unknown_match_is_not_found(service: Service, get: Get, match_id: str) -> None:
     problem(get(f"/predict/precomputed/{match_id}"), 404, "match-not-found")
+
+
+def test_the_scorecard_is_that_of_the_snapshot_and_says_of_which(service: Service, get: Get) -> None:
+    card = get("/predict/model/scorecard").json
+    about = {name: card.pop(name) for name in ("snapshot_id", "as_of", "model")}
+    assert about == {"snapshot_id": SNAPSHOT_ID, "as_of": "2026-02-27T12:00:00Z", "model": MODEL.model_dump()}
+    assert card == json.loads(snapshot_files()["scorecard.json"])
+    assert card["overall"]["model"]["log_loss"] == {"value": None, "low": None, "high": None}
+
+
+def test_a_snapshot_without_a_scorecard_answers_with_an_empty_one(service: Service, get: Get) -> None:
+    files = {name: body for name, body in snapshot_files().items() if name != "scorecard.json"}
+    put_snapshot(service.objects, files)
+    card = get("/predict/model/scorecard").json
+    assert (card["rows"], card["overall"], card["regions"], card["trained_until"]) == (0, None, [], None)
+    SnapshotScorecard.model_validate(card, extra="forbid")
 
 
 def test_a_bookmaker_without_odds_gives_empty_lists(service: Service, get: Get) -> None:

@@ -82,6 +82,17 @@ def test_odds_that_changed_are_updated_and_never_doubled(data: Data) -> None:
     assert (report.updated, report.odds) == (1, 1)
 
 
+def test_of_many_odds_only_those_that_changed_are_updated(data: Data) -> None:
+    teams = ("Hull", "Stoke", "Everton", "Leeds")
+    data.put([season_row(home=home) for home in teams])
+    report = data.put([season_row(home=home, odds=("2.5", "3.3", "3.0")) for home in teams[:2]])
+
+    assert {row["match_id"].split("-")[4]: row["home"] for row in data.odds()} == {
+        "hull": 2.5, "stoke": 2.5, "everton": 2.1, "leeds": 2.1,
+    }  # fmt: skip
+    assert (report.updated, report.odds) == (2, 4)
+
+
 def test_closing_odds_follow_a_kickoff_that_becomes_known(data: Data) -> None:
     header = (*SEASON_HEADER, "PSCH", "PSCD", "PSCA")
     row = {**season_row(), "PSCH": "2", "PSCD": "3.4", "PSCA": "4"}

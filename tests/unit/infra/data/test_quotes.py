@@ -86,6 +86,11 @@ def test_a_friday_match_without_a_time_takes_the_odds_of_tuesday() -> None:
     assert taken_before(friday, kickoff(friday, None)) == datetime(2024, 8, 13, 12, tzinfo=UTC)
 
 
+def test_a_kickoff_at_the_very_moment_of_collection_takes_the_odds_before_it() -> None:
+    friday = date(2024, 8, 16)
+    assert taken_before(friday, kickoff(friday, time(13, 0))) == datetime(2024, 8, 13, 12, tzinfo=UTC)
+
+
 @given(st.dates(date(1993, 1, 1), date(2050, 1, 1)), st.one_of(st.none(), st.times()))
 def test_odds_are_always_taken_before_kickoff_and_less_than_a_week_before(day: date, clock: time | None) -> None:
     start = kickoff(day, clock)

@@ -26,6 +26,7 @@ from matchcast.domain.manifests import (
     PublishedModel,
     SnapshotManifest,
 )
+from matchcast.domain.scorecard import Scorecard
 from matchcast.domain.signature import Column, Signature
 from matchcast.errors import DigestMismatch, ManifestInvalid, ModelFailed, ReleaseRaceLost, ReleaseRefused
 from matchcast.use_cases.releases import FeatureRows, LoadedModel, ManifestReader, MatchIds
@@ -198,6 +199,7 @@ class TestManifest:
             "predictions.parquet",
             "odds.parquet",
             "region_roi.parquet",
+            "scorecard.json",
             "match_features.parquet",
             "match_ids.txt",
         }
@@ -336,6 +338,50 @@ class TestRefusals:
         stored = objects.get(SNAPSHOT_MANIFEST_KEY)
         assert stored is not None
         assert stored.body == served.body()
+
+
+class TestScorecard:
+    def scorecard(self, objects: InMemoryObjects, manifest: SnapshotManifest) -> Scorecard:
+        stored = objects.get(manifest.prefix + "scorecard.json")
+        assert stored is not None
+        return Scorecard.model_validate_json(manifest.files["scorecard.json"].verify(stored.body, "scorecard.json"))
+
+    def test_is_of_the_predictions_and_odds_of_the_snapshot(self, objects: InMemoryObjects, data_dir: Path) -> None:
+        manifest = refresh(objects)
+        card = self.scorecard(objects, manifest)
+
+        shown = table(objects, manifest, "predictions.parquet").to_pandas()
+        settled = shown.merge(dataset_table(data_dir, "matches").to_pandas()[["match_id", "result"]]).dropna()
+        both = settled.merge(
+            table(objects, manifest, "odds.parquet").to_pandas(), on="match_id", suffixes=("", "_odds")
+        )
+        name = both["result"].map({"H": "home", "D": "draw", "A": "away"})
+        raw = 1 / both[["home_odds", "draw_odds", "away_odds"]].to_numpy()
+        chances = raw / raw.sum(axis=1, keepdims=True)
+        book = [row[["home", "draw", "away"].index(came)] for row, came in zip(chances, name, strict=True)]
+        assert (card.settled, card.rows) == (len(settled), len(both)) == (198, 165)
+        assert card.overall is not None
+        assert card.overall.model.log_loss.value == pytest.approx(
+            -np.mean([np.log(row[came]) for (_, row), came in zip(both.iterrows(), name, strict=True)]), abs=1e-9
+        )
+        assert card.overall.bookmaker.log_loss.value == pytest.approx(-np.mean(np.log(book)), abs=1e-9)
+        assert card.overall.since > TRAINED_UNTIL
+        assert manifest.files["scorecard.json"].rows == card.rows
+
+    def test_without_odds_scores_nothing_and_says_so(self, objects: InMemoryObjects) -> None:
+        card = self.scorecard(objects, refresh(objects, bookmaker="nobody"))
+        assert (card.bookmaker, card.settled, card.rows, card.overall) == ("nobody", 198, 0, None)
+        assert (card.regions, card.seasons) == ([], [])
+
+    def test_of_a_model_of_unknown_training_is_empty(self, objects: InMemoryObjects) -> None:
+        manifest = refresh(objects, model(trained_until=None))
+        assert self.scorecard(objects, manifest) == Scorecard.empty("fonbet")
+
+    def test_of_a_model_that_has_seen_everything_is_empty(self, objects: InMemoryObjects) -> None:
+        card = self.scorecard(objects, refresh(objects, model(trained_until=date(2100, 1, 1))))
+        assert (card.settled, card.rows, card.overall) == (0, 0, None)
+        assert card.base_rate is not None
+        assert card.base_rate.rows == 600
 
 
 def test_roi_counts_only_matches_that_the_model_has_not_seen(objects: InMemoryObjects) -> None:

@@ -11,7 +11,7 @@ import typer
 from typer.testing import CliRunner
 
 from infra.cli import stack as commands
-from infra.errors import EnvironmentProblem
+from infra.errors import BadInput, EnvironmentProblem
 from infra.local import doctor, laptop
 from infra.local.doctor import Finding
 
@@ -69,6 +69,33 @@ def test_up_with_json_prints_one_object_and_nothing_else(monkeypatch: pytest.Mon
 @pytest.mark.parametrize("port", ["0", "65536", "x"])
 def test_a_port_that_is_none_is_refused(port: str) -> None:
     assert invoke("up", "--port", port).exit_code == 2
+
+
+def test_parameters_are_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: dict[str, Any] = {}
+
+    class Listening(Pretended):
+        __slots__ = ()
+
+        def up(self, **options: Any) -> dict[str, Any]:
+            given.update(options)
+            return super().up()
+
+    monkeypatch.setattr(laptop, "Laptop", Listening)
+
+    invoke("up", "--detach", "--no-sample", "--port", "4711", "--set", "OddsBookmaker=bet365", "--set", "JwtIssuer=")
+
+    assert given["parameters"] == {"OddsBookmaker": "bet365", "JwtIssuer": ""}
+    assert given["port"] == 4711
+    assert given["sample"] is False
+
+
+@pytest.mark.parametrize("text", ["OddsBookmaker", "=bet365"])
+def test_a_parameter_of_another_form_is_refused(text: str) -> None:
+    done = invoke("up", "--set", text)
+
+    assert isinstance(done.exception, BadInput)
+    assert "NAME=VALUE" in done.exception.detail
 
 
 def test_down_without_a_stack_says_so() -> None:

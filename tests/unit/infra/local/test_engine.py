@@ -13,15 +13,15 @@ from pathlib import Path
 import pytest
 
 from infra.errors import EnvironmentProblem
-from infra.local import engine
+from infra.local import engine, processes
 from infra.local.engine import (
     engine_environment,
-    group_members,
     require_free,
     stop_engine,
     tail,
     wait_until_ready,
 )
+from infra.local.processes import group_members, signal_group
 from infra.local.state import EngineRecord, Folder, engine_lock
 
 # A parent and a child that ignore SIGTERM if they are told to, and say when they are there.
@@ -125,7 +125,7 @@ def test_a_zombie_is_no_living_process() -> None:
 
 
 def test_where_there_is_no_proc_the_group_itself_is_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(engine, "Path", lambda _: tmp_path)
+    monkeypatch.setattr(processes, "Path", lambda _: tmp_path)
     process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, start_new_session=True)
 
     assert group_members(process.pid) == [process.pid]
@@ -195,4 +195,4 @@ def test_a_group_that_ended_can_be_signalled() -> None:
     process = subprocess.Popen([sys.executable, "-c", ""], start_new_session=True)
     process.wait()
 
-    engine.signal_group(process.pid, signal.SIGTERM)
+    signal_group(process.pid, signal.SIGTERM)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from infra.local.gateway import Gateway
+from infra.local.gateway import Gateway, limit_for
 
 API = b"f007ba11.execute-api.localhost:4566"
 
@@ -94,3 +94,8 @@ def test_the_engine_still_has_the_wait_that_is_shortened() -> None:
     from ministack.core.lambda_runtime import Worker
 
     assert "first_line_wait" in inspect.signature(Worker._drain_stderr_bounded).parameters
+
+
+@pytest.mark.parametrize(("wanted", "cores", "limit"), [(None, 1, 4), ("", 2, 4), (None, 8, 16), ("1", 8, 1)])
+def test_the_limit_grows_with_the_cores_unless_it_is_named(wanted: str | None, cores: int, limit: int) -> None:
+    assert limit_for(wanted, cores) == limit

@@ -21,7 +21,7 @@ SMALL = """
     Parameters:
       Concurrency: {Type: Number, Default: 10}
       HighMaximumConcurrency: {Type: Number, Default: 10}
-      Level: {Type: String, Default: INFO}
+      Level: {Type: String, Default: INFO, AllowedValues: [INFO, DEBUG]}
     Resources:
       Core:
         Type: AWS::Serverless::LayerVersion
@@ -209,10 +209,28 @@ def test_nothing_of_the_products_template_is_lost_but_the_layers_of_libraries() 
 def test_every_route_of_the_products_template_is_there_with_and_without_its_last_slash() -> None:
     resources = json.loads(local_template(ROOT / "template.yaml", "artifacts").body)["Resources"]
 
-    keys = {
-        item["Properties"]["RouteKey"] for item in resources.values() if item["Type"] == "AWS::ApiGatewayV2::Route"
-    } - {"$default"}
-    assert {"POST /predict", "GET /predict/{match_id}", "GET /results/{task_id}", "GET /health"} <= keys
-    assert {key.rstrip("/") for key in keys if not key.endswith("/")} == {
-        key.rstrip("/") for key in keys if key.endswith("/")
-    }
+    routes = [item["Properties"] for item in resources.values() if item["Type"] == "AWS::ApiGatewayV2::Route"]
+    keys = {route["RouteKey"] for route in routes}
+    plain = {key for key in keys if not key.endswith(("/", "{proxy+}", "$default"))}
+    assert {"POST /predict", "GET /predict/{match_id}", "GET /results/{task_id}", "GET /health"} <= plain
+    assert {f"{key}/" for key in plain} <= keys
+
+
+def test_a_parameter_that_is_asked_for_beats_the_default_and_what_suits_a_laptop(checkout: Path) -> None:
+    asked = {"Level": "DEBUG", "HighMaximumConcurrency": "5"}
+
+    parameters = json.loads(local_template(checkout / "template.yaml", "artifacts", asked).body)["Parameters"]
+
+    assert parameters["Level"]["Default"] == "DEBUG"
+    assert parameters["HighMaximumConcurrency"]["Default"] == "5"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [("Nothing", "1", "has no parameter Nothing"), ("Level", "LOUD", "Level cannot be 'LOUD'")],
+)
+def test_a_parameter_that_is_unknown_or_not_allowed_is_refused(
+    checkout: Path, name: str, value: str, reason: str
+) -> None:
+    with pytest.raises(BadInput, match=reason):
+        local_template(checkout / "template.yaml", "artifacts", {name: value})

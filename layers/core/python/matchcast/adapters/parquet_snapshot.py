@@ -9,11 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from matchcast.adapters.json_columns import CodedColumn, Column, Indices, JsonRows, NumberColumn, ObjectColumn
+from matchcast.adapters.json_scorecard import read_scorecard
 from matchcast.adapters.match_lists import EncodedMatchList, MatchKeys, TextIndex
 from matchcast.adapters.parquet_columns import ParquetTable
 from matchcast.domain.manifests import SnapshotManifest
 from matchcast.errors import ManifestInvalid
-from matchcast.use_cases.serve_snapshot import ODDS, PREDICTIONS, REGION_ROI
+from matchcast.use_cases.serve_snapshot import ODDS, PREDICTIONS, REGION_ROI, SCORECARD
 from matchcast.use_cases.snapshot_tables import RowsPage
 
 OUTCOMES = ("home", "draw", "away")
@@ -52,6 +53,7 @@ class ParquetSnapshot:
     cards: EncodedMatchList
     odds: EncodedMatchList
     region_roi: RegionRoi
+    scorecard: bytes
     index: Mapping[str, int]
     rest: ObjectColumn
     """What `predictions` does not show: the model, as_of and the features."""
@@ -79,7 +81,7 @@ class RegionRoi:
 
 
 def parse_snapshot(manifest: SnapshotManifest, files: Mapping[str, bytes], *, bookmaker: str) -> ParquetSnapshot:
-    """Make tables of `predictions.parquet`, `odds.parquet` and `region_roi.parquet`.
+    """Make tables of `predictions.parquet`, `odds.parquet`, `region_roi.parquet` and `scorecard.json`.
 
     Parameters
     ----------
@@ -122,6 +124,7 @@ def parse_snapshot(manifest: SnapshotManifest, files: Mapping[str, bytes], *, bo
         cards=EncodedMatchList(quoted, cards),
         odds=EncodedMatchList(quoted, prices_only),
         region_roi=RegionRoi(ParquetTable(REGION_ROI, files[REGION_ROI], _ROI, nullable=_MAY_BE_EMPTY)),
+        scorecard=read_scorecard(manifest, SCORECARD, files.get(SCORECARD)),
         index=index,
         rest=_rest(table, manifest),
     )

@@ -16,7 +16,10 @@ from matchcast.use_cases.snapshot_tables import SnapshotTables
 PREDICTIONS = "predictions.parquet"
 ODDS = "odds.parquet"
 REGION_ROI = "region_roi.parquet"
+SCORECARD = "scorecard.json"
 FILES = (PREDICTIONS, ODDS, REGION_ROI)
+LATER_FILES = (SCORECARD,)
+"""Files that snapshots did not always have; those without them are served all the same."""
 
 SnapshotParser = Callable[[SnapshotManifest, Mapping[str, bytes]], SnapshotTables]
 """Makes tables of a snapshot's verified files; raises ManifestInvalid where they are not what they should be."""
@@ -132,5 +135,6 @@ class ServeSnapshot:
         return max((self._now() - manifest.created_at).total_seconds(), 0.0)
 
     def _load(self, manifest: SnapshotManifest) -> ServedSnapshot:
-        files = read_files(self._objects, manifest.prefix, manifest.files, FILES)
+        names = (*FILES, *(name for name in LATER_FILES if name in manifest.files))
+        files = read_files(self._objects, manifest.prefix, manifest.files, names)
         return ServedSnapshot(manifest, self._parse(manifest, files))

@@ -1,4 +1,4 @@
-"""What can be read from a loaded snapshot: lists of matches by page, one match, the region ROI.
+"""What can be read from a loaded snapshot: lists of matches by page, one match, the region ROI, the scorecard.
 
 Rows are JSON objects that were encoded when the snapshot was loaded, so a page is a slice of bytes.
 """
@@ -75,6 +75,10 @@ class SnapshotTables(Protocol):
     @property
     def region_roi(self) -> RegionList:
         """Return on investment by region."""
+
+    @property
+    def scorecard(self) -> bytes:
+        """The scorecard as a JSON object."""
 
     def match(self, match_id: str) -> bytes | None:
         """Return all columns of one match as a JSON object; None where there is no such match."""

@@ -9,6 +9,7 @@ import pytest
 from matchcast.adapters.in_memory import InMemoryObjects
 from matchcast.adapters.parquet_snapshot import parse_snapshot
 from matchcast.domain.manifests import SNAPSHOT_MANIFEST_KEY, SnapshotManifest
+from matchcast.domain.scorecard import Scorecard
 from matchcast.errors import DigestMismatch, ManifestInvalid, MatchNotFound, SnapshotUnavailable, StorageUnavailable
 from matchcast.ports import StoredObject
 from matchcast.use_cases.releases import ManifestReader
@@ -72,7 +73,7 @@ def service() -> Service:
 def test_a_snapshot_is_read_once_and_then_served_from_memory(service: Service) -> None:
     for _ in range(5):
         assert service.served == SNAPSHOT_ID
-    assert len(service.objects.reads) == 4
+    assert len(service.objects.reads) == 5
 
 
 def test_a_newer_snapshot_is_taken_up_when_the_manifest_is_asked_for_again(service: Service) -> None:
@@ -87,7 +88,7 @@ def test_an_unchanged_manifest_loads_nothing(service: Service) -> None:
     before = service.use_case.current()
     service.later()
     assert service.use_case.current() is before
-    assert service.objects.reads[4:] == [SNAPSHOT_MANIFEST_KEY]
+    assert service.objects.reads[5:] == [SNAPSHOT_MANIFEST_KEY]
 
 
 def test_without_any_snapshot_nothing_can_be_served() -> None:
@@ -107,6 +108,16 @@ def test_a_first_snapshot_is_served_as_soon_as_it_is_there() -> None:
     assert service.use_case.health().status is HealthStatus.OK
 
 
+def test_a_snapshot_from_before_there_were_scorecards_is_served_with_an_empty_one(service: Service) -> None:
+    files = {name: body for name, body in snapshot_files().items() if name != "scorecard.json"}
+    put_snapshot(service.objects, files, snapshot_id=NEXT_ID)
+    service.later()
+    assert service.served == NEXT_ID
+    assert service.use_case.problem is None
+    card = service.use_case.current().tables.scorecard
+    assert Scorecard.model_validate_json(card) == Scorecard.empty(BOOKMAKER)
+
+
 def broken(change: str) -> dict[str, bytes]:
     files = snapshot_files()
     if change == "schema":
@@ -115,12 +126,14 @@ def broken(change: str) -> dict[str, bytes]:
         files["odds.parquet"] = b"not parquet"
     if change == "nan":
         files = snapshot_files(predictions=[{**prediction_rows()[0], "home": float("nan")}])
+    if change == "scorecard":
+        files["scorecard.json"] = b'{"rows": 1}'
     if change == "missing":
         del files["region_roi.parquet"]
     return files
 
 
-@pytest.mark.parametrize("change", ["schema", "no parquet", "nan", "missing"])
+@pytest.mark.parametrize("change", ["schema", "no parquet", "nan", "scorecard", "missing"])
 def test_a_bad_new_snapshot_is_refused_and_the_last_good_one_serves_on(service: Service, change: str) -> None:
     before = service.use_case.current()
     put_snapshot(service.objects, broken(change), snapshot_id=NEXT_ID)

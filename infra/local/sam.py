@@ -1,0 +1,23 @@
+"""What `sam local invoke` needs to run a function against the laptop stack."""
+
+from __future__ import annotations
+
+from infra.stack import Stack
+
+
+def environments(stack: Stack) -> dict[str, dict[str, str]]:
+    """Return each function's environment by logical id, as the laptop stack deployed it, with the engine's address."""
+    resources = stack.client("cloudformation").describe_stack_resources(StackName=stack.name)["StackResources"]
+    functions = {
+        item["LogicalResourceId"]: item["PhysicalResourceId"]
+        for item in resources
+        if item["ResourceType"] == "AWS::Lambda::Function"
+    }
+    client = stack.client("lambda")
+    return {
+        logical_id: {
+            **client.get_function_configuration(FunctionName=name)["Environment"]["Variables"],
+            "AWS_ENDPOINT_URL": stack.api_url,
+        }
+        for logical_id, name in sorted(functions.items())
+    }

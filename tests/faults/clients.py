@@ -1,0 +1,177 @@
+"""Clients: they ask in every way, repeat themselves when no answer comes, read, cancel and try again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from matchcast.domain.prediction import Prediction
+from matchcast.domain.task import Priority, Task
+from matchcast.errors import Conflict, MatchcastError, ModelFailed, TaskGone, TaskNotFound, TooManyTasks, Transient
+from matchcast.use_cases.accept_task import IdempotencyKey
+from matchcast.use_cases.predict_now import Question
+from matchcast.use_cases.submit_prediction import Submission
+from tests.faults.model import CURSED, WITHDRAWN
+from tests.faults.scheduler import Killed
+from tests.faults.world import World
+from tests.support.releases import MATCHES
+
+API_SECONDS = 30.0
+_DEADLINE_SECONDS = 28.0
+_SOME_MATCHES = list(MATCHES)[:5]
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request that makes a task; repeating it means sending it again with the same key."""
+
+    how: str
+    key: str | None
+    submission: Submission
+    wait_seconds: float = 0.0
+    retry_of: str | None = None
+
+    @property
+    def once(self) -> IdempotencyKey | None:
+        """Return the key with the request's fingerprint."""
+        content = repr((self.how, self.submission, self.retry_of))
+        return None if self.key is None else IdempotencyKey(self.key, content)
+
+
+class Client:
+    """One user of a tenant; `known` are the tasks that all of them have heard of."""
+
+    def __init__(self, world: World, name: str, tenant: str, known: list[str]) -> None:
+        self._world = world
+        self._rng = world.rng
+        self._name = name
+        self._tenant = tenant
+        self._known = known
+        self._made = 0
+
+    def work(self) -> None:
+        """Do a few things."""
+        for _ in range(self._rng.randint(2, 5)):
+            self._world.scheduler.pause(self._rng.expovariate(1 / 4))
+            acts: list[Callable[[], None]] = [self._ask_for_one]
+            if self._known:
+                acts += [self._read, self._read, self._read, self._list, self._cancel, self._try_again]
+            self._rng.choice(acts)()
+            self._read()
+
+    def insist(self, request: Request) -> None:
+        """Send a request until it is answered, and perhaps once more although it is."""
+        for _ in range(self._rng.randint(1, 4)):
+            answer = self._send(request)
+            if answer is None or isinstance(answer, (Transient, TooManyTasks)):
+                self._world.scheduler.pause(self._rng.expovariate(1 / 3))
+                if request.key is None and self._rng.random() < 0.5:
+                    return
+            elif self._rng.random() < 0.6:
+                return
+
+    def _ask_for_one(self) -> None:
+        self._make(self._rng.choice(("submit", "submit", "ask", "wait")), self._submission())
+
+    def _try_again(self) -> None:
+        self._make("retry", Submission(), self._rng.choice(self._known))
+
+    def _make(self, how: str, submission: Submission, retry_of: str | None = None) -> None:
+        self._made += 1
+        key = f"{self._name}-{self._made}" if self._rng.random() < 0.6 else None
+        request = Request(how, key, submission, self._rng.choice((0, 1, 5, 28)), retry_of)
+        if key is not None and self._rng.random() < 0.4:
+            twin = Client(self._world, f"{self._name}'", self._tenant, self._known)
+            self._world.scheduler.start(twin._name, lambda: twin.insist(request))
+        self.insist(request)
+
+    def _submission(self) -> Submission:
+        chance = self._rng.random()
+        if chance < 0.5:
+            subject: dict[str, Any] = {"match_id": self._rng.choice(_SOME_MATCHES)}
+        elif chance < 0.7:
+            subject = {"features": {"elo_difference": float(self._rng.randint(1, 9)), "form": 1.5}}
+        elif chance < 0.95:
+            subject = {"features": CURSED}
+        else:
+            subject = {"match_id": WITHDRAWN}
+        within = self._rng.choice((1, 10, 40)) if self._rng.random() < 0.2 else None
+        return Submission(**subject, priority=self._rng.choice(list(Priority)), start_within=within)
+
+    def _send(self, request: Request) -> object:
+        world, submission, answer = self._world, request.submission, None
+        if request.how == "submit":
+            answer = self._request(lambda: world.submit(self._tenant, submission, request.once)[0])
+        elif request.how == "retry":
+            answer = self._request(lambda: world.retry(self._tenant, str(request.retry_of), request.once))
+        else:
+            question = Question(submission.stage, match_id=submission.match_id, features=submission.features)
+            if request.how == "ask":
+                answer = self._request(lambda: world.predict_now.as_task(self._tenant, question, request.once))
+            else:
+                answer = self._wait(question, request)
+        if isinstance(answer, Task):
+            world.witness.accepted(answer, request.key)
+            if answer.task_id not in self._known:
+                self._known.append(answer.task_id)
+        elif isinstance(answer, MatchcastError) and not isinstance(answer, (Transient, TooManyTasks, ModelFailed)):
+            world.witness.refused(self._tenant, request.key, answer, world.scheduler.utc_now())
+        return answer
+
+    def _wait(self, question: Question, request: Request) -> object:
+        world, now = self._world, self._world.scheduler.utc_now()
+        run_task, asked = world.inference.run_task, []
+
+        def within() -> Prediction | Task:
+            return world.predict_now.within(
+                self._tenant,
+                question,
+                timedelta(seconds=request.wait_seconds),
+                now + timedelta(seconds=_DEADLINE_SECONDS),
+                request.once,
+            )
+
+        answer = self._request(within)
+        if isinstance(answer, Prediction):
+            world.witness.waited(world.inference.answered[id(answer)], answer)
+        return answer
+
+    def _read(self) -> None:
+        if not self._known:
+            return
+        task_id = self._rng.choice(self._known)
+        answer = self._request(lambda: self._world.track.status(self._tenant, task_id))
+        if isinstance(answer, Task):
+            self._world.witness.saw(answer)
+        elif isinstance(answer, TaskNotFound):
+            self._world.witness.missed(task_id)
+
+    def _list(self) -> None:
+        page = self._request(lambda: self._world.track.list(self._tenant, limit=self._rng.choice((1, 50))))
+        for task in getattr(page, "tasks", []):
+            self._world.witness.saw(task)
+
+    def _cancel(self) -> None:
+        task_id = self._rng.choice(self._known)
+        answer = self._request(lambda: self._world.track.cancel(self._tenant, task_id))
+        if isinstance(answer, Task):
+            self._world.witness.saw(answer)
+        elif isinstance(answer, Conflict) and "is queued" in answer.detail:
+            self._world.witness.findings.illegal.append(f"a queued task was not cancelled: {answer.detail}")
+
+    def _request(self, call: Callable[[], object]) -> object:
+        """Return what one HTTP request is answered with: an object, an error, or None where nobody answers."""
+        try:
+            with self._world.scheduler.process(API_SECONDS):
+                answer = call()
+        except Killed:
+            return None
+        except MatchcastError as error:
+            return error
+        # Some answers get lost on their way.
+        return None if self._rng.random() < self._world.calls.weather.answer_lost else answer
+
+
+__all__ = ["Client", "Request", "TaskGone"]
