@@ -7,7 +7,7 @@ SOURCES := functions infra layers tests
 # Branches of matchcast, functions and infra that the tests must reach, in percent.
 COVERAGE := 85
 
-.PHONY: help setup up demo test lint bench build deploy clean
+.PHONY: help setup up demo test lint build deploy clean
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-14s %s\n", $$1, $$2}'
@@ -29,13 +29,11 @@ lint: setup ## Check style, types, imports and the template
 	$(RUN)/ruff format --check $(SOURCES)
 	$(RUN)/mypy
 	$(RUN)/lint-imports
-	$(RUN)/cfn-lint
-
-bench: setup ## Measure, as ratios in one run, into tests/benchmarks/results.md
-	$(RUN)/python -m tests.benchmarks
+	$(RUN)/cfn-lint --append-rules infra/cfn_lint_rules
 
 build: setup ## Build for AWS (needs the SAM CLI, and Docker for the images)
 	sam build --config-file infra/samconfig.toml
+	infra/bytecode.sh
 
 deploy: build ## Deploy to AWS with infra/samconfig.toml
 	sam deploy --config-file infra/samconfig.toml

@@ -120,4 +120,4 @@ def shown(result: object) -> str:
     status = getattr(result, "status", None)
     if status is not None:
         return f"{status} in generation {getattr(result, 'generation', '?')}"
-    return type(result).__name__ if isinstance(result, list) else str(result)
+    return str(result) if isinstance(result, (bool, int)) else type(result).__name__

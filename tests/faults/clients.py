@@ -9,7 +9,7 @@ from typing import Any
 
 from matchcast.domain.prediction import Prediction
 from matchcast.domain.task import Priority, Task
-from matchcast.errors import Conflict, MatchcastError, ModelFailed, TaskGone, TaskNotFound, TooManyTasks, Transient
+from matchcast.errors import Conflict, MatchcastError, TaskNotFound, TooManyTasks, Transient
 from matchcast.use_cases.accept_task import IdempotencyKey
 from matchcast.use_cases.predict_now import Question
 from matchcast.use_cases.submit_prediction import Submission
@@ -20,6 +20,7 @@ from tests.support.releases import MATCHES
 
 API_SECONDS = 30.0
 _DEADLINE_SECONDS = 28.0
+_PASSING = (Transient, TooManyTasks)
 _SOME_MATCHES = list(MATCHES)[:5]
 
 
@@ -53,7 +54,7 @@ class Client:
 
     def work(self) -> None:
         """Do a few things."""
-        for _ in range(self._rng.randint(2, 5)):
+        for _ in range(self._rng.randint(2, 7)):
             self._world.scheduler.pause(self._rng.expovariate(1 / 4))
             acts: list[Callable[[], None]] = [self._ask_for_one]
             if self._known:
@@ -65,7 +66,7 @@ class Client:
         """Send a request until it is answered, and perhaps once more although it is."""
         for _ in range(self._rng.randint(1, 4)):
             answer = self._send(request)
-            if answer is None or isinstance(answer, (Transient, TooManyTasks)):
+            if answer is None or isinstance(answer, _PASSING):
                 self._world.scheduler.pause(self._rng.expovariate(1 / 3))
                 if request.key is None and self._rng.random() < 0.5:
                     return
@@ -116,13 +117,12 @@ class Client:
             world.witness.accepted(answer, request.key)
             if answer.task_id not in self._known:
                 self._known.append(answer.task_id)
-        elif isinstance(answer, MatchcastError) and not isinstance(answer, (Transient, TooManyTasks, ModelFailed)):
+        elif isinstance(answer, MatchcastError) and not isinstance(answer, _PASSING) and request.how != "wait":
             world.witness.refused(self._tenant, request.key, answer, world.scheduler.utc_now())
         return answer
 
     def _wait(self, question: Question, request: Request) -> object:
         world, now = self._world, self._world.scheduler.utc_now()
-        run_task, asked = world.inference.run_task, []
 
         def within() -> Prediction | Task:
             return world.predict_now.within(
@@ -172,6 +172,3 @@ class Client:
             return error
         # Some answers get lost on their way.
         return None if self._rng.random() < self._world.calls.weather.answer_lost else answer
-
-
-__all__ = ["Client", "Request", "TaskGone"]

@@ -106,6 +106,8 @@ class InvokedInference:
         self._scheduler = scheduler
         self._worker = worker
         self.invocations = 0
+        self.answered: dict[int, Task] = {}
+        """Which task a prediction was the answer to, by the prediction's identity."""
 
     def run_task(self, task: Task, *, wait_until: datetime) -> Prediction:
         scheduler, caller = self._scheduler, self._scheduler.current
@@ -135,6 +137,7 @@ class InvokedInference:
             raise DeadlineExceeded("too late")
         if isinstance(answers[0], MatchcastError):
             raise answers[0]
+        self.answered[id(answers[0])] = task
         return answers[0]
 
     def predict(self, **question: Any) -> Prediction:

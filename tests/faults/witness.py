@@ -72,6 +72,8 @@ class Witness:
 
     def saw(self, task: Task) -> None:
         """Compare what a reader sees of a task with what readers saw before."""
+        # Whoever cancels a task has read its attempts before.
+        task = task.model_copy(update={"attempts": 0})
         before = self._final.get(task.task_id)
         if before is not None and task != before:
             redriven = before.status is TaskStatus.FAILED and task.generation > before.generation
