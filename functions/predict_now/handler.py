@@ -65,8 +65,9 @@ def respond(question: Question, prefer: str | None, key: IdempotencyKey | None) 
 
 
 def arrived() -> datetime:
-    """Return when the gateway took the request."""
-    return datetime.fromtimestamp(api.current_event.request_context.time_epoch / 1000, UTC)
+    """Return when the gateway took the request; never later than now, whatever its clock says."""
+    taken = datetime.fromtimestamp(api.current_event.request_context.time_epoch / 1000, UTC)
+    return min(taken, bootstrap.now())
 
 
 def deadline() -> datetime:

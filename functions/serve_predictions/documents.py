@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aws_lambda_powertools
-import orjson
 
 from matchcast import bootstrap
 from matchcast.errors import RouteNotFound
 from matchcast.http.caching import Freshness, cached_response
 from matchcast.http.contract import answers
+from matchcast.http.routes import PATHS
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.event_handler import Response
@@ -31,9 +31,8 @@ page_answers[200]["content"] = {"text/html": {"schema": {"type": "string"}}}
 
 def known_paths() -> Mapping[str, Any]:
     """Return every path of the API with its methods."""
-    paths: dict[str, Any] = orjson.loads(OPENAPI.read_bytes())["paths"]
     enabled = bootstrap.serve_predictions_settings().docs_enabled
-    return {path: methods for path, methods in paths.items() if enabled or path not in _PATHS}
+    return {path: methods for path, methods in PATHS.items() if enabled or path not in _PATHS}
 
 
 def openapi_document(headers: Mapping[str, str]) -> Response[Any]:

@@ -13,7 +13,16 @@ from matchcast.use_cases.submit_prediction import Submission
 class SubmitRequest(BaseModel):
     """A prediction for later: a match of the snapshot, or the caller's own features."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid",
+        # What `one_subject` demands, in the words of the OpenAPI document.
+        json_schema_extra={
+            "oneOf": [
+                {"required": ["match_id"], "properties": {"match_id": {"type": "string"}}},
+                {"required": ["features"], "properties": {"features": {"type": "object"}}},
+            ]
+        },
+    )
 
     match_id: str | None = Field(default=None, description="A match of the snapshot.")
     features: dict[str, Any] | None = Field(

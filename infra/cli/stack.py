@@ -36,6 +36,10 @@ def up(
     port: Annotated[
         int | None, typer.Option("--port", min=1, max=65535, help="Loopback port of the engine; a free one by default.")
     ] = None,
+    bind: Annotated[
+        list[str] | None,
+        typer.Option("--bind", help="An address to listen on besides loopback, for containers; repeat it."),
+    ] = None,
     no_sample: Annotated[
         bool, typer.Option("--no-sample", help="Load no sample league: import and publish your own data.")
     ] = False,
@@ -56,7 +60,7 @@ def up(
     laptop, values = Laptop(), parameter_values(parameters or [])
     try:
         with notes.status("starting") as status:
-            content = laptop.up(port=port, sample=not no_sample, parameters=values, tell=status.update)
+            content = laptop.up(port=port, bind=bind or (), sample=not no_sample, parameters=values, tell=status.update)
         show_ready(content, time.monotonic() - started, as_json=as_json)
         if not detach:
             notes.print("Ctrl-C stops it.")
@@ -103,12 +107,17 @@ def url() -> None:
     typer.echo(find_stack().browser_url)
 
 
-def sam_env() -> None:
+def sam_env(
+    *,
+    host: Annotated[
+        str, typer.Option("--host", help="The address under which containers reach the stack, as `up --bind` had it.")
+    ] = "127.0.0.1",
+) -> None:
     """Print the environment of every function for `sam local invoke --env-vars`, pointed at the laptop stack."""
     from infra.local.sam import environments
     from infra.stack import local_stack
 
-    typer.echo(json.dumps(environments(local_stack()), indent=2))
+    typer.echo(json.dumps(environments(local_stack(), host), indent=2))
 
 
 def token(

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import urllib3
@@ -24,7 +24,7 @@ STOP_SECONDS = 5.0
 FOREIGN_PREFIXES = ("AWS_", "EDGE_PORT", "GATEWAY_PORT", "LAMBDA_", "LOCALSTACK_", "MINISTACK_", "MLFLOW_")
 
 
-def start_engine(folder: Folder, port: int | None = None) -> EngineRecord:
+def start_engine(folder: Folder, port: int | None = None, bind: Sequence[str] = ()) -> EngineRecord:
     """Start an engine in a session of its own, and wait until it answers.
 
     Parameters
@@ -33,6 +33,8 @@ def start_engine(folder: Folder, port: int | None = None) -> EngineRecord:
         Where its log, scratch files and record go.
     port
         A loopback port; a free one by default.
+    bind
+        Addresses to listen on besides loopback.
 
     Raises
     ------
@@ -45,7 +47,7 @@ def start_engine(folder: Folder, port: int | None = None) -> EngineRecord:
         folder.scratch.mkdir(parents=True, exist_ok=True)
         with folder.log.open("wb") as log:
             process = subprocess.Popen(  # noqa: S603 - the engine of this environment
-                [sys.executable, "-m", "infra.local.gateway", str(chosen)],
+                [sys.executable, "-m", "infra.local.gateway", str(chosen), *bind],
                 cwd=folder.scratch,
                 env=engine_environment(os.environ, folder, chosen),
                 stdin=subprocess.DEVNULL,

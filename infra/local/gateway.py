@@ -69,14 +69,14 @@ def with_stage(scope: Scope) -> Scope:
     return {**scope, "path": f"/$default{scope['path']}", "raw_path": b"/$default" + scope["raw_path"]}
 
 
-def main(port: int) -> None:
-    """Serve the engine on a loopback port until SIGTERM."""
+def main(port: int, *more_addresses: str) -> None:
+    """Serve the engine on a port of loopback, and of whatever other addresses were asked for, until SIGTERM."""
     from hypercorn.config import Config
 
     raise_file_limit()
     shorten_log_wait()
     config = Config()
-    config.bind = [f"127.0.0.1:{port}"]
+    config.bind = [f"{address}:{port}" for address in dict.fromkeys(["127.0.0.1", *more_addresses])]
     config.keep_alive_timeout = 75
     asyncio.run(_serve(config))
 
@@ -107,4 +107,4 @@ def raise_file_limit() -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), *sys.argv[2:])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ class Laptop:
         self,
         *,
         port: int | None = None,
+        bind: Sequence[str] = (),
         sample: bool = True,
         parameters: Mapping[str, str] | None = None,
         tell: Tell = lambda _: None,
@@ -40,6 +41,8 @@ class Laptop:
         ----------
         port
             The engine's loopback port; a free one by default.
+        bind
+            Addresses to listen on besides loopback, for containers.
         sample
             Whether the sample league and a model trained on it are loaded.
         parameters
@@ -55,7 +58,7 @@ class Laptop:
         if engine_is_running(self.folder.root):
             raise EnvironmentProblem(self._already_running())
         tell("starting the local engine")
-        engine = start_engine(self.folder, port)
+        engine = start_engine(self.folder, port, bind)
         loading = None
         try:
             # The sample is trained on one core while the template is deployed on another.

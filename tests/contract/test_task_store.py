@@ -58,6 +58,17 @@ def test_a_result_keeps_every_bit_of_its_probabilities(tasks: TaskStore) -> None
     assert read(tasks, task.task_id) == ended(task)
 
 
+def test_a_result_of_the_callers_own_features_comes_back_as_it_was(tasks: TaskStore) -> None:
+    task = a_task(match_id=None, features={"elo": 1500.0})
+    result = a_prediction(match_id=None, snapshot_id=None, features_as_of=None)
+    error = TaskError(code="model-failed", detail="It failed.", errors=({"detail": "Wrong.", "pointer": "/a"},))
+    tasks.create(task)
+
+    assert tasks.finish(ended(task).model_copy(update={"result": result, "error": error}))
+    assert read(tasks, task.task_id).result == result
+    assert read(tasks, task.task_id).error == error
+
+
 def test_a_second_put_loses_and_changes_nothing(tasks: TaskStore) -> None:
     task = a_task()
     tasks.create(task)

@@ -35,6 +35,8 @@ class Weather:
     stalled: float = 0.0
     frozen: float = 0.0
     duplicated: float = 0.0
+    model_flaky: float = 0.0
+    model_seconds: float = 0.0
     outages: tuple[Outage, ...] = ()
 
     @classmethod
@@ -45,7 +47,14 @@ class Weather:
             Outage(rng.choice(tuple(ERRORS)), begins, begins + rng.choice((5, 60, 600)))
             for begins in (rng.uniform(0, 200) for _ in range(rng.choice((0, 0, 1, 2))))
         )
-        return cls(*rates, frozen=rng.choice(_RATES[:3]), duplicated=rng.choice((0, 0.1, 0.5)), outages=outages)
+        return cls(
+            *rates,
+            frozen=rng.choice((0, 0.01, 0.05)),
+            duplicated=rng.choice((0, 0.1, 0.5)),
+            model_flaky=rng.choice((0, 0, 0.2, 0.6)),
+            model_seconds=rng.choice((0, 1, 5, 20)),
+            outages=outages,
+        )
 
 
 class Calls:
@@ -60,7 +69,7 @@ class Calls:
     def __call__(self, what: str, name: str, act: Callable[[], T], *, writes: bool = True) -> T:
         """Let others go on, then make the call, or not, or twice, or die before or after it."""
         weather, draw = self.weather, self._rng.random
-        self._scheduler.pause(self._delay())
+        self._scheduler.pause(self._delay(what))
         actor = self._scheduler.current
         assert actor is not None
         if actor.killed_at is None:
@@ -71,7 +80,7 @@ class Calls:
         if draw() < weather.killed:
             self._note(f"{name}: killed before it")
             raise Killed
-        if draw() < weather.refused or self._is_out(what):
+        if draw() < weather.refused or self._is_out(what) or (what == "model" and draw() < weather.model_flaky):
             self._note(f"{name}: out of reach")
             raise ERRORS[what](f"no {name}")
         result = self._done(name, act())
@@ -89,7 +98,9 @@ class Calls:
         """Add a line to the trace."""
         self._note(text)
 
-    def _delay(self) -> float:
+    def _delay(self, what: str) -> float:
+        if what == "model" and self.weather.model_seconds:
+            return self._rng.expovariate(1 / self.weather.model_seconds)
         chance = self._rng.random()
         if chance < self.weather.frozen:
             return self._rng.uniform(5, 70)
@@ -99,7 +110,8 @@ class Calls:
 
     def _is_out(self, what: str) -> bool:
         return any(
-            outage.what == what and outage.begins <= self._scheduler.now < outage.ends for outage in self.weather.outages
+            outage.what == what and outage.begins <= self._scheduler.now < outage.ends
+            for outage in self.weather.outages
         )
 
     def _done(self, name: str, result: T) -> T:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from matchcast.domain.prediction import Prediction
@@ -51,14 +51,17 @@ class Client:
         self._tenant = tenant
         self._known = known
         self._made = 0
+        self._repeatable: list[Request] = []
 
     def work(self) -> None:
         """Do a few things."""
-        for _ in range(self._rng.randint(2, 7)):
+        for _ in range(self._rng.randint(3, 9)):
             self._world.scheduler.pause(self._rng.expovariate(1 / 4))
             acts: list[Callable[[], None]] = [self._ask_for_one]
             if self._known:
                 acts += [self._read, self._read, self._read, self._list, self._cancel, self._try_again]
+            if self._repeatable:
+                acts += [self._repeat]
             self._rng.choice(acts)()
             self._read()
 
@@ -73,20 +76,32 @@ class Client:
             elif self._rng.random() < 0.6:
                 return
 
+    def interfere(self, request: Request) -> None:
+        """Send a request that somebody else is just sending, and perhaps cancel what it made."""
+        self.insist(request)
+        if self._known and self._rng.random() < 0.5:
+            self._cancel()
+
     def _ask_for_one(self) -> None:
         self._make(self._rng.choice(("submit", "submit", "ask", "wait")), self._submission())
 
     def _try_again(self) -> None:
-        self._make("retry", Submission(), self._rng.choice(self._known))
+        self._make("retry", Submission(), self._any())
 
     def _make(self, how: str, submission: Submission, retry_of: str | None = None) -> None:
         self._made += 1
         key = f"{self._name}-{self._made}" if self._rng.random() < 0.6 else None
         request = Request(how, key, submission, self._rng.choice((0, 1, 5, 28)), retry_of)
+        if key is not None:
+            self._repeatable.append(request)
         if key is not None and self._rng.random() < 0.4:
             twin = Client(self._world, f"{self._name}'", self._tenant, self._known)
-            self._world.scheduler.start(twin._name, lambda: twin.insist(request))
+            self._world.scheduler.start(twin._name, lambda: twin.interfere(request))
         self.insist(request)
+
+    def _repeat(self) -> None:
+        """Send a request once more that was answered long ago."""
+        self.insist(self._rng.choice(self._repeatable))
 
     def _submission(self) -> Submission:
         chance = self._rng.random()
@@ -102,7 +117,7 @@ class Client:
         return Submission(**subject, priority=self._rng.choice(list(Priority)), start_within=within)
 
     def _send(self, request: Request) -> object:
-        world, submission, answer = self._world, request.submission, None
+        world, submission, began = self._world, request.submission, self._now()
         if request.how == "submit":
             answer = self._request(lambda: world.submit(self._tenant, submission, request.once)[0])
         elif request.how == "retry":
@@ -114,15 +129,15 @@ class Client:
             else:
                 answer = self._wait(question, request)
         if isinstance(answer, Task):
-            world.witness.accepted(answer, request.key)
+            world.witness.accepted(answer, request.key, self._now())
             if answer.task_id not in self._known:
                 self._known.append(answer.task_id)
         elif isinstance(answer, MatchcastError) and not isinstance(answer, _PASSING) and request.how != "wait":
-            world.witness.refused(self._tenant, request.key, answer, world.scheduler.utc_now())
+            world.witness.refused(self._tenant, request.key, answer, began)
         return answer
 
     def _wait(self, question: Question, request: Request) -> object:
-        world, now = self._world, self._world.scheduler.utc_now()
+        world, now = self._world, self._now()
 
         def within() -> Prediction | Task:
             return world.predict_now.within(
@@ -141,25 +156,33 @@ class Client:
     def _read(self) -> None:
         if not self._known:
             return
-        task_id = self._rng.choice(self._known)
+        task_id, began = self._any(), self._now()
         answer = self._request(lambda: self._world.track.status(self._tenant, task_id))
         if isinstance(answer, Task):
-            self._world.witness.saw(answer)
+            self._world.witness.saw(answer, began, self._now())
         elif isinstance(answer, TaskNotFound):
             self._world.witness.missed(task_id)
 
     def _list(self) -> None:
+        began = self._now()
         page = self._request(lambda: self._world.track.list(self._tenant, limit=self._rng.choice((1, 50))))
         for task in getattr(page, "tasks", []):
-            self._world.witness.saw(task)
+            self._world.witness.saw(task, began, self._now())
 
     def _cancel(self) -> None:
-        task_id = self._rng.choice(self._known)
+        task_id, began = self._any(), self._now()
         answer = self._request(lambda: self._world.track.cancel(self._tenant, task_id))
         if isinstance(answer, Task):
-            self._world.witness.saw(answer)
+            self._world.witness.saw(answer, began, self._now())
         elif isinstance(answer, Conflict) and "is queued" in answer.detail:
             self._world.witness.findings.illegal.append(f"a queued task was not cancelled: {answer.detail}")
+
+    def _now(self) -> datetime:
+        return self._world.scheduler.true_time()
+
+    def _any(self) -> str:
+        """Return one of the known tasks, rather a recent one, about which the most happens."""
+        return self._known[-1] if self._rng.random() < 0.5 else self._rng.choice(self._known)
 
     def _request(self, call: Callable[[], object]) -> object:
         """Return what one HTTP request is answered with: an object, an error, or None where nobody answers."""

@@ -13,7 +13,7 @@ from matchcast.messages import encode
 from matchcast.ports import DeadLetter
 from matchcast.use_cases.run_predictions import Received
 from tests.faults.calls import Calls
-from tests.faults.scheduler import Scheduler
+from tests.faults.scheduler import Actor, Scheduler
 from tests.faults.table import short
 
 VISIBILITY_SECONDS = 420.0
@@ -47,7 +47,10 @@ class SimulatedQueues:
     def __init__(self, calls: Calls, scheduler: Scheduler, rng: random.Random, max_receives: int) -> None:
         self.lanes: dict[Priority, list[Message]] = {lane: [] for lane in Priority}
         self.dead: dict[Priority, list[Message]] = {lane: [] for lane in Priority}
-        self.on_change: Callable[[Priority, float], None] = lambda lane, moment: None
+        self.on_change: Callable[[Priority, float], None] | None = None
+        """Who hears when a message of a lane will be visible."""
+        self.readers: list[Actor] = []
+        """Whom a new dead letter wakes."""
         self._calls = calls
         self._scheduler = scheduler
         self._rng = rng
@@ -87,7 +90,7 @@ class SimulatedQueues:
             delays.append(delay_seconds + self._rng.random() ** 4 * _LATEST_DUPLICATE_SECONDS)
         for delay in delays:
             self.lanes[lane].append(Message(next(self._numbers), body, now, now + delay))
-            self.on_change(lane, now + delay)
+            self._tell(lane, now + delay)
 
     # `PredictionQueue`.
 
@@ -101,7 +104,7 @@ class SimulatedQueues:
             for message in self.lanes[lane]:
                 if message.handle == receipt_handle:
                     message.visible_at = self._scheduler.now + seconds
-                    self.on_change(lane, message.visible_at)
+                    self._tell(lane, message.visible_at)
 
         self._calls("queue", f"try message {receipt_handle} again in {seconds} s", change)
 
@@ -109,6 +112,8 @@ class SimulatedQueues:
         def put() -> None:
             now = self._scheduler.now
             self.dead[lane].append(Message(next(self._numbers), body, now, now, cause))
+            for reader in self.readers:
+                self._scheduler.wake(reader, now)
 
         self._calls("queue", f"bury {short(task_id) if task_id else body[:20]} because of {cause}", put)
 
@@ -143,7 +148,11 @@ class SimulatedQueues:
 
         self._calls("queue", f"delete letter {letter.message_id}", delete)
 
+    def _tell(self, lane: Priority, moment: float) -> None:
+        if self.on_change is not None:
+            self.on_change(lane, moment)
+
     def _letter(self, lane: Priority, message: Message) -> DeadLetter:
         return DeadLetter(
-            lane, str(message.number), message.handle, message.body, message.cause, self._scheduler.utc_now()
+            lane, str(message.number), message.handle, message.body, message.cause, self._scheduler.true_time()
         )

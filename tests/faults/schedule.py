@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import random
-from contextlib import ExitStack, contextmanager
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from unittest import mock
 
@@ -70,7 +70,7 @@ def _play(world: World) -> Findings:
     operators.start()
     for tenant in rng.choice(_TENANTS):
         known: list[str] = []
-        for number in range(rng.randint(1, 4)):
+        for number in range(rng.randint(1, 5)):
             client = Client(world, f"{tenant}-{number + 1}", tenant, known)
             scheduler.start(client._name, client.work, after=rng.uniform(0, 5))
     scheduler.start("sweep", sweeps(world))
@@ -108,9 +108,7 @@ def _verdict(world: World) -> Findings:
     dead = [message for letters in world.queues.dead.values() for message in letters]
 
     def look() -> None:
-        found.append(
-            world.witness.close(world.tasks.all(), world.track, dead, world.scheduler.utc_now())
-        )
+        found.append(world.witness.close(world.tasks.all(), world.track, dead, world.scheduler.true_time()))
 
     world.scheduler.start("reader", look)
     world.scheduler.run()

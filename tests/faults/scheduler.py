@@ -43,6 +43,8 @@ class Actor:
     killed_at: float | None = None
     """When the process that it is in is killed for being too slow; None outside of any process."""
     is_idle: bool = False
+    clock_error: float = 0.0
+    """By how many seconds its clock is wrong."""
 
 
 class Scheduler:
@@ -50,6 +52,7 @@ class Scheduler:
 
     def __init__(self, rng: random.Random) -> None:
         self.now = 0.0
+        self.clock_error = rng.choice((0.0, 0.05, 1.0))
         self.steps = 0
         self.current: Actor | None = None
         self.failure: BaseException | None = None
@@ -61,12 +64,18 @@ class Scheduler:
         self._futures: list[Future[None]] = []
 
     def utc_now(self) -> datetime:
+        """Return the virtual time by the calling actor's clock, to the millisecond."""
+        error = self.current.clock_error if self.current else 0.0
+        return self.true_time() + timedelta(milliseconds=int(error * 1000))
+
+    def true_time(self) -> datetime:
         """Return the virtual time, to the millisecond."""
         return NOW + timedelta(milliseconds=int(self.now * 1000))
 
     def start(self, name: str, body: Callable[[], None], after: float = 0.0) -> Actor:
         """Add an actor that begins after some seconds."""
-        actor = Actor(name, self.now + after)
+        error = self._rng.uniform(-self.clock_error, self.clock_error)
+        actor = Actor(name, self.now + after, clock_error=error)
         self._actors.append(actor)
         self._futures.append(_THREADS.submit(self._run, actor, body))
         return actor
@@ -81,13 +90,13 @@ class Scheduler:
 
     def pause(self, seconds: float = 0.0) -> None:
         """Let others run; the calling actor goes on after some seconds at the earliest."""
-        me = self._me()
+        me = self.me()
         me.wake_at = self.now + seconds
         self._hand_over(me)
 
     def idle_until(self, moment: float) -> None:
         """Let others run until a time, or until somebody wakes the calling actor."""
-        me = self._me()
+        me = self.me()
         me.wake_at, me.is_idle = max(moment, self.now), True
         self._hand_over(me)
         me.is_idle = False
@@ -100,7 +109,7 @@ class Scheduler:
     @contextmanager
     def process(self, seconds: float = math.inf) -> Iterator[None]:
         """Make the calling actor one that can be killed, and will be after some seconds."""
-        me = self._me()
+        me = self.me()
         me.killed_at = self.now + seconds
         try:
             yield
@@ -115,7 +124,8 @@ class Scheduler:
         for future in self._futures:
             future.result()
 
-    def _me(self) -> Actor:
+    def me(self) -> Actor:
+        """Return the calling actor."""
         assert self.current is not None
         return self.current
 

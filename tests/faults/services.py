@@ -71,32 +71,35 @@ class Operators:
 
     def start(self) -> None:
         """Have up to two operators work during the schedule."""
-        for number in range(self._world.rng.choice((0, 1, 1, 2))):
+        for number in range(self._world.rng.choice((0, 1, 2))):
             self._world.scheduler.start(f"operator {number + 1}", self._shift)
 
     def _shift(self) -> None:
         world = self._world
-        for _ in range(world.rng.randint(2, 12)):
-            world.scheduler.pause(world.rng.expovariate(1 / 20))
-            share = world.rng.choice((0.3, 1.0))
-            self._redrive(lambda letter: world.rng.random() < share)  # noqa: B023 - used at once
+        if world.rng.random() < 0.5:
+            # A keen one, who sees every letter as it comes.
+            world.queues.readers.append(world.scheduler.me())
+        for _ in range(world.rng.randint(4, 16)):
+            world.scheduler.idle_until(world.scheduler.now + world.rng.expovariate(1 / 20))
+            self._redrive(wanted=None)
 
     def once_more(self) -> None:
         """Give the commands again that were cut off."""
         while self._cut_off:
-            wanted = set(self._cut_off)
-            self._redrive(lambda letter: letter.message_id in wanted)  # noqa: B023 - used at once
-            self._cut_off -= wanted
+            wanted, self._cut_off = self._cut_off, set()
+            self._redrive(wanted)
             self._world.scheduler.pause(OPERATORS_HIDE_SECONDS)
 
-    def _redrive(self, fits: Callable[[DeadLetter], bool]) -> None:
+    def _redrive(self, wanted: set[str] | None) -> None:
+        """Redrive the wanted letters, or all, or some."""
         world = self._world
+        share = world.rng.choice((0.3, 1.0))
         chosen: list[DeadLetter] = []
         try:
             with world.scheduler.process(math.inf):
                 for lane in Priority:
                     for letter in world.queues.receive(lane, OPERATORS_HIDE_SECONDS):
-                        if fits(letter):
+                        if letter.message_id in wanted if wanted is not None else world.rng.random() < share:
                             chosen.append(letter)
                         else:
                             world.queues.release(letter)

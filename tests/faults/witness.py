@@ -17,6 +17,8 @@ from tests.faults.queues import Message
 from tests.faults.table import short
 
 _CLOSE = 1e-6
+CLOCKS_DIFFER = timedelta(seconds=2)
+"""By how much the clocks of two actors may differ at most."""
 
 
 @dataclass
@@ -45,43 +47,43 @@ class Witness:
         self.promised: dict[str, Task] = {}
         """Tasks that a client saw a 202 of."""
         self.poison: set[str] = set()
-        self._final: dict[str, Task] = {}
-        self._by_key: dict[tuple[str, str], list[Task]] = defaultdict(list)
+        self._final: dict[str, tuple[datetime, Task]] = {}
+        self._by_key: dict[tuple[str, str], list[tuple[datetime, Task]]] = defaultdict(list)
         self._waited: list[tuple[Task, Prediction]] = []
 
-    def accepted(self, task: Task, key: str | None) -> None:
+    def accepted(self, task: Task, key: str | None, now: datetime) -> None:
         """Take in the task of a 202, which has to be the one that its key stands for."""
         self.promised.setdefault(task.task_id, task)
         if key is None:
             return
         answered = self._by_key[task.tenant, key]
-        if any(each.task_id != task.task_id and each.expires_at > task.created_at for each in answered):
-            ids = " and ".join(short(each.task_id) for each in [*answered, task])
+        if any(each.task_id != task.task_id and each.expires_at > task.created_at for _, each in answered):
+            ids = " and ".join(short(each.task_id) for each in [*(each for _, each in answered), task])
             self.findings.changed.append(f"the key {key} stands for {ids}")
-        answered.append(task)
+        answered.append((now, task))
 
-    def refused(self, tenant: str, key: str | None, why: Exception, now: datetime) -> None:
-        """Take in a final refusal of a request, whose key must not stand for a task already."""
-        answered = self._by_key.get((tenant, key)) if key else None
-        if answered and any(each.expires_at > now for each in answered):
-            self.findings.changed.append(f"the key {key} stood for {short(answered[0].task_id)}, then: {why}")
+    def refused(self, tenant: str, key: str | None, why: Exception, began: datetime) -> None:
+        """Take in a final refusal of a request, whose key must not have stood for a task when it began."""
+        for answered_at, task in self._by_key.get((tenant, key), []) if key else []:
+            if answered_at < began < task.expires_at - CLOCKS_DIFFER:
+                self.findings.changed.append(f"the key {key} stood for {short(task.task_id)}, then: {why}")
 
     def waited(self, task: Task, prediction: Prediction) -> None:
         """Take in a prediction that a waiting client got instead of its task."""
         self._waited.append((task, prediction))
 
-    def saw(self, task: Task) -> None:
-        """Compare what a reader sees of a task with what readers saw before."""
+    def saw(self, task: Task, began: datetime, now: datetime) -> None:
+        """Compare what a reader saw of a task with what others had seen before its request began."""
         # Whoever cancels a task has read its attempts before.
         task = task.model_copy(update={"attempts": 0})
-        before = self._final.get(task.task_id)
-        if before is not None and task != before:
+        seen_at, before = self._final.get(task.task_id, (now, task))
+        if seen_at < began and task != before:
             redriven = before.status is TaskStatus.FAILED and task.generation > before.generation
             if not redriven:
                 what = f"{before.status} g{before.generation} became {task.status} g{task.generation}"
                 self.findings.changed.append(f"{short(task.task_id)}: {what}")
-        if task.status.is_final:
-            self._final[task.task_id] = task
+        if task.status.is_final and task.generation >= before.generation:
+            self._final[task.task_id] = now, task
 
     def missed(self, task_id: str) -> None:
         """Take in a 404 for a task."""
@@ -91,7 +93,7 @@ class Witness:
     def close(self, records: dict[str, Task], track: TrackTasks, dead: Iterable[Message], now: datetime) -> Findings:
         """Look at everything once more, after all has settled."""
         for task_id, task in self.promised.items():
-            self._look(task_id, task, track)
+            self._look(task_id, task, track, now)
         letters, bodies = set(), set()
         for message in dead:
             bodies.add(message.body)
@@ -108,9 +110,9 @@ class Witness:
                 self.findings.changed.append(f"{short(task.task_id)} was answered with a prediction, and is {what}")
         return self.findings
 
-    def _look(self, task_id: str, task: Task, track: TrackTasks) -> None:
+    def _look(self, task_id: str, task: Task, track: TrackTasks, now: datetime) -> None:
         try:
-            self.saw(track.status(task.tenant, task_id))
+            self.saw(track.status(task.tenant, task_id), now, now)
         except TaskNotFound:
             self.missed(task_id)
         except TaskGone:
@@ -129,5 +131,3 @@ class Witness:
             got = (result.home, result.draw, result.away) if result else (0.0, 0.0, 0.0)
             if any(abs(one - other) > _CLOSE for one, other in zip(got, expected, strict=True)):
                 self.findings.changed.append(f"{name} has another result than its model gives")
-
-

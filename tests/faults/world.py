@@ -45,9 +45,7 @@ class World:
         self.lifetime = timedelta(minutes=10) if rng.random() < 0.1 else timedelta(days=2)
         one, now = release(), self.scheduler.utc_now
         self.submit = SubmitPrediction(
-            accept=AcceptTask(
-                tasks=self.tasks, lanes=self.queues, keys=self.keys, now=now, sleep=self.scheduler.pause
-            ),
+            accept=AcceptTask(tasks=self.tasks, lanes=self.queues, keys=self.keys, now=now, sleep=self.scheduler.pause),
             models=one.models,
             matches=MatchIds(one.snapshots, one.objects),
             open_tasks=OpenTasks(

@@ -16,12 +16,12 @@ from infra import openapi
 from infra.stack import ROOT
 from matchcast.http.api import Api
 from matchcast.http.contract import READ, answers
-from tests.support.http_events import Answer, ask
+from matchcast.http.routes import PATHS
+from tests.support.documented import DOCUMENT, ask, assert_is_documented, operation_of, resolve, validator
 from tests.support.serving import Service
 from tests.support.snapshots import put_snapshot
 from tests.support.template import translated
 
-DOCUMENT: dict[str, Any] = json.loads(openapi.DOCUMENT.read_text())
 OPEN = {("get", "/health"), ("get", "/docs"), ("get", "/openapi.json")}
 
 
@@ -31,15 +31,6 @@ def operations(document: dict[str, Any] = DOCUMENT) -> Iterator[tuple[str, str, 
             yield method, path, operation
 
 
-def resolve(part: dict[str, Any], document: dict[str, Any] = DOCUMENT) -> dict[str, Any]:
-    if "$ref" not in part:
-        return part
-    found = document
-    for name in part["$ref"].removeprefix("#/").split("/"):
-        found = found[name]
-    return found
-
-
 def references(part: Any) -> Iterator[str]:
     if isinstance(part, dict):
         for name, value in part.items():
@@ -47,12 +38,6 @@ def references(part: Any) -> Iterator[str]:
     elif isinstance(part, list):
         for value in part:
             yield from references(value)
-
-
-def validator(schema: dict[str, Any]) -> jsonschema.Draft202012Validator:
-    return jsonschema.Draft202012Validator(
-        {**schema, "components": DOCUMENT["components"]}, format_checker=jsonschema.FormatChecker()
-    )
 
 
 def test_the_committed_document_is_what_the_routes_say() -> None:
@@ -167,51 +152,95 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Service:
 
 
 MATCH = "e0-2026-03-07-alder-birch"
-REQUESTS: list[tuple[str, str, dict[str, Any], int]] = [
-    ("/predict/predictions/", "/predict/predictions/", {}, 200),
-    ("/predict/predictions/", "/predict/predictions/", {"headers": {"if-none-match": "*"}}, 304),
-    ("/predict/predictions/", "/predict/predictions/", {"query": {"limit": 0}}, 422),
-    ("/predict/predictions/", "/predict/predictions/", {"query": {"cursor": "AAAA"}}, 404),
-    ("/predict/predictions/", "/predict/predictions/", {"tenant": None}, 403),
-    ("/predict/cards/", "/predict/cards/", {"query": {"limit": 2}}, 200),
-    ("/predict/odds/", "/predict/odds/", {}, 200),
-    ("/predict/region-roi/", "/predict/region-roi/", {}, 200),
-    ("/predict/precomputed/{match_id}", f"/predict/precomputed/{MATCH}", {}, 200),
-    ("/predict/precomputed/{match_id}", "/predict/precomputed/nobody", {}, 404),
-    ("/health", "/health", {}, 200),
-    ("/docs", "/docs", {}, 200),
-    ("/openapi.json", "/openapi.json", {}, 200),
+REQUESTS: list[tuple[str, dict[str, Any], int]] = [
+    ("/predict/predictions/", {}, 200),
+    ("/predict/predictions/", {"headers": {"if-none-match": "*"}}, 304),
+    ("/predict/predictions/", {"query": {"limit": 0}}, 422),
+    ("/predict/predictions/", {"query": {"cursor": "AAAA"}}, 404),
+    ("/predict/predictions/", {"tenant": None}, 403),
+    ("/predict/cards/", {"query": {"limit": 2}}, 200),
+    ("/predict/odds/", {}, 200),
+    ("/predict/region-roi/", {}, 200),
+    ("/predict/model/scorecard", {}, 200),
+    ("/predict/model/scorecard", {"headers": {"if-none-match": "*"}}, 304),
+    (f"/predict/precomputed/{MATCH}", {}, 200),
+    ("/predict/precomputed/nobody", {}, 404),
+    ("/predict/nobody/knows", {}, 404),
+    ("/health", {}, 200),
+    ("/docs", {}, 200),
+    ("/openapi.json", {}, 200),
 ]
 
 
-def assert_is_documented(template: str, found: Answer) -> None:
-    response = resolve(DOCUMENT["paths"][template]["get"]["responses"][str(found.status)])
-    kind = found.headers.get("content-type", "").partition(";")[0]
-    assert kind in response.get("content", {"": None})
-    assert set(response.get("headers", {})) - {"Retry-After"} <= {
-        name.title().replace("Etag", "ETag") for name in found.headers
-    }
-    if kind.endswith("json"):
-        validator(response["content"][kind]["schema"]).validate(found.json)
-
-
-@pytest.mark.parametrize(("template", "path", "request_", "status"), REQUESTS)
+@pytest.mark.parametrize(("path", "request_", "status"), REQUESTS)
 def test_real_answers_are_as_the_document_says(
-    service: Service, template: str, path: str, request_: dict[str, Any], status: int
+    service: Service, path: str, request_: dict[str, Any], status: int
 ) -> None:
     put_snapshot(service.objects)
-    found = ask(lambda_handler, "GET", path, **request_)
-    assert found.status == status
-    assert_is_documented(template, found)
+    assert ask(lambda_handler, "GET", path, **request_).status == status
+
+
+TASK_PATH = "/monitoring/task_status/some"
+PROBLEM = {
+    "type": "urn:matchcast:problem:task-not-found",
+    "title": "Unknown task",
+    "status": 404,
+    "detail": "No.",
+    "instance": TASK_PATH,
+    "request_id": "1",
+}
+
+
+def test_an_answer_that_the_document_describes_is_no_fault() -> None:
+    assert_is_documented(
+        "GET", TASK_PATH, 404, {"content-type": "application/problem+json"}, json.dumps(PROBLEM).encode()
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "headers", "body"),
+    [
+        (TASK_PATH, 418, {"content-type": "application/problem+json"}, PROBLEM),
+        (TASK_PATH, 404, {"content-type": "text/html"}, PROBLEM),
+        (TASK_PATH, 404, {}, PROBLEM),
+        (TASK_PATH, 404, {"content-type": "application/problem+json"}, {**PROBLEM, "status": "404"}),
+        (TASK_PATH, 404, {"content-type": "application/problem+json"}, {"message": "Not Found"}),
+        (TASK_PATH, 200, {"content-type": "application/json"}, {"task_id": "some"}),
+        ("/predict/cards/", 304, {}, None),
+        ("/nowhere", 200, {"content-type": "application/json"}, {}),
+        ("/nowhere", 404, {"content-type": "application/json"}, PROBLEM),
+    ],
+)
+def test_an_answer_that_the_document_does_not_describe_is_found(
+    path: str, status: int, headers: dict[str, str], body: Any
+) -> None:
+    content = b"" if body is None else json.dumps(body).encode()
+    with pytest.raises((AssertionError, jsonschema.ValidationError)):
+        assert_is_documented("GET", path, status, headers, content)
+
+
+def test_an_operation_is_found_by_its_path_and_a_fixed_one_goes_first() -> None:
+    found = {path: operation_of("GET", path) for path in ("/predict/cards", "/predict/x/", "/predict/async", "/x/y/z")}
+    ids = {path: operation and operation["operationId"] for path, operation in found.items()}
+    assert ids == {
+        "/predict/cards": "list_cards",
+        "/predict/x/": "predict_match",
+        "/predict/async": "list_tasks",
+        "/x/y/z": None,
+    }
+
+
+def test_every_function_knows_the_paths_of_the_whole_api() -> None:
+    assert {path: set(methods) for path, methods in PATHS.items()} == {
+        path: {method.upper() for method in methods} for path, methods in DOCUMENT["paths"].items()
+    }
 
 
 @pytest.mark.parametrize(
     "template", [*(path for _, path in sorted(OPEN - {("get", "/docs"), ("get", "/openapi.json")})), "/predict/cards/"]
 )
 def test_answers_without_a_snapshot_are_as_the_document_says(service: Service, template: str) -> None:
-    found = ask(lambda_handler, "GET", template)
-    assert found.status == 503
-    assert_is_documented(template, found)
+    assert ask(lambda_handler, "GET", template).status == 503
 
 
 def an_api(name: str, model: type[BaseModel]) -> Api:

@@ -58,6 +58,10 @@ def client(service: str, **config: Any) -> Any:
     return boto3.client(service, config=Config(**options))  # type: ignore[call-overload]
 
 
+now = utc_now
+"""The clock of every function."""
+
+
 @cache
 def tenant_claim() -> str:
     """Return the token's claim that names the tenant."""

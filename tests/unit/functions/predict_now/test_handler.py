@@ -18,7 +18,8 @@ from matchcast.use_cases.lane_speed import LaneSpeed
 from matchcast.use_cases.predict_now import SAFETY_NET_SECONDS, PredictNow
 from matchcast.use_cases.predictor import Ask
 from matchcast.use_cases.result_cache import CachedResults
-from tests.support.http_events import Answer, ask
+from tests.support.documented import ask
+from tests.support.http_events import Answer
 from tests.support.releases import MATCHES, SIGNATURE, Release, published
 from tests.support.submissions import a_submit
 from tests.support.tasks import NOW
@@ -76,6 +77,7 @@ def inference(monkeypatch: pytest.MonkeyPatch, lanes: InMemoryLanes) -> InProces
     use_case = PredictNow(inference=inference, results=results, submit=lambda: submit, now=lambda: ARRIVED)
     monkeypatch.setattr(bootstrap, "predict_now", lambda: use_case)
     monkeypatch.setattr(bootstrap, "lane_speed", lambda: LaneSpeed(InMemorySpeeds()))
+    monkeypatch.setattr(bootstrap, "now", lambda: ARRIVED)
     monkeypatch.setattr(bootstrap, "sync_deadline", lambda: timedelta(seconds=28))
     return inference
 
@@ -237,3 +239,14 @@ def test_a_prediction_of_a_match_is_cached_and_says_so(inference: InProcess) -> 
     assert (first.pop("cached"), second.pop("cached")) == (False, True)
     assert first == second
     assert len(inference.deadlines) == 1
+
+
+def test_a_gateway_whose_clock_is_ahead_gives_nobody_more_time(
+    inference: InProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    earlier = ARRIVED - timedelta(hours=1)
+    monkeypatch.setattr(bootstrap, "now", lambda: earlier)
+
+    get(f"/predict/{MATCH}")
+
+    assert inference.deadlines == [earlier + timedelta(seconds=28)]

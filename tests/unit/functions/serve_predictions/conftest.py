@@ -8,7 +8,8 @@ from functools import partial
 import pytest
 
 from functions.serve_predictions.handler import lambda_handler
-from tests.support.http_events import Answer, ask
+from tests.support.documented import ask
+from tests.support.http_events import Answer
 from tests.support.serving import Service
 from tests.support.snapshots import put_snapshot
 

@@ -10,7 +10,8 @@ import pytest
 
 from functions.serve_predictions import documents
 from functions.serve_predictions.handler import lambda_handler
-from tests.support.http_events import Answer, ask
+from tests.support.documented import ask
+from tests.support.http_events import Answer
 from tests.support.serving import Service
 
 Get = Callable[..., Answer]

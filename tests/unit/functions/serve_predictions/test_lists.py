@@ -16,7 +16,8 @@ from functions.serve_predictions.schemas import (
     RegionRoiPage,
     SnapshotScorecard,
 )
-from tests.support.http_events import OTHER_TENANT, Answer, Context, answer, ask
+from tests.support.documented import ask
+from tests.support.http_events import OTHER_TENANT, Answer, Context, answer
 from tests.support.serving import Service
 from tests.support.snapshots import MODEL, SNAPSHOT_ID, prediction_rows, put_snapshot, snapshot_files
 

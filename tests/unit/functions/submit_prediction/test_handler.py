@@ -11,7 +11,8 @@ from matchcast import bootstrap
 from matchcast.adapters.in_memory import InMemoryLanes, InMemorySpeeds, InMemoryTasks
 from matchcast.domain.task import Priority
 from matchcast.use_cases.lane_speed import LaneSpeed
-from tests.support.http_events import TENANT, Answer, ask
+from tests.support.documented import ask
+from tests.support.http_events import TENANT, Answer
 from tests.support.releases import MATCHES
 from tests.support.submissions import a_submit
 

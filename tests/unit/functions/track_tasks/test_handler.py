@@ -14,7 +14,8 @@ from matchcast.domain.task import Task, TaskError, TaskStatus
 from matchcast.http.cursors import Cursors
 from matchcast.use_cases.lane_speed import LaneSpeed
 from matchcast.use_cases.track_tasks import TrackTasks
-from tests.support.http_events import Answer, ask
+from tests.support.documented import ask
+from tests.support.http_events import Answer
 from tests.support.tasks import NOW, a_prediction, a_task
 
 

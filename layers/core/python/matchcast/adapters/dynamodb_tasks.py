@@ -164,7 +164,8 @@ class DynamoDBTasks:
         return True
 
     def _item(self, task: Task) -> Item:
-        content = task.model_dump(mode="json", exclude_none=True)
+        # Nulls inside of a document stay: a result without a match says so.
+        content = {name: value for name, value in task.model_dump(mode="json").items() if value is not None}
         item: Item = {**_key(task.task_id), "status": {"S": task.status}, "priority": {"S": task.priority}}
         item |= {name: {"S": content[name]} for name in (*_TEXTS, *_TIMES) if name in content}
         item |= {name: {"S": json.dumps(content[name])} for name in _DOCUMENTS if name in content}

@@ -17,6 +17,7 @@ from matchcast.errors import InvalidRequest, MatchcastError, MethodNotAllowed, R
 from matchcast.http.bodies import JsonBodies
 from matchcast.http.paths import KnownPaths, path_pattern
 from matchcast.http.problems import field_errors, problem_response, summary
+from matchcast.http.routes import PATHS
 from matchcast.observability import flushed_metrics, logger
 
 
@@ -29,8 +30,8 @@ class Api(APIGatewayHttpResolver):
     Parameters
     ----------
     known
-        Returns the paths of the whole API with their methods, for the function that answers where
-        no route of the gateway matches; by default the function's own routes.
+        Returns all paths that exist, with their methods: what tells a 405 from a 404. By default those
+        of the API and the function's own routes.
 
     Examples
     --------
@@ -94,10 +95,10 @@ class Api(APIGatewayHttpResolver):
     def _paths(self) -> KnownPaths:
         if self._known is not None:
             return KnownPaths(self._known())
-        own: dict[str, list[str]] = {}
+        known = {path: list(methods) for path, methods in PATHS.items()}
         for route in self.routes:
-            own.setdefault(route.path, []).append(route.method)
-        return KnownPaths(own)
+            known.setdefault(route.openapi_path, []).append(route.method)
+        return KnownPaths(known)
 
     @staticmethod
     def _compile_regex(rule: str, base_regex: str = "") -> re.Pattern[str]:  # noqa: ARG004 - the slash is optional here

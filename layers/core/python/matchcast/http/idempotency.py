@@ -13,11 +13,17 @@ from matchcast.errors import FieldError, KeyMalformed
 from matchcast.use_cases.accept_task import IdempotencyKey
 
 HEADER = "Idempotency-Key"
-_KEY = re.compile(r'"((?:[\x20-\x21\x23-\x5b\x5d-\x7e]|\\["\\])+)"|([\x21\x23-\x7e]+)')
-_LONGEST = 255
+# One expression for this code and for the OpenAPI document: what both it and JavaScript read alike.
+_PATTERN = r'^(?:"((?:[ !#-\[\]-~]|\\["\\]){1,255})"|([!#-~]{1,255}))$'
+_KEY = re.compile(_PATTERN)
 Key = Annotated[
     str | None,
-    Header(alias=HEADER, description="One task for each key, kept as long as the task; repeat a request safely."),
+    Header(
+        alias=HEADER,
+        description="One task for each key, kept as long as the task; repeat a request safely.",
+        # Not `pattern`: a malformed key is a 400 of its own, not one more invalid value.
+        json_schema_extra={"pattern": _PATTERN},
+    ),
 ]
 
 
@@ -39,9 +45,8 @@ def idempotency_key(header: str | None, route: str, content: Any) -> Idempotency
     if header is None:
         return None
     match = _KEY.fullmatch(header.strip())
-    key = (match[1] or match[2]) if match else ""
-    if not 1 <= len(key) <= _LONGEST:
-        detail = f"Send 1 to {_LONGEST} visible ASCII characters, in double quotes or without any."
+    if match is None:
+        detail = "Send 1 to 255 visible ASCII characters, in double quotes or without any."
         raise KeyMalformed(detail, [FieldError(detail=detail, header=HEADER)])
     canonical = orjson.dumps([route, content], option=orjson.OPT_SORT_KEYS)
-    return IdempotencyKey(key, hashlib.sha256(canonical).hexdigest())
+    return IdempotencyKey(match[1] or match[2], hashlib.sha256(canonical).hexdigest())

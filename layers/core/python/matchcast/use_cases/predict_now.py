@@ -15,7 +15,7 @@ from typing import Any
 from matchcast.domain.match_id import is_match_id
 from matchcast.domain.prediction import Prediction
 from matchcast.domain.task import Priority, Task
-from matchcast.errors import DeadlineExceeded, MatchNotFound, Transient
+from matchcast.errors import DeadlineExceeded, MatchNotFound, TaskOver, Transient
 from matchcast.ports import Inference
 from matchcast.use_cases.accept_task import IdempotencyKey
 from matchcast.use_cases.result_cache import CachedResults
@@ -81,12 +81,15 @@ class PredictNow:
         self, tenant: str, question: Question, wait: timedelta, deadline: datetime, key: IdempotencyKey | None = None
     ) -> Prediction | Task:
         """Return the prediction if it is there within `wait`, else the task that becomes it."""
+        if not wait:
+            # Nobody waits for an invocation, so nothing holds the message back.
+            return self.as_task(tenant, question, key)
         task, is_new = self._submit()(tenant, _submission(question), key, SAFETY_NET_SECONDS)
         if not is_new:
             return task
         try:
             return self._inference.run_task(task, wait_until=min(self._now() + wait, deadline))
-        except (DeadlineExceeded, Transient):
+        except (DeadlineExceeded, TaskOver, Transient):
             return task
 
     def model_info(self, stage: str, deadline: datetime) -> Mapping[str, Any]:

@@ -11,7 +11,15 @@ from typing import Any
 import numpy as np
 
 from matchcast.domain.prediction import Prediction, renormalise
-from matchcast.errors import MatchcastError, MatchNotFound, ModelFailed, ModelUnavailable, ReleaseRefused
+from matchcast.errors import (
+    FieldError,
+    InvalidRequest,
+    MatchcastError,
+    MatchNotFound,
+    ModelFailed,
+    ModelUnavailable,
+    ReleaseRefused,
+)
 from matchcast.ports import MatchRow
 from matchcast.use_cases.releases import FeatureRows, LoadedModel, Shelf
 
@@ -115,7 +123,7 @@ class Predictor:
             try:
                 home, draw, away = renormalise(*values)
             except ValueError as error:
-                answers.append(ModelFailed(f"Version {model.version} of {model.name} failed: {error}."))
+                answers.append(_no_probabilities(ask, f"Version {model.version} of {model.name} failed: {error}."))
                 continue
             answers.append(
                 Prediction(
@@ -131,3 +139,11 @@ class Predictor:
                 )
             )
         return answers
+
+
+def _no_probabilities(ask: Ask, detail: str) -> MatchcastError:
+    """Return whose fault it is: features may be numbers that the model overflows on, a snapshot's were checked."""
+    if ask.features is None:
+        return ModelFailed(detail)
+    reason = "The model gives no probabilities for these features; send values like those it was trained on."
+    return InvalidRequest(reason, [FieldError(detail=reason, pointer="/features")])

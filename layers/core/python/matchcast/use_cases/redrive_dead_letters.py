@@ -1,5 +1,6 @@
 """Give a dead letter's task another life: the record first, then the message, then the letter goes.
 
+The task always goes on in its next generation, so that no message or worker of the last one can end it.
 A crash after the record leaves a queued task of the next generation and its letter; redriving the letter
 again only sends the message. A crash after the message leaves a letter whose task has moved on.
 """
@@ -14,6 +15,7 @@ from matchcast.domain.task import Task, TaskStatus
 from matchcast.errors import InvalidMessage
 from matchcast.messages import decode
 from matchcast.ports import DeadLetter, DeadLetters, PredictionQueue, TaskStore
+from matchcast.use_cases.sweep_dead_letters import dead_lettered
 
 
 class Redrive(StrEnum):
@@ -55,10 +57,10 @@ class RedriveDeadLetters:
         record = self._tasks.get_many([task.task_id]).get(task.task_id)
         if record is None:
             return Redrive.NO_TASK, None
-        if record.status is TaskStatus.QUEUED and record.generation in (task.generation, task.generation + 1):
-            # Its message is lost to this letter: an earlier redrive got no further, or nobody has swept yet.
+        if record.status is TaskStatus.QUEUED and record.generation == task.generation + 1:
+            # An earlier redrive may have come no further than this.
             return Redrive.REDRIVEN, record
-        if record.status is TaskStatus.FAILED and record.generation == task.generation:
+        if record.status in (TaskStatus.FAILED, TaskStatus.QUEUED) and record.generation == task.generation:
             return Redrive.REDRIVEN, self._reopened(record)
         return Redrive.MOVED_ON, None
 
@@ -66,7 +68,7 @@ class RedriveDeadLetters:
         """Redrive a letter and delete it, unless it has no task."""
         outcome, task = self.plan(letter)
         if task is not None:
-            if task.generation != decode(letter.body).generation and not self._is_reopened(task):
+            if not self._is_reopened(task):
                 return Redrive.MOVED_ON
             self._lanes.send(task)
         if outcome is not Redrive.NO_TASK:
@@ -74,11 +76,21 @@ class RedriveDeadLetters:
         return outcome
 
     def _is_reopened(self, task: Task) -> bool:
-        """Reopen the record, unless an earlier redrive did."""
-        if self._tasks.reopen(task):
-            return True
-        present = self._tasks.get_many([task.task_id]).get(task.task_id)
-        return present is not None and (present.status, present.generation) == (TaskStatus.QUEUED, task.generation)
+        """Reopen the record, unless an earlier redrive did.
+
+        One that is still queued fails first: nobody has swept yet, or its worker was on the way to say so.
+        """
+        while not self._tasks.reopen(task):
+            present = self._tasks.get_many([task.task_id]).get(task.task_id)
+            if present is None:
+                return False
+            if present.generation != task.generation - 1:
+                return (present.status, present.generation) == (TaskStatus.QUEUED, task.generation)
+            if present.status is TaskStatus.QUEUED:
+                self._tasks.finish(dead_lettered(present, self._now()))
+            elif present.status is not TaskStatus.FAILED:
+                return False
+        return True
 
     def _reopened(self, record: Task) -> Task:
         return record.model_copy(

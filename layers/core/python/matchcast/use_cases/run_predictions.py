@@ -17,7 +17,7 @@ from datetime import datetime
 
 from matchcast.domain.prediction import Prediction
 from matchcast.domain.task import Priority, Task, TaskError, TaskStatus
-from matchcast.errors import InvalidMessage, MatchcastError, Transient
+from matchcast.errors import InvalidMessage, MatchcastError, TaskOver, Transient
 from matchcast.messages import decode
 from matchcast.ports import PredictionQueue, TaskStore
 from matchcast.use_cases.circuit_breaker import CircuitBreaker
@@ -103,11 +103,14 @@ class RunPredictions:
     def run_task(self, task: Task) -> Answer:
         """Predict one task whose asker waits, and write what became of it; a passing fault writes nothing.
 
-        The task's own message comes later; it finds the final state, or does the work.
+        The task's own message comes later; it finds the final state, or does the work. Where somebody else
+        ended the task meanwhile, the asker gets that result, or TaskOver: a task has one end for everyone.
         """
         answer = self._predictor.predict(task.stage, [Ask(task.match_id, task.features)])[0]
         if isinstance(answer, Prediction):
-            self._tasks.finish(self._final(task, status=TaskStatus.SUCCEEDED, result=answer))
+            if not self._tasks.finish(self._final(task, status=TaskStatus.SUCCEEDED, result=answer)):
+                record = self._tasks.get_many([task.task_id]).get(task.task_id, task)
+                return record.result or TaskOver(f"The task {task.task_id} ended in another way meanwhile.")
         elif not isinstance(answer, Transient) and answer.status < 500:
             self._tasks.finish(self._final(task, status=TaskStatus.FAILED, error=_task_error(answer)))
         return answer

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -46,9 +46,15 @@ class SubmitPrediction:
         self._lifetime = lifetime
 
     def __call__(
-        self, tenant: str, submission: Submission, key: IdempotencyKey | None = None, delay_seconds: int = 0
+        self,
+        tenant: str,
+        submission: Submission | Callable[[], Submission],
+        key: IdempotencyKey | None = None,
+        delay_seconds: int = 0,
     ) -> tuple[Task, bool]:
         """Return the accepted task, and whether this call sent it (or an earlier one with the same key).
+
+        A submission that has to be found first is found only if no earlier call with the key was accepted.
 
         Raises
         ------
@@ -61,20 +67,21 @@ class SubmitPrediction:
         """
 
         def make(task_id: str, created_at: datetime) -> Task:
-            self._check(submission)
+            asked = submission if isinstance(submission, Submission) else submission()
+            self._check(asked)
             self._open_tasks.check(tenant)
-            within = submission.start_within
+            within = asked.start_within
             return Task(
                 task_id=task_id,
                 tenant=tenant,
-                match_id=submission.match_id,
-                features=None if submission.features is None else dict(submission.features),
-                stage=submission.stage,
-                priority=submission.priority,
+                match_id=asked.match_id,
+                features=None if asked.features is None else dict(asked.features),
+                stage=asked.stage,
+                priority=asked.priority,
                 created_at=created_at,
                 start_by=None if within is None else created_at + timedelta(seconds=within),
                 expires_at=created_at + self._lifetime,
-                retry_of=submission.retry_of,
+                retry_of=asked.retry_of,
             )
 
         return self._accept(tenant, make, key, delay_seconds)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from matchcast.domain.task import Priority, TaskError, TaskStatus
+from matchcast.domain.task import Priority, Task, TaskError, TaskStatus
 from matchcast.errors import InvalidMessage
 from matchcast.messages import decode
 from matchcast.ports import DeadLetter, DeadLetters, TaskStore
@@ -57,5 +57,9 @@ class SweepDeadLetters:
         record = self._tasks.get_many([task.task_id]).get(task.task_id, task)
         if record.status.is_final or record.generation != task.generation:
             return False
-        failed = {"status": TaskStatus.FAILED, "error": DEAD_LETTERED, "completed_at": self._now()}
-        return self._tasks.finish(task.model_copy(update=failed))
+        return self._tasks.finish(dead_lettered(task, self._now()))
+
+
+def dead_lettered(task: Task, now: datetime) -> Task:
+    """Return a task as one that failed because its message was given up."""
+    return task.model_copy(update={"status": TaskStatus.FAILED, "error": DEAD_LETTERED, "completed_at": now})

@@ -77,10 +77,11 @@ class TrackTasks:
             If it ended in another way.
         """
         task = self.status(tenant, task_id)
-        if task.status is TaskStatus.QUEUED:
+        while task.status is TaskStatus.QUEUED:
             cancelled = task.model_copy(update={"status": TaskStatus.CANCELLED, "completed_at": self._now()})
             if self._tasks.finish(cancelled):
                 return cancelled
+            # It ended just now, or ended and was redriven.
             task = self.status(tenant, task_id)
         if task.status is TaskStatus.CANCELLED:
             return task
@@ -118,4 +119,15 @@ class TrackTasks:
         return TaskPage(found, next_before=before)
 
     def _seen(self, task: Task, now: datetime) -> Task:
-        return task.model_copy(update={"status": task.status_at(now)})
+        """Return a task as its reader sees it.
+
+        One that nobody started in time is written as expired before anyone reads that it is: a worker that
+        did start it would end it in another way.
+        """
+        status = task.status_at(now)
+        if status is task.status:
+            return task
+        expired = task.model_copy(update={"status": status, "completed_at": now})
+        if self._tasks.finish(expired):
+            return expired
+        return self._tasks.get_many([task.task_id]).get(task.task_id, expired)

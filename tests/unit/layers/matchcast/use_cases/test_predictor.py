@@ -11,7 +11,7 @@ from matchcast.domain.manifests import MODEL_MANIFEST_KEY
 from matchcast.domain.prediction import Prediction
 from matchcast.errors import InvalidRequest, MatchNotFound, ModelFailed, ModelUnavailable, StageNotFound
 from matchcast.use_cases.predictor import Ask
-from tests.support.releases import MATCHES, SNAPSHOT_ID, Release
+from tests.support.releases import MATCHES, SIGNATURE, SNAPSHOT_ID, Release
 from tests.support.tasks import NOW
 
 SOME = list(MATCHES)[:5]
@@ -69,6 +69,17 @@ def test_a_model_that_answers_nan_has_failed_and_says_so() -> None:
 
     with pytest.raises(ModelFailed, match="Version 3"):
         release.predictor().predict_one("champion", Ask(SOME[0]))
+
+
+def test_features_on_which_the_model_overflows_are_the_callers_fault() -> None:
+    release = Release()
+    release.model.answer = np.array([[np.nan, np.nan, np.nan]], np.float32)
+    features = dict.fromkeys(SIGNATURE.names, 3e38)
+
+    with pytest.raises(InvalidRequest) as caught:
+        release.predictor().predict_one("champion", Ask(None, features))
+
+    assert [error.pointer for error in caught.value.errors] == ["/features"]
 
 
 def test_a_broken_model_fails_only_what_it_was_asked() -> None:

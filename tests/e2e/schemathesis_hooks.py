@@ -1,0 +1,45 @@
+"""Loaded by schemathesis: what a schema cannot say of a request."""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+from typing import Any
+
+import schemathesis
+from schemathesis import GenerationMode
+
+from matchcast.errors import KeyMalformed
+from matchcast.http.idempotency import HEADER, idempotency_key
+
+LONGEST = 255
+_run = secrets.token_hex(4)
+_numbers = itertools.count()
+
+
+@schemathesis.hook
+def before_call(context: Any, case: schemathesis.Case, kwargs: dict[str, Any]) -> None:
+    """Make each good key another one: a key that came with another request is refused, and rightly so."""
+    if case.meta is None or case.meta.generation.mode is GenerationMode.NEGATIVE:
+        return
+    key = (case.headers or {}).get(HEADER)
+    if isinstance(key, str) and is_good(key):
+        case.headers[HEADER] = distinct(key)
+
+
+def is_good(key: str) -> bool:
+    """Tell whether the service would take a key."""
+    try:
+        idempotency_key(key, "", None)
+    except KeyMalformed:
+        return False
+    return True
+
+
+def distinct(key: str) -> str:
+    """Return a key of the same kind that was not used before; a key of the greatest length stays that long."""
+    key, number = key.strip(), f"{_run}{next(_numbers):06d}"
+    quote = '"' if key.startswith('"') else ""
+    content = key.strip('"') if quote else key
+    longer = number + content
+    return quote + (longer if len(longer) <= LONGEST else number + "x" * (LONGEST - len(number))) + quote

@@ -1,0 +1,199 @@
+"""Broken copies of the product: each lacks one thing that the product takes care of, and has to be caught."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from unittest import mock
+
+from matchcast.adapters.in_memory import InMemoryKeys, InMemoryTasks
+from matchcast.domain.prediction import Prediction
+from matchcast.domain.task import Task, TaskStatus, new_task_id
+from matchcast.errors import MatchcastError, Transient
+from matchcast.messages import decode
+from matchcast.ports import DeadLetter, KeyRecord
+from matchcast.use_cases.accept_task import AcceptTask, IdempotencyKey, MakeTask
+from matchcast.use_cases.predictor import Answer, Ask
+from matchcast.use_cases.redrive_dead_letters import Redrive, RedriveDeadLetters
+from matchcast.use_cases.retry_task import RetryTask
+from matchcast.use_cases.run_predictions import Delivery, Outcome, Received, RunPredictions, _task_error
+from matchcast.use_cases.sweep_dead_letters import SweepDeadLetters, Swept
+from matchcast.use_cases.track_tasks import TrackTasks
+from tests.faults.queues import SimulatedQueues
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One broken copy: `method` of `owner` is replaced."""
+
+    name: str
+    owner: type
+    method: str
+    broken: Callable[..., Any]
+
+    @contextmanager
+    def alive(self) -> Iterator[None]:
+        """Break the product for a while."""
+        with mock.patch.object(self.owner, self.method, self.broken):
+            yield
+
+
+def write_anyhow(store: InMemoryTasks, task: Task) -> bool:
+    store._tasks[task.task_id] = task
+    return True
+
+
+def is_queued(store: InMemoryTasks, task: Task) -> bool:
+    present = store._tasks.get(task.task_id)
+    return present is None or present.status is TaskStatus.QUEUED
+
+
+def is_there(store: InMemoryTasks, task: Task) -> bool:
+    return task.task_id in store._tasks and is_open(store, task)
+
+
+is_open = InMemoryTasks._is_open
+
+
+def claim_anyhow(keys: InMemoryKeys, tenant: str, key: str, record: KeyRecord, expires_at: datetime) -> bool:
+    keys._records[tenant, key] = (record, expires_at)
+    return True
+
+
+def record_first(accept: AcceptTask, task: Task, delay_seconds: int) -> Task:
+    accept._tasks.create(task)
+    accept._lanes.send(task, delay_seconds)
+    return task
+
+
+def no_record(accept: AcceptTask, task: Task, delay_seconds: int) -> Task:
+    accept._lanes.send(task, delay_seconds)
+    return task
+
+
+def key_last(
+    accept: AcceptTask, tenant: str, make: MakeTask, key: IdempotencyKey | None = None, delay_seconds: int = 0
+) -> tuple[Task, bool]:
+    now = accept._now()
+    if key is not None and accept._keys.find(tenant, key.value, now) is not None:
+        return accept_task(accept, tenant, make, key, delay_seconds)
+    task = accept._send(make(new_task_id(now), now), delay_seconds)
+    if key is not None:
+        accept._keys.claim(tenant, key.value, KeyRecord(task.task_id, key.fingerprint, now), task.expires_at)
+    return task, True
+
+
+def key_trusted(
+    accept: AcceptTask, tenant: str, make: MakeTask, key: IdempotencyKey | None = None, delay_seconds: int = 0
+) -> tuple[Task, bool]:
+    record = accept._keys.find(tenant, key.value, accept._now()) if key else None
+    if record is not None:
+        return make(record.task_id, record.created_at), False
+    return accept_task(accept, tenant, make, key, delay_seconds)
+
+
+accept_task = AcceptTask.__call__
+
+
+def done_without_write(worker: RunPredictions, delivery: Delivery, **state: object) -> Outcome:
+    with suppress(Transient):
+        worker._tasks.finish(worker._final(delivery.task, **state))
+    return Outcome(delivery.received.message_id, done=True)
+
+
+def answer_own(worker: RunPredictions, task: Task) -> Answer:
+    answer = worker._predictor.predict(task.stage, [Ask(task.match_id, task.features)])[0]
+    if isinstance(answer, Prediction):
+        worker._tasks.finish(worker._final(task, status=TaskStatus.SUCCEEDED, result=answer))
+    return answer
+
+
+def fail_first(worker: RunPredictions, delivery: Delivery, error: MatchcastError) -> Outcome:
+    ended = worker._finish(delivery, status=TaskStatus.FAILED, error=_task_error(error))
+    return worker._bury(delivery.received, error, delivery.task.task_id) if ended.done else ended
+
+
+def drop_poison(worker: RunPredictions, received: Received, error: MatchcastError, task_id: str | None) -> Outcome:
+    return Outcome(received.message_id, done=True) if task_id is None else bury(worker, received, error, task_id)
+
+
+bury = RunPredictions._bury
+
+
+def no_delayed_message(queues: SimulatedQueues, task: Task, delay_seconds: int = 0) -> None:
+    if not delay_seconds:
+        send(queues, task)
+
+
+send = SimulatedQueues.send
+
+
+def no_sweep(_: SweepDeadLetters) -> Swept:
+    return Swept(letters=0, failed=0)
+
+
+def send_before_reopening(redrive: RedriveDeadLetters, letter: DeadLetter) -> Redrive:
+    task = redrive.plan(letter)[1]
+    if task is not None:
+        redrive._lanes.send(task)
+        redrive._is_reopened(task)
+        redrive._letters.delete(letter)
+    return Redrive.REDRIVEN
+
+
+def delete_before_sending(redrive: RedriveDeadLetters, letter: DeadLetter) -> Redrive:
+    task = redrive.plan(letter)[1]
+    if task is not None and redrive._is_reopened(task):
+        redrive._letters.delete(letter)
+        redrive._lanes.send(task)
+    return Redrive.REDRIVEN
+
+
+def resend_queued(redrive: RedriveDeadLetters, letter: DeadLetter) -> Redrive:
+    task = redrive.plan(letter)[1]
+    record = redrive._tasks.get_many([task.task_id]).get(task.task_id) if task else None
+    if record is None or record.status is not TaskStatus.QUEUED or record.generation != decode(letter.body).generation:
+        return redrive_letter(redrive, letter)
+    redrive._lanes.send(record)
+    redrive._letters.delete(letter)
+    return Redrive.REDRIVEN
+
+
+redrive_letter = RedriveDeadLetters.__call__
+
+
+def look_again(retry: RetryTask, tenant: str, task_id: str, key: IdempotencyKey | None = None) -> Task:
+    submission = retry._submission(tenant, task_id)
+    return retry._submit(tenant, submission, key)[0]
+
+
+def derive_expiry(_: TrackTasks, task: Task, now: datetime) -> Task:
+    return task.model_copy(update={"status": task.status_at(now)})
+
+
+MUTANTS = (
+    Mutant("no condition on the final write", InMemoryTasks, "finish", write_anyhow),
+    Mutant("no generation in the final write", InMemoryTasks, "_is_open", is_queued),
+    Mutant("no final write without a record", InMemoryTasks, "_is_open", is_there),
+    Mutant("no condition on the put", InMemoryTasks, "create", write_anyhow),
+    Mutant("record before message", AcceptTask, "_send", record_first),
+    Mutant("202 before the record", AcceptTask, "_send", no_record),
+    Mutant("message deleted before the write", RunPredictions, "_finish", done_without_write),
+    Mutant("task failed before its message is buried", RunPredictions, "_give_up", fail_first),
+    Mutant("no dead letter for poison", RunPredictions, "_bury", drop_poison),
+    Mutant("sweep off", SweepDeadLetters, "__call__", no_sweep),
+    Mutant("key record after the message", AcceptTask, "__call__", key_last),
+    Mutant("no condition on the key record", InMemoryKeys, "claim", claim_anyhow),
+    Mutant("key trusted without its task", AcceptTask, "__call__", key_trusted),
+    Mutant("no safety net for a task that somebody waits for", SimulatedQueues, "send", no_delayed_message),
+    Mutant("a waiting client gets a result of its own", RunPredictions, "run_task", answer_own),
+    Mutant("redrive sends before reopening", RedriveDeadLetters, "__call__", send_before_reopening),
+    Mutant("redrive deletes the letter before sending", RedriveDeadLetters, "__call__", delete_before_sending),
+    Mutant("redrive without a new generation", RedriveDeadLetters, "__call__", resend_queued),
+    Mutant("a repeated retry looks at the old task again", RetryTask, "__call__", look_again),
+    Mutant("expiry derived and not written", TrackTasks, "_seen", derive_expiry),
+)
+"""The broken copies."""

@@ -1,0 +1,85 @@
+"""Many schedules, and the hunt for every mutant, spread over processes."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, field
+
+from tests.faults.mutants import MUTANTS
+from tests.faults.schedule import run_schedule
+from tests.faults.witness import Findings
+
+MOST_SCHEDULES_FOR_A_MUTANT = 5000
+_CHUNK = 50
+
+
+@dataclass
+class Hunt:
+    """After how many schedules a mutant was caught, and by what; None where it got away."""
+
+    mutant: str
+    schedules: int | None = None
+    finding: str = ""
+
+
+@dataclass
+class Report:
+    """What many schedules showed. `findings` holds those of every schedule that showed any, by its seed."""
+
+    schedules: int
+    seed: int
+    findings: dict[int, Findings] = field(default_factory=dict)
+    hunts: list[Hunt] = field(default_factory=list)
+
+    @property
+    def figures(self) -> dict[str, int]:
+        """Return the counts that are the outcome."""
+        kinds = ("lost", "changed", "illegal", "stuck")
+        return {
+            "schedules": self.schedules,
+            "seed": self.seed,
+            **{kind: sum(len(getattr(found, kind)) for found in self.findings.values()) for kind in kinds},
+            "mutants": len(self.hunts),
+            "mutants_killed": sum(hunt.schedules is not None for hunt in self.hunts),
+        }
+
+    @property
+    def is_good(self) -> bool:
+        """Tell whether nothing was found, except every mutant."""
+        return not self.findings and all(hunt.schedules is not None for hunt in self.hunts)
+
+
+def run(schedules: int, seed: int, progress: Callable[[int], None] = int) -> Report:
+    """Run the schedules of the seeds from `seed` on, and hunt the mutants with the same ones."""
+    report = Report(schedules, seed)
+    seeds = range(seed, seed + schedules)
+    chunks = [seeds[start : start + _CHUNK] for start in range(0, schedules, _CHUNK)]
+    # Not forked: a forked process would inherit this one's threads in whatever state they are.
+    with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn")) as processes:
+        hunts = [processes.submit(hunt, number, seed) for number in range(len(MUTANTS))]
+        pending = [processes.submit(try_all, chunk) for chunk in chunks]
+        for done in as_completed(pending):
+            report.findings |= done.result()
+            progress(_CHUNK)
+        report.hunts = [one.result() for one in hunts]
+    return report
+
+
+def try_all(seeds: Sequence[int]) -> dict[int, Findings]:
+    """Return the findings of those schedules that showed any."""
+    verdicts = map(run_schedule, seeds)
+    return {verdict.seed: verdict.findings for verdict in verdicts if verdict.findings}
+
+
+def hunt(number: int, seed: int) -> Hunt:
+    """Run schedules with a mutant until one catches it."""
+    mutant = MUTANTS[number]
+    with mutant.alive():
+        for tried in range(MOST_SCHEDULES_FOR_A_MUTANT):
+            verdict = run_schedule(seed + tried)
+            if verdict.findings:
+                return Hunt(mutant.name, tried + 1, verdict.findings.lines()[0])
+    return Hunt(mutant.name)
