@@ -7,7 +7,7 @@ SOURCES := functions infra layers tests
 # Branches of matchcast, functions and infra that the tests must reach, in percent.
 COVERAGE := 85
 
-.PHONY: help setup up demo test lint build deploy clean
+.PHONY: help setup up demo test lint faults build deploy clean
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-14s %s\n", $$1, $$2}'
@@ -30,6 +30,9 @@ lint: setup ## Check style, types, imports and the template
 	$(RUN)/mypy
 	$(RUN)/lint-imports
 	$(RUN)/cfn-lint --append-rules infra/cfn_lint_rules
+
+faults: setup ## Lose nothing in random schedules of crashes and duplicates (SCHEDULES=10000 SEED= REPLAY=)
+	@$(RUN)/python -m tests.faults $(SCHEDULES:%=--schedules %) $(SEED:%=--seed %) $(REPLAY:%=--replay %)
 
 build: setup ## Build for AWS (needs the SAM CLI, and Docker for the images)
 	sam build --config-file infra/samconfig.toml

@@ -13,6 +13,7 @@ from matchcast.errors import KeyMalformed
 from matchcast.http.idempotency import HEADER, idempotency_key
 
 LONGEST = 255
+INTERNAL = (b"arn:aws", b"Traceback", b"/python/", b"/var/task", b"amazonaws", b"matchcast-", b"botocore", b"pydantic")
 _run = secrets.token_hex(4)
 _numbers = itertools.count()
 
@@ -43,3 +44,10 @@ def distinct(key: str) -> str:
     content = key.strip('"') if quote else key
     longer = number + content
     return quote + (longer if len(longer) <= LONGEST else number + "x" * (LONGEST - len(number))) + quote
+
+
+@schemathesis.check
+def nothing_internal(context: Any, response: schemathesis.Response, case: schemathesis.Case) -> None:
+    """Refuse answers that name resources, files or the code's own words."""
+    found = [word for word in INTERNAL if word in response.content]
+    assert not found, f"The answer holds {found}."

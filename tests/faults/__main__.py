@@ -46,7 +46,7 @@ def tell(report: Report) -> None:
     """Say what was found, and how each mutant fared."""
     for seed, findings in sorted(report.findings.items())[:_SHOWN_FAILURES]:
         say(f"Seed {seed}: {'; '.join(findings.lines())}")
-        say(f"  replay it with: python -m tests.faults --replay {seed}")
+        say(f"  replay it with: make faults REPLAY={seed}")
     if len(report.findings) > _SHOWN_FAILURES:
         say(f"... and {len(report.findings) - _SHOWN_FAILURES} seeds more.")
     say(f"Broken copies of the product, each met by at most {MOST_SCHEDULES_FOR_A_MUTANT} of the same schedules:")

@@ -9,9 +9,10 @@ from typing import Any
 
 import jsonschema
 import pytest
-from pydantic import BaseModel, create_model
+from pydantic import BaseModel, ValidationError, create_model
 
 from functions.serve_predictions.handler import lambda_handler
+from functions.submit_prediction.schemas import SubmitRequest
 from infra import openapi
 from infra.stack import ROOT
 from matchcast.http.api import Api
@@ -89,7 +90,7 @@ def test_the_routes_and_their_scopes_are_those_of_the_template() -> None:
         (method, path): next(scopes for item in operation["security"] for scopes in item.values())
         for path, methods in body["paths"].items()
         for method, operation in methods.items()
-        if path == "/" or not path.endswith("/")
+        if not path.endswith(("/", "/{proxy+}"))
     }
     del deployed["x-amazon-apigateway-any-method", "$default"]
     described = {
@@ -228,6 +229,19 @@ def test_an_operation_is_found_by_its_path_and_a_fixed_one_goes_first() -> None:
         "/predict/async": "list_tasks",
         "/x/y/z": None,
     }
+
+
+@pytest.mark.parametrize("match_id", [..., None, MATCH, 7])
+@pytest.mark.parametrize("features", [..., None, {}, {"form": 1}, "much"])
+def test_the_document_and_the_code_agree_on_what_a_submission_is_about(match_id: Any, features: Any) -> None:
+    body = {name: value for name, value in (("match_id", match_id), ("features", features)) if value is not ...}
+    described = validator({"$ref": "#/components/schemas/SubmitRequest"}).is_valid(body)
+    try:
+        SubmitRequest.model_validate(body)
+    except ValidationError:
+        assert not described
+    else:
+        assert described
 
 
 def test_every_function_knows_the_paths_of_the_whole_api() -> None:

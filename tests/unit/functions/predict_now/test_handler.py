@@ -121,6 +121,18 @@ def test_an_unknown_match_is_a_404(match_id: str) -> None:
     assert get(f"/predict/{match_id}").status == 404
 
 
+@pytest.mark.parametrize(
+    ("path", "allow"),
+    [("/predict/model/scorecard", "GET"), ("/predict/precomputed/x/", "GET"), ("/predict/async/x", "DELETE")],
+)
+def test_a_path_of_another_function_under_another_method_is_a_405(path: str, allow: str) -> None:
+    # The gateway hands on whatever is posted below /predict/.
+    answer = ask(lambda_handler, "POST", path, body={})
+
+    assert (answer.status, answer.headers["allow"]) == (405, allow)
+    assert ask(lambda_handler, "POST", "/predict/nothing/here", body={}).status == 404
+
+
 @pytest.mark.usefixtures("inference")
 def test_an_unknown_stage_is_a_404() -> None:
     assert get(f"/predict/{MATCH}", stage="nowhere").status == 404

@@ -336,4 +336,4 @@ def test_the_sample_event_is_answered(service: Service) -> None:
 
     event = json.loads((Path(str(package.__file__)).parent / "event.json").read_text())
     page = answer(lambda_handler(event, Context())).json
-    assert (len(page["items"]), page["total"]) == (2, 4)
+    assert (len(page["items"]), page["total"]) == (2, 7)

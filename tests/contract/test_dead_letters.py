@@ -1,0 +1,127 @@
+"""Dead letters: in memory and on SQS, by the same tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import boto3
+import pytest
+
+from matchcast.adapters.in_memory import InMemoryLanes
+from matchcast.adapters.sqs_dead_letters import SQSDeadLetters
+from matchcast.adapters.sqs_lanes import SQSLanes
+from matchcast.domain.task import Priority
+from matchcast.errors import QueueUnavailable
+from matchcast.messages import decode, encode
+from matchcast.ports import DeadLetter, DeadLetters
+from tests.support.tasks import a_task
+
+HIDE_SECONDS = 60
+Bury = Callable[[Priority, str, str | None], None]
+
+
+@pytest.fixture
+def urls(aws: dict[str, str]) -> dict[Priority, str]:
+    return {Priority.HIGH: aws["HighDeadLetterQueueUrl"], Priority.NORMAL: aws["NormalDeadLetterQueueUrl"]}
+
+
+@pytest.fixture(params=["in memory", "sqs"])
+def parts(request: pytest.FixtureRequest) -> tuple[DeadLetters, Bury]:
+    """Return the dead letters, and what buries a message; without a cause as the queue itself does it."""
+    if request.param == "in memory":
+        lanes = InMemoryLanes()
+        return lanes, lambda lane, body, cause: lanes.bury(lane, body, cause, "task")
+    urls = request.getfixturevalue("urls")
+    sqs = boto3.client("sqs")
+
+    def bury(lane: Priority, body: str, cause: str | None) -> None:
+        if cause is None:
+            sqs.send_message(QueueUrl=urls[lane], MessageBody=body)
+        else:
+            SQSLanes(sqs, {}, urls).bury(lane, body, cause, "task")
+
+    return SQSDeadLetters(sqs, urls), bury
+
+
+def all_letters(letters: DeadLetters, lane: Priority) -> list[DeadLetter]:
+    return list(letters.receive(lane, HIDE_SECONDS))
+
+
+def test_a_lane_without_dead_letters_has_none(parts: tuple[DeadLetters, Bury]) -> None:
+    assert all_letters(parts[0], Priority.HIGH) == []
+
+
+def test_a_letter_comes_back_with_its_body_and_its_cause(parts: tuple[DeadLetters, Bury]) -> None:
+    letters, bury = parts
+    task = a_task()
+    bury(Priority.HIGH, encode(task), "model-failed")
+    bury(Priority.NORMAL, "no json", "invalid-message")
+
+    (high,), (normal,) = all_letters(letters, Priority.HIGH), all_letters(letters, Priority.NORMAL)
+
+    assert (high.lane, decode(high.body), high.cause) == (Priority.HIGH, task, "model-failed")
+    assert (normal.lane, normal.body, normal.cause) == (Priority.NORMAL, "no json", "invalid-message")
+    assert high.sent_at.tzinfo is not None
+
+
+def test_a_letter_that_the_queue_itself_buried_has_no_cause(parts: tuple[DeadLetters, Bury]) -> None:
+    letters, bury = parts
+    bury(Priority.NORMAL, "{}", None)
+
+    assert [letter.cause for letter in all_letters(letters, Priority.NORMAL)] == [None]
+
+
+def test_more_letters_than_one_receive_takes_come_once_each(parts: tuple[DeadLetters, Bury]) -> None:
+    letters, bury = parts
+    for number in range(23):
+        bury(Priority.NORMAL, f"letter {number}", "invalid-message")
+
+    found = all_letters(letters, Priority.NORMAL)
+
+    assert sorted(letter.body for letter in found) == sorted(f"letter {number}" for number in range(23))
+    assert len({letter.message_id for letter in found}) == 23
+
+
+def test_a_deleted_letter_is_gone_and_the_others_are_not(parts: tuple[DeadLetters, Bury]) -> None:
+    letters, bury = parts
+    bury(Priority.NORMAL, "one", None)
+    bury(Priority.NORMAL, "two", None)
+
+    for letter in all_letters(letters, Priority.NORMAL):
+        letters.delete(letter) if letter.body == "one" else letters.release(letter)
+
+    assert [letter.body for letter in all_letters(letters, Priority.NORMAL)] == ["two"]
+
+
+def test_a_released_letter_can_be_received_again_at_once(parts: tuple[DeadLetters, Bury]) -> None:
+    letters, bury = parts
+    bury(Priority.HIGH, "one", "model-failed")
+    (first,) = all_letters(letters, Priority.HIGH)
+    letters.release(first)
+
+    (second,) = all_letters(letters, Priority.HIGH)
+
+    assert (second.message_id, second.body, second.cause) == (first.message_id, "one", "model-failed")
+
+
+def test_a_received_letter_is_hidden_from_other_readers(urls: dict[Priority, str]) -> None:
+    # On SQS alone: in memory no letter is ever hidden.
+    sqs = boto3.client("sqs")
+    letters, other = SQSDeadLetters(sqs, urls), SQSDeadLetters(boto3.client("sqs"), urls)
+    sqs.send_message(QueueUrl=urls[Priority.HIGH], MessageBody="one")
+
+    assert len(all_letters(letters, Priority.HIGH)) == 1
+    assert all_letters(other, Priority.HIGH) == []
+
+
+def test_a_missing_queue_is_out_of_reach_and_no_crash(urls: dict[Priority, str]) -> None:
+    gone = SQSDeadLetters(boto3.client("sqs"), {lane: f"{url}-gone" for lane, url in urls.items()})
+    letter = DeadLetter(Priority.HIGH, "message", "receipt", "{}", None, a_task().created_at)
+
+    for call in (
+        lambda: list(gone.receive(Priority.HIGH, HIDE_SECONDS)),
+        lambda: gone.release(letter),
+        lambda: gone.delete(letter),
+    ):
+        with pytest.raises(QueueUnavailable, match="dead letters"):
+            call()

@@ -1,0 +1,254 @@
+"""The gate's share of the schedules, and that the simulation itself can be trusted."""
+
+from __future__ import annotations
+
+import json
+import random
+from datetime import timedelta
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from matchcast.domain.task import Priority, TaskStatus
+from matchcast.errors import StorageUnavailable
+from tests.faults import __main__ as command
+from tests.faults.calls import Calls, Outage, Weather
+from tests.faults.mutants import MUTANTS
+from tests.faults.queues import VISIBILITY_SECONDS, SimulatedQueues
+from tests.faults.runs import Hunt, Report, run
+from tests.faults.schedule import run_schedule
+from tests.faults.scheduler import Killed, Scheduler
+from tests.faults.table import SimulatedTasks
+from tests.faults.witness import Findings, Witness
+from tests.support.tasks import NOW, a_task
+
+GATE_SCHEDULES = 500
+GATE_SEED = 300_000
+
+
+def test_no_schedule_loses_a_task_or_changes_a_result_and_every_mutant_is_caught() -> None:
+    report = run(GATE_SCHEDULES, GATE_SEED)
+
+    assert {seed: found.lines() for seed, found in report.findings.items()} == {}
+    caught = {hunt.mutant: hunt.schedules for hunt in report.hunts}
+    assert {name: after for name, after in caught.items() if after is None or after > GATE_SCHEDULES} == {}
+    assert len(caught) == len({mutant.name for mutant in MUTANTS}) >= 6
+    assert report.is_good
+
+
+def test_a_seed_gives_the_same_schedule_again() -> None:
+    first, again, other = (run_schedule(seed, tracing=True) for seed in (11, 11, 12))
+
+    assert first.trace == again.trace != other.trace
+    assert first.trace
+
+
+def test_schedules_do_what_they_are_about() -> None:
+    steps = "\n".join(step for seed in range(60) for step in run_schedule(seed, tracing=True).trace)
+
+    for words in (
+        "killed before it",
+        "killed after it",
+        "its answer got lost",
+        "out of reach",
+        "sent again by the SDK",
+        "it took too long",
+        "the queue gives up",
+        "finish as cancelled",
+        "finish as expired",
+        "bury",
+        "reopen",
+        "moved on",
+        "no task",
+        "invoke the inference",
+    ):
+        assert words in steps
+
+
+class Stage:
+    """A world with one actor and the weather that a test needs."""
+
+    def __init__(self, weather: Weather | None = None) -> None:
+        rng = random.Random(1)
+        self.scheduler = Scheduler(rng)
+        self.calls = Calls(self.scheduler, rng, weather or Weather())
+        self.queues = SimulatedQueues(self.calls, self.scheduler, rng, max_receives=2)
+        self.tasks = SimulatedTasks(self.calls)
+
+    def play(self, act: object) -> None:
+        self.scheduler.start("actor", act)  # type: ignore[arg-type]
+        self.scheduler.run()
+        self.scheduler.close()
+
+
+def test_a_received_message_is_hidden_then_comes_again_then_is_given_up() -> None:
+    stage = Stage()
+    task, seen = a_task(), []
+
+    def act() -> None:
+        stage.queues.send(task, delay_seconds=60)
+        for moment in (0, 61, 62, 61 + VISIBILITY_SECONDS, 62 + 2 * VISIBILITY_SECONDS):
+            stage.scheduler.idle_until(moment)
+            seen.append([received.receive_count for received in stage.queues.receive_batch(Priority.NORMAL, 10)])
+
+    stage.play(act)
+
+    assert seen == [[], [1], [], [2], []]
+    assert [(letter.cause, letter.sent_at < 1) for letter in stage.queues.dead[Priority.NORMAL]] == [(None, True)]
+
+
+def test_a_message_is_deleted_with_the_receipt_of_its_last_receive_alone() -> None:
+    stage = Stage()
+
+    def act() -> None:
+        stage.queues.send(a_task())
+        (first,) = stage.queues.receive_batch(Priority.NORMAL, 1)
+        stage.scheduler.idle_until(1 + VISIBILITY_SECONDS)
+        (second,) = stage.queues.receive_batch(Priority.NORMAL, 1)
+        stage.queues.delete_message(Priority.NORMAL, first.receipt_handle)
+        assert stage.queues.lanes[Priority.NORMAL]
+        stage.queues.delete_message(Priority.NORMAL, second.receipt_handle)
+        assert not stage.queues.lanes[Priority.NORMAL]
+
+    stage.play(act)
+
+
+def test_a_process_dies_at_its_calls_and_when_its_time_is_over_and_nobody_else_does() -> None:
+    stage = Stage(Weather(killed=1.0))
+
+    def act() -> None:
+        stage.queues.send(a_task())
+        with stage.scheduler.process(), pytest.raises(Killed):
+            stage.queues.send(a_task())
+        stage.calls.weather = Weather()
+        with stage.scheduler.process(10):
+            stage.scheduler.pause(11)
+            with pytest.raises(Killed):
+                stage.queues.send(a_task())
+
+    stage.play(act)
+    assert len(stage.queues.lanes[Priority.NORMAL]) == 1
+
+
+def test_an_outage_ends() -> None:
+    stage = Stage(Weather(outages=(Outage("table", 0, 60),)))
+    task = a_task()
+
+    def act() -> None:
+        with stage.scheduler.process():
+            with pytest.raises(StorageUnavailable):
+                stage.tasks.create(task)
+            stage.scheduler.pause(60)
+            assert stage.tasks.create(task)
+
+    stage.play(act)
+
+
+def test_what_an_actor_meets_ends_the_schedule() -> None:
+    stage = Stage()
+
+    def act() -> None:
+        raise KeyError("unexpected")
+
+    with pytest.raises(KeyError, match="unexpected"):
+        stage.play(act)
+    stage.scheduler.close()
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "finding"),
+    [
+        ({}, {"status": TaskStatus.SUCCEEDED, "generation": 1}, "the wrong generation"),
+        ({"status": TaskStatus.CANCELLED}, {"status": TaskStatus.SUCCEEDED}, "no such transition"),
+        ({"status": TaskStatus.FAILED}, {"status": TaskStatus.QUEUED}, "the wrong generation"),
+        ({"status": TaskStatus.FAILED}, {"completed_at": NOW, "status": TaskStatus.FAILED}, "written again"),
+        ({}, {"stage": "candidate"}, "another request"),
+    ],
+)
+def test_a_write_that_breaks_the_lifecycle_is_noticed(
+    before: dict[str, object], after: dict[str, object], finding: str
+) -> None:
+    tasks, task = Stage().tasks, a_task()
+
+    tasks._check(task.model_copy(update=before), task.model_copy(update=after))
+
+    (found,) = tasks.illegal
+    assert found.endswith(finding)
+
+
+def test_the_steps_of_the_lifecycle_are_legal() -> None:
+    tasks, task = Stage().tasks, a_task()
+    failed = task.model_copy(update={"status": TaskStatus.FAILED})
+
+    for before, after in (
+        (None, task),
+        (task, task.model_copy(update={"attempts": 1})),
+        (task, failed),
+        (failed, task.model_copy(update={"generation": 1})),
+    ):
+        tasks._check(before, after)
+
+    assert tasks.illegal == []
+
+
+def test_the_witness_tells_a_changed_state_from_a_redrive_and_from_an_answer_that_was_late() -> None:
+    witness, task = Witness(), a_task(status=TaskStatus.FAILED)
+    later = [NOW + timedelta(seconds=n) for n in range(5)]
+    witness.saw(task, NOW, later[0])
+
+    witness.saw(task.model_copy(update={"status": TaskStatus.QUEUED}), NOW, later[1])
+    witness.saw(task.model_copy(update={"status": TaskStatus.QUEUED, "generation": 1}), later[1], later[2])
+    assert not witness.findings
+    witness.saw(task.model_copy(update={"status": TaskStatus.SUCCEEDED}), later[3], later[4])
+
+    assert len(witness.findings.changed) == 1
+
+
+def test_the_command_ends_with_one_json_object_and_fails_where_anything_was_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = {7: Findings(stuck=["it is queued"]), 8: Findings()}
+    report = Report(
+        20, 7, {seed: findings for seed, findings in found.items() if findings}, [Hunt("one"), Hunt("two", 3)]
+    )
+    monkeypatch.setattr(command, "run", lambda *_: report)
+
+    outcome = invoke("--schedules", "20", "--seed", "7")
+
+    assert outcome.exit_code == 1
+    assert json.loads(outcome.stdout.splitlines()[-1]) == {
+        "schedules": 20,
+        "seed": 7,
+        "lost": 0,
+        "changed": 0,
+        "illegal": 0,
+        "stuck": 1,
+        "mutants": 2,
+        "mutants_killed": 1,
+    }
+    assert "--replay 7" in outcome.stdout
+
+
+def test_a_schedule_can_be_replayed_step_by_step_with_and_without_a_mutant() -> None:
+    mutant = "202 before the record"
+    seed = next(seed for seed in range(100) if caught(mutant, seed))
+
+    good, broken = invoke("--replay", str(seed)), invoke("--replay", str(seed), "--mutant", mutant)
+
+    assert (good.exit_code, broken.exit_code) == (0, 1)
+    assert "Every promise was kept." in good.stdout
+    assert "is not found after its 202" in broken.stdout
+    assert invoke("--replay", "1", "--mutant", "no such").exit_code == 2
+
+
+def caught(name: str, seed: int) -> bool:
+    mutant = next(mutant for mutant in MUTANTS if mutant.name == name)
+    with mutant.alive():
+        return bool(run_schedule(seed).findings)
+
+
+def invoke(*arguments: str):  # type: ignore[no-untyped-def]
+    app = typer.Typer()
+    app.command()(command.main)
+    return CliRunner().invoke(app, arguments)
