@@ -55,15 +55,21 @@ def register(
     if inputs is not None:
         outputs = Schema([ColSpec("double", each) for each in ("home", "draw", "away")])
         signature = ModelSignature(inputs=Schema([ColSpec(kind, column) for kind, column in inputs]), outputs=outputs)
-    logged = mlflow.sklearn.log_model(
-        model,
-        name="model",
-        signature=signature,
-        pyfunc_predict_fn="predict_proba",
-        pip_requirements=["scikit-learn"],
-        skops_trusted_types=[f"{Constant.__module__}.{Constant.__qualname__}"],
+    # An experiment of its own: the default one keeps its files in whatever folder the tests run.
+    experiment = client.get_experiment_by_name("odd models")
+    experiment_id = (
+        experiment.experiment_id if experiment else client.create_experiment("odd models", tracking.artifacts)
     )
-    run_id = mlflow.active_run().info.run_id if mlflow.active_run() else None
+    with mlflow.start_run(experiment_id=experiment_id) as run:
+        logged = mlflow.sklearn.log_model(
+            model,
+            name="model",
+            signature=signature,
+            pyfunc_predict_fn="predict_proba",
+            pip_requirements=["scikit-learn"],
+            skops_trusted_types=[f"{Constant.__module__}.{Constant.__qualname__}"],
+        )
+    run_id = run.info.run_id
     if not client.search_registered_models(filter_string=f"name = '{name}'"):
         client.create_registered_model(name)
     version = client.create_model_version(

@@ -228,7 +228,9 @@ def test_a_passing_fault_is_tried_three_times_with_growing_delays_then_fails_and
     assert (final.status, final.attempts) == (TaskStatus.FAILED, 3)
     assert final.error is not None
     assert final.error.code == "model-unavailable"
-    assert [(letter.body, letter.cause) for letter in worker.lanes.dead_letters] == [(encode(task), "model-unavailable")]
+    assert [(letter.body, letter.cause) for letter in worker.lanes.dead_letters] == [
+        (encode(task), "model-unavailable")
+    ]
 
 
 def test_a_passing_fault_that_passes_leaves_a_result() -> None:
