@@ -227,7 +227,7 @@ def test_the_command_ends_with_one_json_object_and_fails_where_anything_was_foun
         "mutants": 2,
         "mutants_killed": 1,
     }
-    assert "--replay 7" in outcome.stdout
+    assert "REPLAY=7" in outcome.stdout
 
 
 def test_a_schedule_can_be_replayed_step_by_step_with_and_without_a_mutant() -> None:

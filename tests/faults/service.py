@@ -1,0 +1,106 @@
+"""The real handlers over in-memory parts, with a clock of the test's own."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from datetime import datetime, timedelta
+from typing import Any
+from unittest import mock
+
+from functions.run_inference.handler import lambda_handler as run_inference
+from matchcast import bootstrap
+from matchcast.adapters.in_memory import InMemoryKeys, InMemoryLanes, InMemoryResults, InMemorySpeeds, InMemoryTasks
+from matchcast.adapters.lambda_inference import LambdaInference
+from matchcast.domain.task import Priority
+from matchcast.http.cursors import Cursors
+from matchcast.use_cases.circuit_breaker import CircuitBreaker
+from matchcast.use_cases.lane_speed import LaneSpeed
+from matchcast.use_cases.predict_now import PredictNow
+from matchcast.use_cases.redrive_dead_letters import RedriveDeadLetters
+from matchcast.use_cases.result_cache import CachedResults
+from matchcast.use_cases.retry_task import RetryTask
+from matchcast.use_cases.run_predictions import RunPredictions
+from matchcast.use_cases.track_tasks import TrackTasks
+from tests.faults.specification import LIFETIME
+from tests.support.http_events import Context
+from tests.support.lambda_client import HandlerClient
+from tests.support.releases import Release
+from tests.support.submissions import a_submit
+
+QUEUES = {Priority.HIGH: "matchcast-high", Priority.NORMAL: "matchcast-normal"}
+
+
+class Service:
+    """What the handlers get from `bootstrap` until the service is closed."""
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self.tasks, self.lanes, self.release = InMemoryTasks(), InMemoryLanes(), Release()
+        self.redrive = RedriveDeadLetters(
+            letters=self.lanes, tasks=self.tasks, lanes=self.lanes, now=now, lifetime=LIFETIME
+        )
+        self._stack = ExitStack()
+        threads = self._stack.enter_context(ThreadPoolExecutor(2))
+        for name, part in self._parts(threads, now).items():
+            self._stack.enter_context(mock.patch.object(bootstrap, name, lambda part=part: part))
+        # Else a failing sequence drowns in what its requests log.
+        self._stack.enter_context(mock.patch.dict(os.environ, {"POWERTOOLS_METRICS_DISABLED": "true"}))
+        logging.disable(logging.CRITICAL)
+        self._stack.callback(logging.disable, logging.NOTSET)
+
+    def deliver(self, numbers: Sequence[int]) -> Any:
+        """Hand messages, by the order in which they were sent, to the inference function as one receive."""
+        records = []
+        for position, number in enumerate(numbers):
+            lane, body, _ = self.lanes.sent[number]
+            records.append(
+                {
+                    "messageId": f"message-{position}",
+                    "receiptHandle": f"receipt-{position}",
+                    "body": body,
+                    "attributes": {"ApproximateReceiveCount": "1"},
+                    "eventSourceARN": f"arn:aws:sqs:us-east-1:123456789012:{QUEUES[lane]}",
+                }
+            )
+        return run_inference({"Records": records}, Context())
+
+    def close(self) -> None:
+        """Give the handlers back what they had."""
+        self._stack.close()
+
+    def _parts(self, threads: ThreadPoolExecutor, now: Callable[[], datetime]) -> dict[str, Any]:
+        submit = a_submit(tasks=self.tasks, lanes=self.lanes, keys=InMemoryKeys(), now=now)
+        track = TrackTasks(self.tasks, self.tasks, now)
+        results = CachedResults(
+            cache=InMemoryResults(),
+            models=self.release.models,
+            snapshots=self.release.snapshots,
+            now=now,
+            lifetime=timedelta(0),
+            count=lambda _: None,
+        )
+        worker = RunPredictions(
+            predictor=self.release.predictor(),
+            tasks=self.tasks,
+            lanes=self.lanes,
+            threads=threads,
+            breaker=CircuitBreaker(),
+            now=now,
+            max_attempts=3,
+        )
+        client: Any = HandlerClient(run_inference)
+        inference = LambdaInference(client, "run_inference", threads, now)
+        return {
+            "submit_prediction": submit,
+            "track_tasks": track,
+            "retry_task": RetryTask(track, submit),
+            "predict_now": PredictNow(inference=inference, results=results, submit=lambda: submit, now=now),
+            "run_predictions": worker,
+            "lanes_by_queue_name": {name: lane for lane, name in QUEUES.items()},
+            "lane_speed": LaneSpeed(InMemorySpeeds()),
+            "cursors": Cursors(lambda: b"key"),
+            "sync_deadline": timedelta(seconds=28),
+        }

@@ -1,0 +1,328 @@
+"""Sequences of requests through the real handlers, compared with the specification step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
+
+from functions.predict_now.handler import lambda_handler as predict_now
+from functions.submit_prediction.handler import lambda_handler as submit_prediction
+from functions.track_tasks.handler import lambda_handler as track_tasks
+from matchcast.messages import decode
+from matchcast.use_cases.redrive_dead_letters import Redrive
+from tests.faults.service import Service
+from tests.faults.specification import LIFETIME, RETRIABLE, Known, Specification
+from tests.support.http_events import Answer, ask
+from tests.support.releases import MATCHES
+from tests.support.tasks import NOW
+
+TENANTS = st.sampled_from(["north", "north", "north", "south"])
+KEYS = st.sampled_from([None, None, "k1", "k2"])
+SUBJECTS = st.sampled_from(
+    [{"match_id": match_id} for match_id in list(MATCHES)[:2]]
+    + [{"features": {"elo_difference": 12.0, "form": 1.5}}, {"features": {"elo_difference": -3.0, "form": 0.5}}]
+)
+PASSING = st.sampled_from([1, 1, 1, 20, 31, 91, 91, 91, 3599, 3601, 7 * 86_400])
+IS_OWNER = st.sampled_from([True, True, True, False])
+SCOPES = "predictions/read predictions/write"
+NOBODYS = "0190a1b2-0000-7000-8000-000000000000"
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a request that makes a task asks for."""
+
+    tenant: str
+    subject: dict[str, Any]
+    priority: str
+    start_within: int | None = None
+    retry_of: str | None = None
+
+    def task(self, task_id: str, now: datetime) -> Known:
+        """Return the task that it makes."""
+        start_by = None if self.start_within is None else now + timedelta(seconds=self.start_within)
+        return Known(task_id, self.tenant, self.subject, self.priority, now, start_by, now + LIFETIME, self.retry_of)
+
+
+class Requests(RuleBasedStateMachine):
+    """Clients, a worker and an operator; after every request its answer is what the specification says."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now: datetime = NOW
+        self.spec = Specification()
+        self.service = Service(lambda: self.now)
+        self.lanes = self.service.lanes
+        self.sent_at: list[datetime] = []
+
+    def teardown(self) -> None:
+        self.service.close()
+
+    # Requests that make tasks.
+
+    @rule(
+        tenant=TENANTS,
+        subject=SUBJECTS,
+        key=KEYS,
+        priority=st.sampled_from(["normal", "high"]),
+        within=st.sampled_from([None, None, 1, 30, 3600]),
+    )
+    def submit(self, tenant: str, subject: dict[str, Any], key: str | None, priority: str, within: int | None) -> None:
+        body = {**subject, "priority": priority, "start_within": within}
+        answer = self.ask(submit_prediction, "POST", "/predict/async/", tenant, body=body, key=key)
+        self.accepted(answer, Made(tenant, subject, priority, within), key, ("submit", body))
+
+    @rule(tenant=TENANTS, subject=SUBJECTS, key=KEYS)
+    def ask_for_a_task(self, tenant: str, subject: dict[str, Any], key: str | None) -> None:
+        answer, key = self.prefer("respond-async", tenant, subject, key)
+        self.accepted(answer, Made(tenant, subject, "high"), key, ("predict", subject))
+
+    @rule(tenant=TENANTS, subject=SUBJECTS, key=KEYS)
+    def wait_for_a_prediction(self, tenant: str, subject: dict[str, Any], key: str | None) -> None:
+        broken, known, made = self.spec.is_model_broken, None, Made(tenant, subject, "high")
+        if "features" in subject:
+            known = self.spec.by_key(tenant, key, ("predict", subject), self.now)
+        answer, key = self.prefer("wait=5, respond-async", tenant, subject, key)
+        if known is not None:
+            self.accepted(answer, made, key, ("predict", subject))
+            return
+        # The message was sent first, so that it can finish the task if the invocation cannot.
+        (message,) = self.new_messages()
+        task = made.task(decode(message).task_id, self.now)
+        self.spec.add(task, key, ("predict", subject))
+        assert answer.status == (503 if broken else 200)
+        if not broken:
+            task.status, task.result = "succeeded", answer.json
+
+    @precondition(lambda self: self.spec.tasks)
+    @rule(data=st.data(), is_owner=IS_OWNER, key=st.sampled_from([None, "k1", "k3", "k3"]))
+    def retry(self, data: st.DataObject, is_owner: bool, key: str | None) -> None:
+        ended = [one.task_id for one in self.spec.tasks.values() if one.status in RETRIABLE]
+        old, tenant = self.some_task(data, is_owner, among=ended)
+        content = ("retry", old)
+        known = self.spec.by_key(tenant, key, content, self.now)
+        expected = self.spec.retry(tenant, old, self.now)
+        answer = self.ask(track_tasks, "POST", f"/predict/async/{old}/retry", tenant, key=key)
+        if known is None and expected != 202:
+            assert answer.status == expected
+            return
+        before = self.spec.tasks[old]
+        made = Made(tenant, before.subject, before.priority, before.start_within, retry_of=old)
+        self.accepted(answer, made, key, content)
+
+    @rule(
+        request=st.sampled_from(
+            [
+                (submit_prediction, "POST", "/predict/async/", {}, None, 422),
+                (submit_prediction, "POST", "/predict/async/", {"match_id": "e0-2020-01-01-no-body"}, None, 404),
+                (submit_prediction, "POST", "/predict/async/", {"features": {"form": 1}}, None, 422),
+                (submit_prediction, "POST", "/predict/async/", {"match_id": "x", "start_within": 0}, None, 422),
+                (submit_prediction, "POST", "/predict/async/", {"features": {}}, '"', 400),
+                (track_tasks, "POST", f"/predict/async/{NOBODYS}/retry", None, None, 404),
+                (track_tasks, "POST", f"/predict/async/{NOBODYS}/retry", None, "", 400),
+                (track_tasks, "DELETE", f"/predict/async/{NOBODYS}", None, None, 404),
+                (track_tasks, "GET", f"/results/{NOBODYS}", None, None, 404),
+                (track_tasks, "GET", f"/monitoring/task_status/{NOBODYS}", None, None, 404),
+            ]
+        )
+    )
+    def ask_in_vain(self, request: tuple[Any, str, str, Any, str | None, int]) -> None:
+        handler, method, path, body, key, status = request
+        answer = self.ask(handler, method, path, "north", body=body, key=key)
+        assert (answer.status, answer.headers["content-type"]) == (status, "application/problem+json")
+        assert self.new_messages() == []
+
+    # Requests about tasks.
+
+    @precondition(lambda self: self.spec.tasks)
+    @rule(data=st.data(), is_owner=IS_OWNER)
+    def read(self, data: st.DataObject, is_owner: bool) -> None:
+        task_id, tenant = self.some_task(data, is_owner)
+        status = self.ask(track_tasks, "GET", f"/monitoring/task_status/{task_id}", tenant)
+        result = self.ask(track_tasks, "GET", f"/results/{task_id}", tenant)
+
+        assert status.status == self.spec.reading(tenant, task_id, self.now)
+        assert result.status == self.spec.result(tenant, task_id, self.now)
+        if status.status == 200:
+            self.same(status.json)
+        if result.status == 200:
+            assert result.json == status.json["result"]
+        if result.status == 202:
+            assert result.headers["location"] == f"/monitoring/task_status/{task_id}"
+
+    @precondition(lambda self: self.spec.tasks)
+    @rule(data=st.data(), is_owner=IS_OWNER)
+    def cancel(self, data: st.DataObject, is_owner: bool) -> None:
+        task_id, tenant = self.some_task(data, is_owner)
+        answer = self.ask(track_tasks, "DELETE", f"/predict/async/{task_id}", tenant)
+        assert answer.status == self.spec.cancel(tenant, task_id, self.now)
+        if answer.status == 200:
+            self.same(answer.json)
+
+    @rule(
+        tenant=TENANTS,
+        status=st.sampled_from([None, None, "queued", "succeeded", "failed", "cancelled", "expired"]),
+        limit=st.sampled_from([1, 3, 100]),
+    )
+    def list_tasks(self, tenant: str, status: str | None, limit: int) -> None:
+        found: list[str] = []
+        cursor: str | None = None
+        while True:
+            query = {"limit": limit, "status": status, "cursor": cursor}
+            query = {name: value for name, value in query.items() if value is not None}
+            page = self.ask(track_tasks, "GET", "/predict/async/", tenant, query=query)
+            assert page.status == 200
+            for item in page.json["items"]:
+                self.same(item)
+                found.append(item["task_id"])
+            cursor = page.json["next_cursor"]
+            if cursor is None:
+                break
+        assert found == self.spec.listed(tenant, status, self.now)
+
+    # What happens behind the API.
+
+    @precondition(lambda self: self.lanes.sent)
+    @rule(data=st.data())
+    def deliver(self, data: st.DataObject) -> None:
+        """Deliver some messages, in any order, whether they were delivered before or not."""
+        visible = [n for n, (_, _, delay) in enumerate(self.lanes.sent) if self.is_visible(n, delay)]
+        if visible:
+            self.work(data.draw(st.lists(st.sampled_from(visible), min_size=1, max_size=4)))
+
+    @rule()
+    def deliver_all(self) -> None:
+        self.work([n for n, (_, _, delay) in enumerate(self.lanes.sent) if self.is_visible(n, delay)])
+
+    @rule(seconds=PASSING)
+    def pass_time(self, seconds: int) -> None:
+        self.now += timedelta(seconds=seconds)
+        self.spec.settle(self.now)
+
+    @rule()
+    def break_or_mend_the_model(self) -> None:
+        self.spec.is_model_broken = not self.spec.is_model_broken
+        self.service.release.model.broken = self.spec.is_model_broken
+
+    @precondition(lambda self: self.lanes.dead_letters)
+    @rule()
+    def redrive(self) -> None:
+        for letter in list(self.lanes.dead_letters):
+            task = decode(letter.body)
+            is_again = self.spec.redrive(task.task_id, task.generation, self.now)
+            assert self.service.redrive(letter) is (Redrive.REDRIVEN if is_again else Redrive.MOVED_ON)
+            assert len(self.new_messages()) == is_again
+        assert self.lanes.dead_letters == []
+
+    # How the rules ask and compare.
+
+    def work(self, numbers: list[int]) -> None:
+        """Have the worker receive messages by their numbers."""
+        buried = {letter.body for letter in self.lanes.dead_letters}
+        for number in numbers:
+            _, body, _ = self.lanes.sent[number]
+            message = decode(body)
+            if self.spec.deliver(message.task_id, message.generation, self.now):
+                buried.add(body)
+        assert self.service.deliver(numbers) == {"batchItemFailures": []}
+        assert {letter.body for letter in self.lanes.dead_letters} == buried
+
+    def is_visible(self, number: int, delay: int) -> bool:
+        return self.sent_at[number] + timedelta(seconds=delay) <= self.now
+
+    def ask(self, handler: Any, method: str, path: str, tenant: str, **request: Any) -> Answer:
+        key, headers = request.pop("key", None), request.pop("headers", {})
+        return ask(
+            handler,
+            method,
+            path,
+            headers=headers if key is None else {**headers, "Idempotency-Key": key},
+            claims={"client_id": tenant, "scope": SCOPES},
+            time_epoch=int(self.now.timestamp() * 1000),
+            **request,
+        )
+
+    def prefer(self, prefer: str, tenant: str, subject: dict[str, Any], key: str | None) -> tuple[Answer, str | None]:
+        """Ask on demand; a GET takes no key."""
+        headers = {"Prefer": prefer}
+        if "features" in subject:
+            return self.ask(predict_now, "POST", "/predict/", tenant, body=subject, key=key, headers=headers), key
+        return self.ask(predict_now, "GET", f"/predict/{subject['match_id']}", tenant, headers=headers), None
+
+    def accepted(
+        self,
+        answer: Answer,
+        made: Made,
+        key: str | None,
+        content: Any,
+    ) -> None:
+        """Compare the answer to a request that makes a task, unless its key stands for one already."""
+        known = self.spec.by_key(made.tenant, key, content, self.now)
+        if known == 422:
+            assert (answer.status, self.new_messages()) == (422, [])
+            assert [error["header"] for error in answer.json["errors"]] == ["Idempotency-Key"]
+            return
+        assert answer.status == 202, answer
+        task_id = answer.json["task_id"]
+        assert answer.headers["location"] == f"/monitoring/task_status/{task_id}"
+        assert int(answer.headers["retry-after"]) >= 1
+        messages = self.new_messages()
+        if isinstance(known, Known):
+            assert (task_id, messages) == (known.task_id, [])
+        else:
+            self.spec.add(made.task(task_id, self.now), key, content)
+            assert [decode(message).task_id for message in messages] == [task_id]
+        self.same(answer.json, after_acceptance=True)
+
+    def same(self, item: dict[str, Any], *, after_acceptance: bool = False) -> None:
+        """Compare a task envelope with the specification; its result has to be the one that was seen first."""
+        task = self.spec.tasks[item["task_id"]]
+        if after_acceptance and item["status"] == "queued" and task.status == "expired":
+            # A 202 repeats the record, whose expiry readers alone derive.
+            task = Known(**{**vars(task), "status": "queued"})
+        assert (item["status"], item["generation"], item["priority"]) == (task.status, task.generation, task.priority)
+        assert (item["match_id"], item["retry_of"]) == (task.subject.get("match_id"), task.retry_of)
+        assert (item["error"] or {}).get("code") == task.error
+        assert (item["result"] is not None) == (task.status == "succeeded")
+        assert (item["completed_at"] is None) == (task.status == "queued")
+        assert (item["start_by"] is None, item["expires_at"]) == (task.start_by is None, rfc3339(task.expires_at))
+        if item["result"] is not None:
+            task.result = task.result or item["result"]
+            assert item["result"] == task.result
+
+    def some_task(self, data: st.DataObject, is_owner: bool, among: Sequence[str] = ()) -> tuple[str, str]:
+        """Return one of the newest tasks (of some, where there are any), and its tenant or another one."""
+        # By its place: ids are drawn at random.
+        ids = list(among or self.spec.tasks)
+        number = data.draw(st.integers(1, min(5, len(ids))), label="task, from the newest")
+        task = self.spec.tasks[ids[-number]]
+        return task.task_id, task.tenant if is_owner else "east"
+
+    def new_messages(self) -> list[str]:
+        """Return the messages that were sent since the last look."""
+        bodies = [body for _, body, _ in self.lanes.sent[len(self.sent_at) :]]
+        self.sent_at += [self.now] * len(bodies)
+        return bodies
+
+
+def rfc3339(moment: datetime) -> str:
+    """Return a time as the API writes it."""
+    text = moment.isoformat(timespec="milliseconds" if moment.microsecond else "seconds")
+    return text.replace("+00:00", "Z")
+
+
+Requests.TestCase.settings = settings(
+    max_examples=200,
+    stateful_step_count=50,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+TestRequests = Requests.TestCase
