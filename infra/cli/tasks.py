@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from infra.api_client import ApiClient
 from infra.errors import BadInput
@@ -104,7 +104,8 @@ def list_tasks(
     if as_json:
         typer.echo(json.dumps(tasks))
         return
-    table = Table("task", "status", "match", "stage", "lane", "created")
+    # An id that is cut off is of no use; the others may be.
+    table = Table(Column("task", no_wrap=True, min_width=36), "status", "match", "stage", "lane", "created")
     for task in tasks:
         subject = task["match_id"] or "(own features)"
         table.add_row(task["task_id"], task["status"], subject, task["stage"], task["priority"], task["created_at"])

@@ -42,13 +42,16 @@ class Weather:
     @classmethod
     def draw(cls, rng: random.Random) -> Weather:
         """Return the weather of a schedule."""
-        rates = [rng.choice(_RATES) for _ in range(5)]
         outages = tuple(
             Outage(rng.choice(tuple(ERRORS)), begins, begins + rng.choice((5, 60, 600)))
             for begins in (rng.uniform(0, 200) for _ in range(rng.choice((0, 0, 1, 2))))
         )
         return cls(
-            *rates,
+            killed=rng.choice(_RATES),
+            refused=rng.choice(_RATES),
+            answer_lost=rng.choice(_RATES),
+            repeated=rng.choice(_RATES),
+            stalled=rng.choice(_RATES),
             frozen=rng.choice((0, 0.01, 0.05)),
             duplicated=rng.choice((0, 0.1, 0.5)),
             model_flaky=rng.choice((0, 0, 0.2, 0.6)),

@@ -52,7 +52,7 @@ class Report:
         return not self.findings and all(hunt.schedules is not None for hunt in self.hunts)
 
 
-def run(schedules: int, seed: int, progress: Callable[[int], None] = int) -> Report:
+def run(schedules: int, seed: int, progress: Callable[[int], None] | None = None) -> Report:
     """Run the schedules of the seeds from `seed` on, and hunt the mutants with the same ones."""
     report = Report(schedules, seed)
     seeds = range(seed, seed + schedules)
@@ -63,7 +63,8 @@ def run(schedules: int, seed: int, progress: Callable[[int], None] = int) -> Rep
         pending = [processes.submit(try_all, chunk) for chunk in chunks]
         for done in as_completed(pending):
             report.findings |= done.result()
-            progress(_CHUNK)
+            if progress is not None:
+                progress(_CHUNK)
         report.hunts = [one.result() for one in hunts]
     return report
 

@@ -16,7 +16,7 @@ from functions.submit_prediction.handler import lambda_handler as submit_predict
 from functions.track_tasks.handler import lambda_handler as track_tasks
 from matchcast.messages import decode
 from matchcast.use_cases.redrive_dead_letters import Redrive
-from tests.faults.service import Service
+from tests.faults.handlers import Service
 from tests.faults.specification import LIFETIME, RETRIABLE, Known, Specification
 from tests.support.http_events import Answer, ask
 from tests.support.releases import MATCHES

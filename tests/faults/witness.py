@@ -104,9 +104,9 @@ class Witness:
             self._check(record, (record.task_id, record.generation) in letters, now)
         self.findings.lost += [f"poison {body!r} is no dead letter" for body in sorted(self.poison - bodies)]
         for task, prediction in self._waited:
-            record = records.get(task.task_id)
-            if record is None or record.result != prediction:
-                what = "nothing" if record is None else f"{record.status} g{record.generation}"
+            kept = records.get(task.task_id)
+            if kept is None or kept.result != prediction:
+                what = "nothing" if kept is None else f"{kept.status} g{kept.generation}"
                 self.findings.changed.append(f"{short(task.task_id)} was answered with a prediction, and is {what}")
         return self.findings
 
