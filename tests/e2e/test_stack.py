@@ -210,7 +210,12 @@ def test_ctrl_c_stops_a_stack_that_make_started(command: Command) -> None:
         text=True,
         start_new_session=True,
     )
-    wait_until(command.stack_file.exists)
+    assert make.stdout is not None
+    said = ""
+    while "Ctrl-C stops it" not in said:
+        line = make.stdout.readline()
+        assert line, said
+        said += line
     engine = command.engine
     assert engine is not None
 
@@ -218,7 +223,7 @@ def test_ctrl_c_stops_a_stack_that_make_started(command: Command) -> None:
     os.killpg(make.pid, signal.SIGINT)
 
     # THEN address, token and a line to copy were printed, and nothing is left
-    said, _ = make.communicate(timeout=30)
+    make.communicate(timeout=30)
     assert "export API=http://f007ba11.execute-api.localhost:" in said
     assert "export TOKEN=ey" in said
     assert 'curl -s -H "Authorization: Bearer $TOKEN"' in said

@@ -101,7 +101,8 @@ class Client:
 
     def _repeat(self) -> None:
         """Send a request once more that was answered long ago."""
-        self.insist(self._rng.choice(self._repeatable))
+        retries = [request for request in self._repeatable if request.how == "retry"]
+        self.insist(self._rng.choice(retries or self._repeatable))
 
     def _submission(self) -> Submission:
         chance = self._rng.random()

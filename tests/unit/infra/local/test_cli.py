@@ -144,7 +144,12 @@ def test_the_doctor_examines_the_environment_where_there_is_no_stack() -> None:
 
 
 def test_nothing_interrupts_the_stop() -> None:
-    with commands.ignoring_signals():
-        signal.raise_signal(signal.SIGINT)
+    # A background job of a shell starts with SIGINT ignored, so the handler is set here.
+    outside = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with commands.ignoring_signals():
+            signal.raise_signal(signal.SIGINT)
 
-    assert signal.getsignal(signal.SIGINT) is not signal.SIG_IGN
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, outside)
