@@ -2,5 +2,5 @@
 
 Trigger: GET /monitoring/task_status/{task_id}, GET /results/{task_id}, GET /predict/async/.
 Reads: the tasks table, its tenant index, the lanes' speed.
-Writes: nothing.
+Writes: cancellations, expiries that a reader was shown, and the messages and records of tasks that are tried again.
 """
