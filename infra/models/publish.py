@@ -2,43 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import Any
 
 from infra.data.manifests import read_manifest, switch_manifest
-from infra.data.store import FEATURES_FILE, read_features
 from infra.errors import BadInput
-from infra.models.export import check_parity, parity_rows, to_onnx
-from infra.models.registry import MODEL_NAME, ModelVersion, RegisteredModel, load_version, resolve
+from infra.models.artifact import Exported, export
+from infra.models.registry import MODEL_NAME, resolve
 from infra.models.tracking import Tracking
-from matchcast.adapters.onnx_model import ARTIFACT, load_onnx
-from matchcast.domain.manifests import MODEL_MANIFEST_KEY, FileEntry, ModelManifest, PublishedModel
+from matchcast.domain.manifests import MODEL_MANIFEST_KEY, ModelManifest
 from matchcast.ports import ObjectStore
-
-if TYPE_CHECKING:
-    from matchcast.ports import Rows
-
-SIGNATURE = "signature.json"
-SAMPLED_ROWS = 10_000
-OUTPUTS = ("home", "draw", "away")
-
-
-@dataclass(frozen=True, slots=True)
-class Exported:
-    """A version that passed parity: what the manifest will say of it, its files, and the difference found."""
-
-    published: PublishedModel
-    bodies: dict[str, bytes]
-    parity_rows: int
-    parity_difference: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,48 +115,3 @@ def publish(
         return Release(present.manifest, tuple(exported.values()), is_new=False)
     switch_manifest(objects, MODEL_MANIFEST_KEY, manifest, present)
     return Release(manifest, tuple(exported.values()), is_new=True)
-
-
-def export(at: ModelVersion, tracking: Tracking, data_dir: Path | None) -> Exported:
-    """Return a version as it would be published, with parity shown; writes nothing.
-
-    Raises
-    ------
-    SignatureMissing, ParityFailed, ReleaseRefused
-        If it may not be served.
-    """
-    model = load_version(at, tracking)
-    artifact = to_onnx(model)
-    signature = json.dumps(
-        {**model.signature.model_dump(mode="json"), "outputs": list(OUTPUTS)}, indent=1, sort_keys=True
-    ).encode()
-    bodies = {ARTIFACT: artifact, SIGNATURE: signature}
-    published = PublishedModel(
-        name=at.name,
-        version=at.version,
-        run_id=at.run_id,
-        runtime="onnx",
-        prefix=f"models/{at.name}/{at.version}-{hashlib.sha256(artifact).hexdigest()[:8]}/",
-        files={file: FileEntry.of(body) for file, body in bodies.items()},
-        signature=model.signature,
-        metrics={key: value for key, value in at.metrics.items() if math.isfinite(value)},
-        trained_until=at.trained_until,
-    )
-    # Loaded exactly as the functions will load it.
-    rows = parity_rows(model, sample_rows(model, data_dir))
-    difference = check_parity(model, load_onnx(published, bodies), rows)
-    return Exported(published, bodies, len(rows), difference)
-
-
-def sample_rows(model: RegisteredModel, data_dir: Path | None) -> Rows:
-    """Return up to 10,000 feature rows of the dataset, the same ones each time; none without a fitting dataset."""
-    names = list(model.signature.names)
-    nothing = np.empty((0, len(names)), dtype=np.float32)
-    if data_dir is None or not (data_dir / FEATURES_FILE).exists():
-        return nothing
-    features = read_features(data_dir)
-    if not set(names) <= set(features.column_names):
-        return nothing
-    rows = np.column_stack([features[column].to_numpy() for column in names]).astype(np.float32)
-    picked = np.random.default_rng(0).permutation(len(rows))[:SAMPLED_ROWS]
-    return rows[np.sort(picked)]

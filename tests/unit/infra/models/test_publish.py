@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from infra.errors import BadInput, EnvironmentProblem
-from infra.models import publish as publishing
+from infra.models import artifact
 from infra.models.publish import Release, publish
 from infra.models.tracking import Tracking
 from infra.models.train import Trained, train
@@ -252,7 +252,7 @@ class TestRefusals:
     ) -> None:
         # GIVEN an exporter that gives another model than the registered one
         wrong = next(body for key, body in served.items() if key.endswith("model.onnx"))
-        monkeypatch.setattr(publishing, "to_onnx", lambda _: wrong)
+        monkeypatch.setattr(artifact, "to_onnx", lambda _: wrong)
         with pytest.raises(ParityFailed):
             publish_to(objects, ["champion", drifted])
         assert content(objects) == served
