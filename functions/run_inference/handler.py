@@ -11,9 +11,9 @@ from matchcast.observability import flushed_metrics, logger
 
 
 @logger.inject_lambda_context
-def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:  # noqa: ARG001
+def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Return the failures of a receive, or the answer to a direct question."""
     with flushed_metrics():
         if "Records" in event:
-            return predict_receive(event["Records"])
+            return predict_receive(event["Records"], context.get_remaining_time_in_millis)
         return answer(DirectRequest.validate_python(event))

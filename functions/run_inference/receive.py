@@ -3,32 +3,41 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from matchcast import bootstrap
-from matchcast.domain.task import utc_now
+from matchcast.domain.task import Priority, utc_now
 from matchcast.observability import MetricUnit, count_requests, logger, metrics
-from matchcast.use_cases.run_predictions import Outcome, Received
+from matchcast.ports import Received
+from matchcast.use_cases.run_predictions import Outcome
 
 
-def predict_receive(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Predict a receive and return the messages that must come again."""
+def predict_receive(records: Sequence[dict[str, Any]], milliseconds_left: Callable[[], int]) -> dict[str, Any]:
+    """Predict a receive and return the messages that must come again.
+
+    A receive of the normal lane that went well leaves up to half of the invocation's time for the high lane.
+    """
+    half = milliseconds_left() / 2
     lanes = bootstrap.lanes_by_queue_name()
-    outcomes = bootstrap.run_predictions()(
-        [
-            Received(
-                message_id=record["messageId"],
-                receipt_handle=record["receiptHandle"],
-                body=record["body"],
-                lane=lanes[record["eventSourceARN"].rsplit(":", 1)[-1]],
-                receive_count=int(record["attributes"]["ApproximateReceiveCount"]),
-            )
-            for record in records
-        ]
-    )
+    receive = [
+        Received(
+            message_id=record["messageId"],
+            receipt_handle=record["receiptHandle"],
+            body=record["body"],
+            lane=lanes[record["eventSourceARN"].rsplit(":", 1)[-1]],
+            receive_count=int(record["attributes"]["ApproximateReceiveCount"]),
+        )
+        for record in records
+    ]
+    outcomes = bootstrap.run_predictions()(receive)
     _report(outcomes)
-    return {"batchItemFailures": [{"itemIdentifier": o.message_id} for o in outcomes if not o.done]}
+    again = [outcome.message_id for outcome in outcomes if not outcome.done]
+    if not again and all(received.lane is Priority.NORMAL for received in receive):
+        helped = bootstrap.help_high_lane()(lambda: milliseconds_left() > half)
+        if helped:
+            _report(helped)
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in again]}
 
 
 def _report(outcomes: Sequence[Outcome]) -> None:

@@ -18,7 +18,8 @@ from infra.stack import Stack, find_stack
 from matchcast.domain.task import Priority, Task, utc_now
 from matchcast.errors import InvalidMessage
 from matchcast.messages import decode
-from matchcast.ports import DeadLetter, DeadLetters
+from matchcast.ports import DeadLetter, DeadLetters, TaskStore
+from matchcast.use_cases.discard_dead_letters import Discard, DiscardDeadLetters
 from matchcast.use_cases.redrive_dead_letters import Redrive, RedriveDeadLetters
 
 output = Console()
@@ -107,20 +108,20 @@ def discard(
     rate: Annotated[float, typer.Option("--rate", min=0.1, help="Letters a second at most.")] = 50,
     as_json: AsJson = False,
 ) -> None:
-    """Delete dead letters for good; what a task says of itself stays as it is."""
+    """Delete dead letters for good; a task that still waits for one of them fails."""
     stack = find_stack()
-    letters = dead_letters(stack)
+    letters, act = dead_letters(stack), discarding(stack)
     if not (dry_run or yes):
         typer.confirm("Deleted letters cannot be brought back. Go on?", abort=True)
 
-    def drop(letter: DeadLetter) -> str:
-        if dry_run:
-            letters.release(letter)
-        else:
-            letters.delete(letter)
-        return "discarded"
+    def drop(letter: DeadLetter) -> Discard:
+        if not dry_run:
+            return act(letter)
+        letters.release(letter)
+        return act.plan(letter)[0]
 
-    tell(act_on(chosen(letters, cause, task, lane), rate, drop), ["discarded"], as_json=as_json, dry_run=dry_run)
+    outcomes = act_on(chosen(letters, cause, task, lane), rate, drop)
+    tell(outcomes, [outcome.value for outcome in Discard], as_json=as_json, dry_run=dry_run)
 
 
 def dead_letters(stack: Stack) -> DeadLetters:
@@ -136,21 +137,30 @@ def dead_letters(stack: Stack) -> DeadLetters:
 
 def redriving(stack: Stack, lifetime: timedelta) -> RedriveDeadLetters:
     """Return the use case over a stack's queues and table."""
-    from matchcast.adapters.dynamodb_tasks import DynamoDBTasks
     from matchcast.adapters.sqs_lanes import SQSLanes
 
     queues = {Priority.HIGH: stack.output("HighQueueUrl"), Priority.NORMAL: stack.output("NormalQueueUrl")}
     return RedriveDeadLetters(
         letters=dead_letters(stack),
-        # Redriving reads by id and lists nothing, so the number of shards of new items alone matters: one record
-        # keeps its shard, because its id does.
-        tasks=DynamoDBTasks(
-            stack.client("dynamodb"), stack.output("TasksTableName"), int(stack.output("TenantShards"))
-        ),
+        tasks=tasks(stack),
         lanes=SQSLanes(stack.client("sqs"), queues),
         now=utc_now,
         lifetime=lifetime,
     )
+
+
+def discarding(stack: Stack) -> DiscardDeadLetters:
+    """Return the use case over a stack's dead letters and table."""
+    return DiscardDeadLetters(letters=dead_letters(stack), tasks=tasks(stack), now=utc_now)
+
+
+def tasks(stack: Stack) -> TaskStore:
+    """Return the tasks table of a stack."""
+    from matchcast.adapters.dynamodb_tasks import DynamoDBTasks
+
+    # Nothing is listed here, so the number of shards of new items alone matters: one record keeps its shard,
+    # because its id does.
+    return DynamoDBTasks(stack.client("dynamodb"), stack.output("TasksTableName"), int(stack.output("TenantShards")))
 
 
 def chosen(

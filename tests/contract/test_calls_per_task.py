@@ -14,12 +14,13 @@ from matchcast.adapters.dynamodb_records import DynamoDBKeys, DynamoDBSpeeds
 from matchcast.adapters.dynamodb_tasks import TENANT_INDEX, DynamoDBTasks
 from matchcast.adapters.sqs_lanes import SQSLanes
 from matchcast.domain.task import Priority, Task, TaskStatus
+from matchcast.ports import Received
 from matchcast.use_cases.accept_task import AcceptTask, IdempotencyKey
 from matchcast.use_cases.circuit_breaker import CircuitBreaker
 from matchcast.use_cases.lane_speed import LaneSpeed
 from matchcast.use_cases.open_tasks import OpenTasks
 from matchcast.use_cases.releases import MatchIds
-from matchcast.use_cases.run_predictions import Received, RunPredictions
+from matchcast.use_cases.run_predictions import RunPredictions
 from matchcast.use_cases.submit_prediction import Submission, SubmitPrediction
 from tests.support.releases import MATCHES, Release
 from tests.support.tasks import NOW

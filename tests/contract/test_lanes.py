@@ -5,10 +5,12 @@ from __future__ import annotations
 import boto3
 import pytest
 
+from matchcast.adapters.in_memory import InMemoryLanes
 from matchcast.adapters.sqs_lanes import SQSLanes
 from matchcast.domain.task import Priority
 from matchcast.errors import QueueUnavailable
 from matchcast.messages import decode
+from matchcast.ports import PredictionQueue, Received
 from tests.support.tasks import a_task
 
 
@@ -73,6 +75,39 @@ def test_a_missing_queue_is_out_of_reach_and_no_crash(aws: dict[str, str]) -> No
         lambda: lanes.send(a_task()),
         lambda: lanes.retry_later(Priority.HIGH, "receipt", 1),
         lambda: lanes.bury(Priority.HIGH, "{}", "cause", None),
+        lambda: lanes.take(Priority.HIGH),
+        lambda: lanes.remove(Received("message", "receipt", "{}", Priority.HIGH)),
     ):
         with pytest.raises(QueueUnavailable):
             call()
+
+
+class TestTaking:
+    """Messages that a worker takes by itself, on SQS and in memory alike."""
+
+    @pytest.fixture(params=["sqs", "memory"])
+    def queue(self, request: pytest.FixtureRequest) -> PredictionQueue:
+        return request.getfixturevalue("lanes") if request.param == "sqs" else InMemoryLanes()
+
+    def test_up_to_ten_messages_of_one_lane_are_taken_once(self, queue: PredictionQueue) -> None:
+        tasks = [a_task(priority="high") for _ in range(12)]
+        for task in [*tasks, a_task(priority="normal")]:
+            queue.send(task)
+
+        taken = [queue.take(Priority.HIGH) for _ in range(3)]
+
+        assert [len(receive) for receive in taken] == [10, 2, 0]
+        received = [each for receive in taken for each in receive]
+        assert {decode(each.body).task_id for each in received} == {task.task_id for task in tasks}
+        assert {(each.lane, each.receive_count) for each in received} == {(Priority.HIGH, 1)}
+
+    def test_a_message_that_was_removed_never_comes_again(self, lanes: SQSLanes, aws: dict[str, str]) -> None:
+        for _ in range(2):
+            lanes.send(a_task(priority="high"))
+        done, again = lanes.take(Priority.HIGH)
+
+        lanes.remove(done)
+        lanes.retry_later(Priority.HIGH, again.receipt_handle, 0)
+        (later,) = lanes.take(Priority.HIGH)
+
+        assert (later.message_id, later.receive_count) == (again.message_id, 2)

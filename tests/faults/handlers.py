@@ -17,7 +17,9 @@ from matchcast.adapters.in_memory import InMemoryKeys, InMemoryLanes, InMemoryRe
 from matchcast.adapters.lambda_inference import LambdaInference
 from matchcast.domain.task import Priority
 from matchcast.http.cursors import Cursors
+from matchcast.ports import Received
 from matchcast.use_cases.circuit_breaker import CircuitBreaker
+from matchcast.use_cases.help_high_lane import HelpHighLane
 from matchcast.use_cases.lane_speed import LaneSpeed
 from matchcast.use_cases.predict_now import PredictNow
 from matchcast.use_cases.redrive_dead_letters import RedriveDeadLetters
@@ -34,11 +36,18 @@ from tests.support.submissions import a_submit
 QUEUES = {Priority.HIGH: "matchcast-high", Priority.NORMAL: "matchcast-normal"}
 
 
+class Lanes(InMemoryLanes):
+    """Lanes whose messages come by `Service.deliver` alone."""
+
+    def take(self, lane: Priority) -> Sequence[Received]:
+        return ()
+
+
 class Service:
     """What the handlers get from `bootstrap` until the service is closed."""
 
     def __init__(self, now: Callable[[], datetime]) -> None:
-        self.tasks, self.lanes, self.release = InMemoryTasks(), InMemoryLanes(), Release()
+        self.tasks, self.lanes, self.release = InMemoryTasks(), Lanes(), Release()
         self.redrive = RedriveDeadLetters(
             letters=self.lanes, tasks=self.tasks, lanes=self.lanes, now=now, lifetime=LIFETIME
         )
@@ -99,6 +108,7 @@ class Service:
             "retry_task": RetryTask(track, submit),
             "predict_now": PredictNow(inference=inference, results=results, submit=lambda: submit, now=now),
             "run_predictions": worker,
+            "help_high_lane": HelpHighLane(worker, self.lanes),
             "lanes_by_queue_name": {name: lane for lane, name in QUEUES.items()},
             "lane_speed": LaneSpeed(InMemorySpeeds()),
             "cursors": Cursors(lambda: b"key"),

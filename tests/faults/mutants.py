@@ -11,15 +11,16 @@ from unittest import mock
 
 from matchcast.adapters.in_memory import InMemoryKeys, InMemoryTasks
 from matchcast.domain.prediction import Prediction
-from matchcast.domain.task import Task, TaskStatus, new_task_id
+from matchcast.domain.task import Priority, Task, TaskStatus, new_task_id
 from matchcast.errors import MatchcastError, Transient
 from matchcast.messages import decode
-from matchcast.ports import DeadLetter, KeyRecord
+from matchcast.ports import DeadLetter, KeyRecord, Received
 from matchcast.use_cases.accept_task import AcceptTask, IdempotencyKey, MakeTask
+from matchcast.use_cases.help_high_lane import HelpHighLane
 from matchcast.use_cases.predictor import Answer, Ask
 from matchcast.use_cases.redrive_dead_letters import Redrive, RedriveDeadLetters
 from matchcast.use_cases.retry_task import RetryTask
-from matchcast.use_cases.run_predictions import Delivery, Outcome, Received, RunPredictions, _task_error
+from matchcast.use_cases.run_predictions import Delivery, Outcome, RunPredictions, _task_error
 from matchcast.use_cases.sweep_dead_letters import SweepDeadLetters, Swept
 from matchcast.use_cases.track_tasks import TrackTasks
 from tests.faults.queues import SimulatedQueues
@@ -123,6 +124,16 @@ def drop_poison(worker: RunPredictions, received: Received, error: MatchcastErro
 bury = RunPredictions._bury
 
 
+def help_and_forget(helper: HelpHighLane, has_time: Callable[[], bool]) -> list[Outcome]:
+    outcomes: list[Outcome] = []
+    with suppress(Transient):
+        while has_time() and (receive := helper._lanes.take(Priority.HIGH)):
+            for received in receive:
+                helper._lanes.remove(received)
+            outcomes += helper._run(receive)
+    return outcomes
+
+
 def no_delayed_message(queues: SimulatedQueues, task: Task, delay_seconds: int = 0) -> None:
     if not delay_seconds:
         send(queues, task)
@@ -182,6 +193,7 @@ MUTANTS = (
     Mutant("record before message", AcceptTask, "_send", record_first),
     Mutant("202 before the record", AcceptTask, "_send", no_record),
     Mutant("message deleted before the write", RunPredictions, "_finish", done_without_write),
+    Mutant("a helped message removed before its write", HelpHighLane, "__call__", help_and_forget),
     Mutant("task failed before its message is buried", RunPredictions, "_give_up", fail_first),
     Mutant("no dead letter for poison", RunPredictions, "_bury", drop_poison),
     Mutant("sweep off", SweepDeadLetters, "__call__", no_sweep),

@@ -5,13 +5,12 @@ from __future__ import annotations
 import itertools
 import math
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from matchcast.domain.task import Priority, Task
 from matchcast.messages import encode
-from matchcast.ports import DeadLetter
-from matchcast.use_cases.run_predictions import Received
+from matchcast.ports import DeadLetter, Received
 from tests.faults.calls import Calls
 from tests.faults.scheduler import Actor, Scheduler
 from tests.faults.table import short
@@ -116,6 +115,13 @@ class SimulatedQueues:
                 self._scheduler.wake(reader, now)
 
         self._calls("queue", f"bury {short(task_id) if task_id else body[:20]} because of {cause}", put)
+
+    def take(self, lane: Priority) -> Sequence[Received]:
+        return self._calls("queue", f"take from {lane}", lambda: self.receive_batch(lane, 10))
+
+    def remove(self, received: Received) -> None:
+        handle = received.receipt_handle
+        self._calls("queue", f"delete message {handle}", lambda: self.delete_message(received.lane, handle))
 
     # `DeadLetters`.
 

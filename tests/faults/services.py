@@ -8,6 +8,7 @@ from collections.abc import Callable
 from matchcast.domain.task import Priority
 from matchcast.errors import MatchcastError
 from matchcast.ports import DeadLetter
+from matchcast.use_cases.help_high_lane import HelpHighLane
 from tests.faults.scheduler import Actor, Killed
 from tests.faults.world import World
 
@@ -49,7 +50,11 @@ class Pollers:
                 handles = {received.message_id: received.receipt_handle for received in batch}
                 try:
                     with scheduler.process(WORKER_SECONDS):
-                        for outcome in run(batch):
+                        outcomes = run(batch)
+                        if lane is Priority.NORMAL and all(outcome.done for outcome in outcomes):
+                            half = scheduler.now + WORKER_SECONDS / 2
+                            HelpHighLane(run, queues)(lambda half=half: scheduler.now < half)
+                        for outcome in outcomes:
                             if outcome.done:
                                 handle = handles[outcome.message_id]
                                 delete = lambda handle=handle: queues.delete_message(lane, handle)  # noqa: E731

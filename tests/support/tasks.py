@@ -8,7 +8,7 @@ from typing import Any
 from matchcast.domain.prediction import ModelRef, Prediction
 from matchcast.domain.task import Priority, Task, new_task_id
 from matchcast.messages import encode
-from matchcast.use_cases.run_predictions import Received
+from matchcast.ports import Received
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 MODEL = ModelRef(name="matchcast", version="3", stage="champion", run_id="run-3")

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from matchcast.adapters.dynamodb_tasks import DynamoDBTasks
     from matchcast.http.cursors import Cursors
     from matchcast.ports import ObjectStore, PredictionQueue
+    from matchcast.use_cases.help_high_lane import HelpHighLane
     from matchcast.use_cases.lane_speed import LaneSpeed
     from matchcast.use_cases.predict_now import PredictNow
     from matchcast.use_cases.predictor import Predictor
@@ -226,12 +227,20 @@ def run_predictions() -> RunPredictions:
     return RunPredictions(
         predictor=predictor(),
         tasks=tasks(),
-        lanes=_lanes_with_dead_letters(settings),
+        lanes=_lanes_with_dead_letters(),
         threads=ThreadPoolExecutor(settings.write_concurrency, thread_name_prefix="writes"),
         breaker=CircuitBreaker(),
         now=utc_now,
         max_attempts=settings.max_attempts,
     )
+
+
+@cache
+def help_high_lane() -> HelpHighLane:
+    """Return what workers of the normal lane do for the high one."""
+    from matchcast.use_cases.help_high_lane import HelpHighLane
+
+    return HelpHighLane(run_predictions(), _lanes_with_dead_letters())
 
 
 @cache
@@ -273,9 +282,11 @@ def _dynamodb() -> Any:
     return client("dynamodb")
 
 
-def _lanes_with_dead_letters(settings: RunInferenceSettings) -> PredictionQueue:
+@cache
+def _lanes_with_dead_letters() -> PredictionQueue:
     from matchcast.adapters.sqs_lanes import SQSLanes
 
+    settings = RunInferenceSettings()
     return SQSLanes(
         client("sqs"),
         {Priority.HIGH: settings.high_queue_url, Priority.NORMAL: settings.normal_queue_url},

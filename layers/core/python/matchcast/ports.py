@@ -84,6 +84,17 @@ class ResultCache(Protocol):
         """Keep a prediction of a match."""
 
 
+@dataclass(frozen=True, slots=True)
+class Received:
+    """One delivery of one message; `receive_count` counts its deliveries, this one included."""
+
+    message_id: str
+    receipt_handle: str
+    body: str
+    lane: Priority
+    receive_count: int = 1
+
+
 class PredictionQueue(Protocol):
     """The two lanes, high and normal, each with its dead letters."""
 
@@ -101,6 +112,12 @@ class PredictionQueue(Protocol):
 
     def bury(self, lane: Priority, body: str, cause: str, task_id: str | None) -> None:
         """Send a message to the lane's dead letters, with its cause as an attribute."""
+
+    def take(self, lane: Priority) -> Sequence[Received]:
+        """Receive up to ten messages that wait in a lane, without waiting for any."""
+
+    def remove(self, received: Received) -> None:
+        """Delete a message that was taken."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from matchcast.domain.prediction import Prediction
 from matchcast.domain.task import Priority, Task, TaskStatus, utc_now
 from matchcast.messages import encode
 from matchcast.use_cases.circuit_breaker import CircuitBreaker
+from matchcast.use_cases.help_high_lane import HelpHighLane
 from matchcast.use_cases.lane_speed import LaneSpeed
 from matchcast.use_cases.releases import Shelf
 from matchcast.use_cases.run_predictions import RunPredictions
@@ -28,25 +29,26 @@ MATCH = next(iter(MATCHES))
 
 @pytest.fixture
 def store(monkeypatch: pytest.MonkeyPatch) -> InMemoryTasks:
-    release, store, speeds = Release(), InMemoryTasks(), InMemorySpeeds()
+    release, store, speeds, lanes = Release(), InMemoryTasks(), InMemorySpeeds(), InMemoryLanes()
     predictor = release.predictor()
     shelf = Shelf(release.models, release.objects, release.load)
     worker = RunPredictions(
         predictor=predictor,
         tasks=store,
-        lanes=InMemoryLanes(),
+        lanes=lanes,
         threads=ThreadPoolExecutor(2),
         now=utc_now,
         breaker=CircuitBreaker(),
         max_attempts=3,
     )
     monkeypatch.setattr(bootstrap, "run_predictions", lambda: worker)
+    monkeypatch.setattr(bootstrap, "help_high_lane", lambda: HelpHighLane(worker, lanes))
     monkeypatch.setattr(bootstrap, "predictor", lambda: predictor)
     monkeypatch.setattr(bootstrap, "shelf", lambda: shelf)
     monkeypatch.setattr(bootstrap, "snapshots", lambda: release.snapshots)
     monkeypatch.setattr(bootstrap, "lane_speed", lambda: LaneSpeed(speeds))
-    lanes = {"matchcast-high": Priority.HIGH, "matchcast-normal": Priority.NORMAL}
-    monkeypatch.setattr(bootstrap, "lanes_by_queue_name", lambda: lanes)
+    names = {"matchcast-high": Priority.HIGH, "matchcast-normal": Priority.NORMAL}
+    monkeypatch.setattr(bootstrap, "lanes_by_queue_name", lambda: names)
     return store
 
 
@@ -77,6 +79,32 @@ def test_a_receive_that_succeeds_reports_no_failures(store: InMemoryTasks) -> No
 
     assert answer == {"batchItemFailures": []}
     assert {task.status for task in store.get_many([t.task_id for t in tasks]).values()} == {TaskStatus.SUCCEEDED}
+
+
+class Running(Context):
+    """The context of an invocation whose time runs: every look at it is ten seconds later."""
+
+    def __init__(self) -> None:
+        object.__setattr__(self, "seconds", 70)
+
+    def get_remaining_time_in_millis(self) -> int:
+        object.__setattr__(self, "seconds", self.seconds - 10)  # type: ignore[attr-defined]
+        return int(self.seconds * 1000)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("queue", "context", "helped"), [("normal", Context(), 35), ("normal", Running(), 20), ("high", Context(), 0)]
+)
+def test_a_receive_of_the_normal_lane_leaves_half_of_its_time_to_the_high_one(
+    store: InMemoryTasks, queue: str, context: Context, helped: int
+) -> None:
+    waiting = [fresh_task(priority=Priority.HIGH) for _ in range(35)]
+    for task in waiting:
+        bootstrap.run_predictions()._lanes.send(task)
+
+    lambda_handler({"Records": [record(fresh_task(), 99, f"matchcast-{queue}")]}, context)
+
+    assert len(store.get_many([task.task_id for task in waiting])) == helped
 
 
 @pytest.mark.usefixtures("store")

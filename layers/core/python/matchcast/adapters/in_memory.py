@@ -11,7 +11,7 @@ from datetime import datetime
 from matchcast.domain.prediction import Prediction
 from matchcast.domain.task import Priority, Task, TaskStatus, utc_now
 from matchcast.messages import encode
-from matchcast.ports import DeadLetter, KeyRecord, StoredObject
+from matchcast.ports import DeadLetter, KeyRecord, Received, StoredObject
 
 
 class InMemoryObjects:
@@ -121,6 +121,8 @@ class InMemoryLanes:
     sent: list[tuple[Priority, str, int]] = field(default_factory=list)
     postponed: list[tuple[Priority, str, int]] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)
+    taken: set[str] = field(default_factory=set)
+    removed: list[str] = field(default_factory=list)
 
     def send(self, task: Task, delay_seconds: int = 0) -> None:
         """Keep the task's message."""
@@ -134,6 +136,20 @@ class InMemoryLanes:
         """Keep the dead letter; without a cause it is one that the queue itself buried."""
         number = len(self.dead_letters)
         self.dead_letters.append(DeadLetter(lane, f"letter-{number}", f"letter-{number}", body, cause, utc_now()))
+
+    def take(self, lane: Priority) -> Sequence[Received]:
+        """Return up to ten messages of a lane that nobody took yet."""
+        waiting = [
+            Received(f"message-{number}", f"receipt-{number}", body, sent_in)
+            for number, (sent_in, body, delay_seconds) in enumerate(self.sent)
+            if sent_in is lane and not delay_seconds and f"message-{number}" not in self.taken
+        ]
+        self.taken |= {received.message_id for received in waiting[:10]}
+        return waiting[:10]
+
+    def remove(self, received: Received) -> None:
+        """Remember that a message was deleted."""
+        self.removed.append(received.message_id)
 
     def receive(self, lane: Priority, hide_seconds: int) -> Iterator[DeadLetter]:  # noqa: ARG002
         """Yield every letter of a lane."""

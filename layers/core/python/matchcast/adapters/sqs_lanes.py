@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from matchcast.adapters.aws_errors import unavailable_as
 from matchcast.domain.task import Priority, Task
 from matchcast.errors import QueueUnavailable
 from matchcast.messages import encode
+from matchcast.ports import Received
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -46,3 +47,28 @@ class SQSLanes:
             attributes["task_id"] = {"DataType": "String", "StringValue": task_id}
         with unavailable_as(QueueUnavailable, f"The dead letters of the {lane} queue"):
             self._client.send_message(QueueUrl=self._dead_letters[lane], MessageBody=body, MessageAttributes=attributes)
+
+    def take(self, lane: Priority) -> Sequence[Received]:
+        """Receive up to ten messages that wait in a lane, without waiting for any."""
+        with unavailable_as(QueueUnavailable, f"The {lane} queue"):
+            answer = self._client.receive_message(
+                QueueUrl=self._queues[lane],
+                MaxNumberOfMessages=10,
+                WaitTimeSeconds=0,
+                MessageSystemAttributeNames=["ApproximateReceiveCount"],
+            )
+        return [
+            Received(
+                message_id=message["MessageId"],
+                receipt_handle=message["ReceiptHandle"],
+                body=message["Body"],
+                lane=lane,
+                receive_count=int(message["Attributes"]["ApproximateReceiveCount"]),
+            )
+            for message in answer.get("Messages", [])
+        ]
+
+    def remove(self, received: Received) -> None:
+        """Delete a message that was taken."""
+        with unavailable_as(QueueUnavailable, f"The {received.lane} queue"):
+            self._client.delete_message(QueueUrl=self._queues[received.lane], ReceiptHandle=received.receipt_handle)

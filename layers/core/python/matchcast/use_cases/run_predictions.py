@@ -16,26 +16,15 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from matchcast.domain.prediction import Prediction
-from matchcast.domain.task import Priority, Task, TaskError, TaskStatus
+from matchcast.domain.task import Task, TaskError, TaskStatus
 from matchcast.errors import InvalidMessage, MatchcastError, TaskOver, Transient
 from matchcast.messages import decode
-from matchcast.ports import PredictionQueue, TaskStore
+from matchcast.ports import PredictionQueue, Received, TaskStore
 from matchcast.use_cases.circuit_breaker import CircuitBreaker
 from matchcast.use_cases.predictor import Answer, Ask, Predictor
 
 FIRST_RETRY_SECONDS = 10
 LONGEST_RETRY_SECONDS = 900
-
-
-@dataclass(frozen=True, slots=True)
-class Received:
-    """One delivery of one message; `receive_count` counts its deliveries, this one included."""
-
-    message_id: str
-    receipt_handle: str
-    body: str
-    lane: Priority
-    receive_count: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,9 +193,10 @@ class RunPredictions:
 
     def _postpone(self, received: Received, *, failures: int, factor: int) -> Outcome:
         """Delay the next delivery: 10 s, then longer, with jitter so that a burst does not come back as one."""
-        seconds = min(LONGEST_RETRY_SECONDS, FIRST_RETRY_SECONDS * factor ** min(failures - 1, 10))
+        seconds = FIRST_RETRY_SECONDS * factor ** min(failures - 1, 10)
         if failures > 1:
-            seconds = int(seconds * random.uniform(1, 1.5))  # noqa: S311 - jitter, no secret
+            # The longest delay keeps its jitter, below the limit.
+            seconds = int(min(seconds, LONGEST_RETRY_SECONDS / 1.5) * random.uniform(1, 1.5))  # noqa: S311 - no secret
         with suppress(Transient):  # else the queue's own visibility timeout is the delay
             self._lanes.retry_later(received.lane, received.receipt_handle, seconds)
         return Outcome(received.message_id, done=False)

@@ -167,7 +167,7 @@ def test_a_resting_worker_keeps_its_messages_for_longer_each_time_they_come() ->
     assert seconds[0] == 10
     assert 20 <= seconds[1] <= 30
     assert 160 <= seconds[2] <= 240
-    assert 900 <= seconds[3] <= 1350
+    assert 600 <= seconds[3] <= 900
 
 
 def test_a_model_that_is_mended_is_noticed_after_a_rest() -> None:

@@ -14,8 +14,9 @@ from matchcast.domain.manifests import MODEL_MANIFEST_KEY
 from matchcast.domain.task import Priority, Task, TaskStatus
 from matchcast.errors import QueueUnavailable, StorageUnavailable
 from matchcast.messages import encode
+from matchcast.ports import Received
 from matchcast.use_cases.circuit_breaker import CircuitBreaker
-from matchcast.use_cases.run_predictions import Outcome, Received, RunPredictions
+from matchcast.use_cases.run_predictions import Outcome, RunPredictions
 from tests.support.releases import MATCHES, Release
 from tests.support.tasks import NOW, a_delivery, a_task
 
