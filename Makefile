@@ -7,10 +7,10 @@ SOURCES := functions infra layers tests
 # Branches of matchcast, functions and infra that the tests must reach, in percent.
 COVERAGE := 85
 
-.PHONY: help setup up demo test lint faults build deploy clean
+.PHONY: help setup up demo test lint faults prove-tasks prove-releases build deploy clean
 
 help: ## Show the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-14s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-16s %s\n", $$1, $$2}'
 
 setup: ## Make .venv from the lock (PYTHON=... picks the interpreter)
 	@PYTHON="$(PYTHON)" sh infra/setup.sh $(VENV)
@@ -33,6 +33,12 @@ lint: setup ## Check style, types, imports and the template
 
 faults: setup ## Lose nothing in random schedules of crashes and duplicates (SCHEDULES=10000 SEED= REPLAY=)
 	@$(RUN)/python -m tests.faults $(SCHEDULES:%=--schedules %) $(SEED:%=--seed %) $(REPLAY:%=--replay %)
+
+prove-tasks: setup ## Load, poison, kill and slow down a laptop stack; every accepted task ends once (TASKS=1000)
+	@$(RUN)/python -m tests.proofs.tasks $(TASKS:%=--tasks %)
+
+prove-releases: setup ## Move, corrupt, promote and gate releases on a laptop stack (PROMOTIONS=100)
+	@$(RUN)/python -m tests.proofs.releases $(PROMOTIONS:%=--promotions %)
 
 build: setup ## Build for AWS (needs the SAM CLI, and Docker for the images)
 	sam build --config-file infra/samconfig.toml

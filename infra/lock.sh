@@ -17,7 +17,7 @@ compile pyproject.toml infra/requirements/dev.txt --universal --python-version 3
 
 # What is deployed: for the Lambda runtime, nothing that would have to be compiled there, and the versions that the
 # tests ran with.
-for folder in layers/vendor layers/arrow functions/run_inference functions/refresh_snapshot; do
-    compile "$folder/requirements.in" "$folder/requirements.txt" --constraints infra/requirements/dev.txt \
+for ranges in layers/vendor/requirements.in layers/arrow/requirements.in functions/*/requirements*.in; do
+    compile "$ranges" "${ranges%.in}.txt" --constraints infra/requirements/dev.txt \
         --python-version 3.13 --python-platform x86_64-manylinux_2_28 --only-binary :all: "$@"
 done

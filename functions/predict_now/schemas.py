@@ -35,6 +35,13 @@ class FeaturesRequest(BaseModel):
     stage: str = Field(default="champion", description="The stage (a model alias) whose model answers.")
 
 
+class ReleaseProblem(BaseModel):
+    """Why a newer release is not the one that answers."""
+
+    code: str
+    detail: str
+
+
 class ModelInfo(BaseModel):
     """The model that a stage serves."""
 
@@ -50,3 +57,6 @@ class ModelInfo(BaseModel):
     trained_until: date | None = Field(description="The last match day that the model has seen.")
     loaded_at: datetime = Field(description="When the answering environment loaded it.")
     snapshot_id: str = Field(description="The snapshot whose features it reads.")
+    problem: ReleaseProblem | None = Field(
+        default=None, description="What is wrong with a newer release of the stage, where there is one."
+    )

@@ -16,13 +16,15 @@ def refresh() -> Callable[[], SnapshotManifest]:
     by that release's model.
     """
     from infra.data.snapshot import refresh_snapshot
-    from matchcast.adapters.onnx_model import load_onnx
+    from matchcast.adapters.model_loaders import loader_for
     from matchcast.use_cases.releases import ManifestReader, Shelf
 
     settings = RefreshSnapshotSettings()
     objects = bootstrap.objects()
-    models = ManifestReader(objects, MODEL_MANIFEST_KEY, ModelManifest, refresh_seconds=0)
-    shelf = Shelf(models, objects, load_onnx)
+    models = ManifestReader(
+        objects, MODEL_MANIFEST_KEY, ModelManifest, refresh_seconds=0, report=bootstrap.reports("model")
+    )
+    shelf = Shelf(models, objects, loader_for(settings.model_runtime))
 
     def run() -> SnapshotManifest:
         return refresh_snapshot(
@@ -33,3 +35,11 @@ def refresh() -> Callable[[], SnapshotManifest]:
         )
 
     return run
+
+
+def remove_old_snapshots() -> Callable[[], list[str]]:
+    """Return what deletes the files of snapshots that nobody needs any more, and tells their keys."""
+    from infra.data.retention import prune_snapshots
+
+    keep = RefreshSnapshotSettings().snapshots_kept
+    return lambda: prune_snapshots(bootstrap.objects(), keep)

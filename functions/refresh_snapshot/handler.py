@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from functions.refresh_snapshot.bootstrap import refresh
+from functions.refresh_snapshot.bootstrap import refresh, remove_old_snapshots
 from functions.refresh_snapshot.schemas import RefreshAnswer
-from matchcast.errors import MatchcastError
-from matchcast.observability import logger
+from matchcast.errors import MatchcastError, ReleaseRaceLost, ReleaseRefused
+from matchcast.observability import MetricUnit, flushed_metrics, logger, metrics, report_refused
 
 
 @logger.inject_lambda_context
@@ -22,8 +22,25 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:  # no
     try:
         manifest = refresh()()
     except MatchcastError as error:
-        logger.error("snapshot refused", code=error.code, detail=error.detail)
+        if isinstance(error, ReleaseRefused) and not isinstance(error, ReleaseRaceLost):
+            report_refused("snapshot", error)
+        else:
+            logger.error("no snapshot made", code=error.code, detail=error.detail)
         raise
     answer = RefreshAnswer.of(manifest, time.perf_counter() - started)
     logger.info("snapshot published", **answer.model_dump())
+    with flushed_metrics():
+        _remove_old()
     return answer.model_dump(mode="json")
+
+
+def _remove_old() -> None:
+    """Make room; whatever comes in between leaves the published snapshot as good as it is."""
+    try:
+        removed = remove_old_snapshots()()
+    except MatchcastError as error:
+        logger.warning("old snapshots stay", code=error.code, detail=error.detail)
+        metrics.add_metric(name="retention_errors_total", unit=MetricUnit.Count, value=1)
+    else:
+        if removed:
+            logger.info("old snapshots removed", objects=len(removed))

@@ -59,8 +59,8 @@ def model_info(stage: str) -> dict[str, Any]:
         loaded = bootstrap.shelf().get(stage)
     except ReleaseRefused as error:
         raise ModelUnavailable(error.detail) from error
-    published = loaded.published
-    snapshot = bootstrap.snapshots()
+    published, predictor = loaded.published, bootstrap.predictor()
+    snapshot_id, problem = predictor.snapshot_id, predictor.problem_of(stage)
     return {
         **published.ref(stage).model_dump(),
         "runtime": published.runtime,
@@ -68,5 +68,6 @@ def model_info(stage: str) -> dict[str, Any]:
         "metrics": published.metrics,
         "trained_until": published.trained_until.isoformat() if published.trained_until else None,
         "loaded_at": loaded.loaded_at.isoformat().replace("+00:00", "Z"),
-        "snapshot_id": snapshot.current().snapshot_id,
+        "snapshot_id": snapshot_id,
+        "problem": {"code": problem.code, "detail": problem.public_detail} if problem else None,
     }

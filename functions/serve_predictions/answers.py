@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
@@ -13,6 +15,7 @@ from matchcast import bootstrap
 from matchcast.errors import MatchcastError
 from matchcast.http.api import Api
 from matchcast.http.caching import Freshness, cached_response
+from matchcast.http.contract import answers
 from matchcast.observability import MetricUnit, count_requests, metrics
 from matchcast.use_cases.serve_snapshot import ServedSnapshot
 from matchcast.use_cases.snapshot_tables import Filters, RowsPage
@@ -21,8 +24,39 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.event_handler import Response
 
 ListName = Literal["predictions", "cards", "odds"]
-_FORMAT = 1
+_FORMAT = 2
 """Part of every entity tag; raise it when the same snapshot is written in another way."""
+STALE_HEADER = "Snapshot-Stale"
+"""A boolean of RFC 9651: `?1` on answers out of a snapshot that is older than it should be, else `?0`."""
+
+snapshot_answers = partial(
+    answers,
+    headers={
+        STALE_HEADER: {
+            "description": "`?1`: the snapshot is older than it should be, and so is this answer. `?0`: it is not.",
+            "schema": {"type": "string", "enum": ["?0", "?1"]},
+        }
+    },
+)
+"""What `matchcast.http.contract.answers` says, of routes that answer out of the snapshot."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The snapshot that one request is answered from, and since when it is older than it should be, if it is."""
+
+    served: ServedSnapshot
+    stale_since: datetime | None
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """Return what every list says of its snapshot."""
+        manifest = self.served.manifest
+        return {
+            "snapshot_id": manifest.snapshot_id,
+            "as_of": manifest.as_of,
+            "stale": self.stale_since is not None,
+        }
 
 
 class SnapshotAnswers:
@@ -34,46 +68,46 @@ class SnapshotAnswers:
 
     def match_list(self, name: ListName, filters: Filters, limit: int, cursor: str | None) -> Response[Any]:
         """Return one page of a list."""
-        with self._request() as served:
+        with self._request() as source:
             tenant = self._api.tenant(bootstrap.tenant_claim())
             bound_to = {"list": name, "tenant": tenant, **filters.as_dict()}
             after = bootstrap.cursors().open(cursor, bound_to) if cursor else None
 
             def body() -> bytes:
-                page = getattr(served.tables, name).page(filters, after and tuple(after), limit)
+                page = getattr(source.served.tables, name).page(filters, after and tuple(after), limit)
                 following = bootstrap.cursors().seal(page.last, bound_to) if page.last else None
-                return page_body(served, page, following)
+                return page_body(source, page, following)
 
-            return self._cached(served, {**bound_to, "after": after, "limit": limit}, body)
+            return self._cached(source, {**bound_to, "after": after, "limit": limit}, body)
 
     def region_roi(self, region: str | None) -> Response[Any]:
         """Return the figures of one region, or of all."""
-        with self._request() as served:
+        with self._request() as source:
 
             def body() -> bytes:
-                return page_body(served, served.tables.region_roi.page(region), None)
+                return page_body(source, source.served.tables.region_roi.page(region), None)
 
-            return self._cached(served, {"list": "region_roi", "region": region}, body)
+            return self._cached(source, {"list": "region_roi", "region": region}, body)
 
     def scorecard(self) -> Response[Any]:
         """Return how good the model's predictions of played matches were."""
-        with self._request() as served:
-            return self._cached(served, {"list": "scorecard"}, lambda: scorecard_body(served))
+        with self._request() as source:
+            return self._cached(source, {"list": "scorecard"}, lambda: scorecard_body(source))
 
     def match(self, match_id: str) -> Response[Any]:
         """Return everything that the snapshot says of one match."""
-        with self._request() as served:
-            row = served.match(match_id)
-            return self._cached(served, {"match": match_id}, lambda: row)
+        with self._request() as source:
+            row = source.served.match(match_id)
+            return self._cached(source, {"match": match_id}, lambda: row)
 
     @contextmanager
-    def _request(self) -> Iterator[ServedSnapshot]:
+    def _request(self) -> Iterator[Source]:
         """Give the present snapshot, and count how the request for it ended."""
         stage, outcome = "unknown", "failed"
         try:
-            served = self._current()
-            stage = served.manifest.model.stage
-            yield served
+            source = self._current()
+            stage = source.served.manifest.model.stage
+            yield source
             outcome = "succeeded"
         except MatchcastError as error:
             outcome = "failed" if error.status >= 500 else "rejected"
@@ -81,7 +115,7 @@ class SnapshotAnswers:
         finally:
             count_requests("precomputed", stage, outcome)
 
-    def _current(self) -> ServedSnapshot:
+    def _current(self) -> Source:
         use_case = bootstrap.serve_snapshot()
         served = use_case.current()
         if self._reported_at != use_case.checked_at:
@@ -89,40 +123,34 @@ class SnapshotAnswers:
             self._reported_at = use_case.checked_at
             age = use_case.age_seconds(served.manifest)
             metrics.add_metric(name="snapshot_age_seconds", unit=MetricUnit.Seconds, value=age)
-        return served
+        return Source(served, use_case.stale_since(served.manifest))
 
-    def _cached(self, served: ServedSnapshot, identity: Mapping[str, Any], body: Callable[[], bytes]) -> Response[Any]:
-        settings = bootstrap.serve_predictions_settings()
+    def _cached(self, source: Source, identity: Mapping[str, Any], body: Callable[[], bytes]) -> Response[Any]:
+        settings, manifest = bootstrap.serve_predictions_settings(), source.served.manifest
         freshness = Freshness(
             identity={
                 "format": _FORMAT,
-                "snapshot": served.manifest.snapshot_id,
+                "snapshot": manifest.snapshot_id,
+                "stale": source.stale_since is not None,
                 "bookmaker": settings.odds_bookmaker,
                 **identity,
             },
-            modified_at=served.manifest.created_at,
+            # Whoever holds the answer has to learn that it has grown old, by whatever condition it asks.
+            modified_at=source.stale_since or manifest.created_at,
             cache_control=f"private, max-age={int(settings.model_refresh_seconds)}",
         )
-        return cached_response(self._api.current_event.headers, freshness, body)
+        response = cached_response(self._api.current_event.headers, freshness, body)
+        response.headers[STALE_HEADER] = "?0" if source.stale_since is None else "?1"
+        return response
 
 
-def page_body(served: ServedSnapshot, page: RowsPage, next_cursor: str | None) -> bytes:
+def page_body(source: Source, page: RowsPage, next_cursor: str | None) -> bytes:
     """Return a page as JSON: the encoded rows as they are, and what is said of them."""
-    about = {
-        "next_cursor": next_cursor,
-        "snapshot_id": served.manifest.snapshot_id,
-        "as_of": served.manifest.as_of,
-        "total": page.total,
-    }
+    about = {"next_cursor": next_cursor, **source.about, "total": page.total}
     return b'{"items":[' + page.rows + b"]," + orjson.dumps(about, option=orjson.OPT_UTC_Z)[1:]
 
 
-def scorecard_body(served: ServedSnapshot) -> bytes:
+def scorecard_body(source: Source) -> bytes:
     """Return the scorecard as JSON: the encoded card as it is, and whose it is."""
-    manifest = served.manifest
-    about = {
-        "snapshot_id": manifest.snapshot_id,
-        "as_of": manifest.as_of,
-        "model": manifest.model.model_dump(),
-    }
-    return orjson.dumps(about, option=orjson.OPT_UTC_Z)[:-1] + b"," + served.tables.scorecard[1:]
+    about = {**source.about, "model": source.served.manifest.model.model_dump()}
+    return orjson.dumps(about, option=orjson.OPT_UTC_Z)[:-1] + b"," + source.served.tables.scorecard[1:]

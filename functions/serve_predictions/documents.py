@@ -1,17 +1,18 @@
-"""The API's description of itself: the OpenAPI document that ships beside this file, and a page to read it."""
+"""The API's description of itself: the OpenAPI document with the champion's features, and a page to read it."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from functools import cache
+from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aws_lambda_powertools
 
+from functions.serve_predictions import champion
 from matchcast import bootstrap
 from matchcast.errors import RouteNotFound
 from matchcast.http.caching import Freshness, cached_response
@@ -21,7 +22,6 @@ from matchcast.http.routes import PATHS
 if TYPE_CHECKING:
     from aws_lambda_powertools.event_handler import Response
 
-OPENAPI = Path(__file__).with_name("openapi.json")
 _PAGE = Path(__file__).with_name("docs.html")
 _PATHS = {"/docs", "/openapi.json"}
 
@@ -38,14 +38,16 @@ def known_paths() -> Mapping[str, Any]:
 def openapi_document(headers: Mapping[str, str]) -> Response[Any]:
     """Return the OpenAPI document."""
     _check_enabled()
-    return _document(headers, OPENAPI.read_bytes(), "application/json")
+    document = champion.document()
+    return _kept(headers, document.body, document.modified_at, "application/json")
 
 
 def docs_page(headers: Mapping[str, str]) -> Response[Any]:
     """Return Swagger UI with the document, its code and its styles in one page."""
     _check_enabled()
-    page, policy = _page()
-    response = _document(headers, page, "text/html; charset=utf-8")
+    document = champion.document()
+    page, policy = _page(document.body)
+    response = _kept(headers, page, document.modified_at, "text/html; charset=utf-8")
     response.headers["Content-Security-Policy"] = policy
     return response
 
@@ -55,23 +57,18 @@ def _check_enabled() -> None:
         raise RouteNotFound("The documentation of this API is turned off.")
 
 
-def _document(headers: Mapping[str, str], body: bytes, content_type: str) -> Response[Any]:
+def _kept(headers: Mapping[str, str], body: bytes, modified_at: datetime, content_type: str) -> Response[Any]:
     digest = hashlib.sha256(body).hexdigest()
-    freshness = Freshness({"sha256": digest}, modified_at=_deployed_at(), cache_control="public, max-age=300")
+    freshness = Freshness({"sha256": digest}, modified_at=modified_at, cache_control="public, max-age=300")
     return cached_response(headers, freshness, lambda: body, content_type=content_type)
 
 
-@cache
-def _deployed_at() -> datetime:
-    return datetime.fromtimestamp(OPENAPI.stat().st_mtime, UTC)
-
-
-@cache
-def _page() -> tuple[bytes, str]:
+@lru_cache(maxsize=2)
+def _page(body: bytes) -> tuple[bytes, str]:
     """Return the page, and the policy that lets a browser run its own scripts and load nothing from elsewhere."""
     assets = Path(aws_lambda_powertools.__file__).parent / "event_handler" / "openapi" / "swagger_ui"
-    # "</" would end the script that the document is part of.
-    document = OPENAPI.read_text(encoding="utf-8").replace("</", "<\\/")
+    # Nothing in the document may end the script that it is part of.
+    document = body.decode().replace("<", "\\u003c")
     bundle = (assets / "swagger-ui-bundle.min.js").read_text(encoding="utf-8")
     start = f"window.ui = SwaggerUIBundle({{dom_id: '#swagger-ui', deepLinking: true, spec: {document}}});"
     page = _PAGE.read_text(encoding="utf-8")

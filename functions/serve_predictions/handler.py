@@ -7,7 +7,7 @@ from typing import Any
 from aws_lambda_powertools.event_handler import Response
 
 from functions.serve_predictions import documents
-from functions.serve_predictions.answers import SnapshotAnswers
+from functions.serve_predictions.answers import SnapshotAnswers, snapshot_answers
 from functions.serve_predictions.health import health_answer, health_answers
 from functions.serve_predictions.parameters import Cursor, DateFrom, DateTo, League, Limit, Region, Team
 from functions.serve_predictions.schemas import (
@@ -26,7 +26,7 @@ api = Api(known=documents.known_paths)
 snapshot = SnapshotAnswers(api)
 
 
-@api.get("/predict/predictions/", security=READ, responses=answers(200, 304, 404, 503, model=PredictionPage))
+@api.get("/predict/predictions/", security=READ, responses=snapshot_answers(200, 304, 404, 503, model=PredictionPage))
 def list_predictions(
     *,
     region: Region = None,
@@ -41,7 +41,7 @@ def list_predictions(
     return snapshot.match_list("predictions", Filters(region, league, team, date_from, date_to), limit, cursor)
 
 
-@api.get("/predict/cards/", security=READ, responses=answers(200, 304, 404, 503, model=CardPage))
+@api.get("/predict/cards/", security=READ, responses=snapshot_answers(200, 304, 404, 503, model=CardPage))
 def list_cards(
     *,
     region: Region = None,
@@ -56,7 +56,7 @@ def list_cards(
     return snapshot.match_list("cards", Filters(region, league, team, date_from, date_to), limit, cursor)
 
 
-@api.get("/predict/odds/", security=READ, responses=answers(200, 304, 404, 503, model=OddsPage))
+@api.get("/predict/odds/", security=READ, responses=snapshot_answers(200, 304, 404, 503, model=OddsPage))
 def list_odds(
     *,
     region: Region = None,
@@ -71,20 +71,22 @@ def list_odds(
     return snapshot.match_list("odds", Filters(region, league, team, date_from, date_to), limit, cursor)
 
 
-@api.get("/predict/region-roi/", security=READ, responses=answers(200, 304, 503, model=RegionRoiPage))
+@api.get("/predict/region-roi/", security=READ, responses=snapshot_answers(200, 304, 503, model=RegionRoiPage))
 def region_roi(region: Region = None) -> Response[Any]:
     """Return what betting on the model's edges would have returned, region by region."""
     return snapshot.region_roi(region)
 
 
-@api.get("/predict/model/scorecard", security=READ, responses=answers(200, 304, 503, model=SnapshotScorecard))
+@api.get("/predict/model/scorecard", security=READ, responses=snapshot_answers(200, 304, 503, model=SnapshotScorecard))
 def model_scorecard() -> Response[Any]:
     """Return how good the predictions of matches played since were, beside the bookmaker and the base rate."""
     return snapshot.scorecard()
 
 
 @api.get(
-    "/predict/precomputed/<match_id>", security=READ, responses=answers(200, 304, 404, 503, model=PrecomputedPrediction)
+    "/predict/precomputed/<match_id>",
+    security=READ,
+    responses=snapshot_answers(200, 304, 404, 503, model=PrecomputedPrediction),
 )
 def precomputed(match_id: str) -> Response[Any]:
     """Return everything that was precomputed for one match."""

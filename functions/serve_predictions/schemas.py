@@ -108,6 +108,7 @@ class Page(BaseModel):
     next_cursor: str | None = Field(description="Pass it as `cursor` for the next page; null on the last one.")
     snapshot_id: str = Field(examples=["20260301T000000Z-0a1b2c3d"])
     as_of: datetime = Field(description="The latest information that the snapshot rests on.")
+    stale: bool = Field(description="Whether the snapshot is older than it should be; it is served all the same.")
     total: int = Field(ge=0, description="Rows in the whole list, with these filters.")
 
 
@@ -140,6 +141,7 @@ class SnapshotScorecard(Scorecard):
 
     snapshot_id: str = Field(examples=["20260301T000000Z-0a1b2c3d"])
     as_of: datetime = Field(description="The latest information that the snapshot rests on.")
+    stale: bool = Field(description="Whether the snapshot is older than it should be; it is served all the same.")
     model: ModelRef = Field(description="The model that is scored.")
 
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from infra.errors import exit_code
 from matchcast.errors import MatchcastError
 
-GROUPS = ("stack", "data", "models", "tasks", "dlq")
+GROUPS = ("stack", "data", "models", "releases", "tasks", "dlq")
 """Modules of `infra.cli` with a `register(app)`; each imports its heavy libraries inside its commands."""
 
 errors = Console(stderr=True)

@@ -1,4 +1,4 @@
-"""`matchcast train | publish | snapshot`: from a dataset to a model, to what a stack serves."""
+"""`matchcast train | snapshot`: from a dataset to a registered model, and to a snapshot."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from rich.table import Table
 from infra.stack import LOCAL, find_stack
 
 if TYPE_CHECKING:
-    from infra.models.publish import Release
     from infra.models.train import Trained
 
 DAYS = ["%Y-%m-%d"]
@@ -31,7 +30,6 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object, and
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command()(train)
-    app.command()(publish)
     app.command()(snapshot)
 
 
@@ -75,45 +73,24 @@ def train(
         _show_trained(trained)
 
 
-def publish(
-    *,
-    stage: Annotated[
-        list[str] | None,
-        typer.Option(help="Publish this alias only, as often as wanted; by default all of MLFLOW_MODEL_STAGES."),
-    ] = None,
-    data: DataDir = LOCAL / "data",
-    as_json: AsJson = False,
-) -> None:
-    """Export the versions that the aliases name to ONNX, check them, and publish them to the stack."""
-    with _progress("publishing") as tell:
-        from infra.data.publish import open_bucket
-        from infra.models.publish import publish as publish_models
-        from infra.models.registry import configured_stages
-
-        release = publish_models(
-            open_bucket(find_stack()),
-            stage or configured_stages(),
-            keep_others=stage is not None,
-            data_dir=data,
-            progress=tell,
-        )
-    if as_json:
-        typer.echo(json.dumps(release.as_dict()))
-    else:
-        _show_release(release)
-
-
 def snapshot(*, data: DataDir = LOCAL / "data", as_json: AsJson = False) -> None:
     """Upload the dataset to the stack and have it make a new snapshot."""
     with _progress("making the snapshot") as tell:
         from infra.data.invoke import invoke_refresh
         from infra.data.publish import open_bucket, publish_dataset
+        from infra.data.retention import prune_datasets
+        from matchcast.errors import ReleaseRefused, Transient
 
         stack = find_stack()
         tell("uploading the dataset")
-        dataset = publish_dataset(open_bucket(stack), data)
+        bucket = open_bucket(stack)
+        dataset = publish_dataset(bucket, data)
         tell("computing predictions, odds and ROI")
         answer = {"dataset_id": dataset.dataset_id, **invoke_refresh(stack)}
+        try:
+            prune_datasets(bucket)
+        except (ReleaseRefused, Transient) as error:
+            notes.print(f"Old datasets were not removed: {error.detail}", soft_wrap=True, style="yellow")
     if as_json:
         typer.echo(json.dumps(answer))
     else:
@@ -146,26 +123,6 @@ def _show_trained(trained: Trained) -> None:
     for name, value in trained.metrics.items():
         table.add_row(name, f"{value:.4f}")
     output.print(table)
-
-
-def _show_release(release: Release) -> None:
-    manifest = release.manifest
-    state = "published" if release.is_new else "is published already"
-    output.print(f"release {manifest.release} {state}", soft_wrap=True, highlight=False)
-    table = Table("stage", "version", "trained until", "log loss", "artifact")
-    for name, model in sorted(manifest.stages.items()):
-        loss = model.metrics.get("log_loss")
-        table.add_row(
-            name, model.version, str(model.trained_until or "-"), "-" if loss is None else f"{loss:.4f}", model.prefix
-        )
-    output.print(table)
-    for each in release.exported:
-        output.print(
-            f"version {each.published.version} and its export agree within {each.parity_difference:.1e} "
-            f"on {each.parity_rows} rows",
-            soft_wrap=True,
-            highlight=False,
-        )
 
 
 def _show_snapshot(answer: dict[str, Any]) -> None:

@@ -22,10 +22,11 @@ M = TypeVar("M", bound=Manifest)
 
 @dataclass(frozen=True, slots=True)
 class Present(Generic[M]):
-    """The manifest that a publisher found: None where there is none that can be read, and its ETag."""
+    """The manifest that a publisher found: None where there is none that can be read, its ETag and its bytes."""
 
     manifest: M | None
     etag: str | None
+    body: bytes = b""
 
 
 def read_manifest(objects: ObjectStore, key: str, manifest_type: type[M]) -> Present[M]:
@@ -34,9 +35,9 @@ def read_manifest(objects: ObjectStore, key: str, manifest_type: type[M]) -> Pre
     if stored is None:
         return Present(None, None)
     try:
-        return Present(manifest_type.parse(stored.body, key), stored.etag)
+        return Present(manifest_type.parse(stored.body, key), stored.etag, stored.body)
     except ManifestInvalid:
-        return Present(None, stored.etag)
+        return Present(None, stored.etag, stored.body)
 
 
 def switch_manifest(objects: ObjectStore, key: str, manifest: Manifest, present: Present[M]) -> None:

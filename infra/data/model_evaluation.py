@@ -24,7 +24,6 @@ from infra.data.ratings import Tuning
 from infra.data.simulation import OUTCOMES, bets, simulate
 from infra.errors import BadInput
 
-_BINS = 10
 _Z = 1.96
 """Standard errors on both sides of a mean that hold 95% of a normal distribution."""
 
@@ -105,26 +104,22 @@ def calibration(chances: scoring.Floats, results: scoring.Results) -> list[dict[
     `low` and `high` bound the share with 95% confidence (Wilson, 1927).
     """
     rows = []
-    for number, outcome in enumerate(OUTCOMES):
-        given, came = chances[:, number], results == number
-        bins = np.minimum((given * _BINS).astype(int), _BINS - 1)
-        for place in np.unique(bins):
-            inside = bins == place
-            count, share = int(inside.sum()), float(came[inside].mean())
-            centre = (share + _Z**2 / (2 * count)) / (1 + _Z**2 / count)
-            half = _Z / (1 + _Z**2 / count) * np.sqrt(share * (1 - share) / count + _Z**2 / (4 * count**2))
-            rows.append(
-                {
-                    "outcome": outcome,
-                    "from": place / _BINS,
-                    "to": (place + 1) / _BINS,
-                    "rows": count,
-                    "predicted": round(float(given[inside].mean()), 6),
-                    "observed": round(share, 6),
-                    "low": round(max(0.0, float(centre - half)), 6),
-                    "high": round(min(1.0, float(centre + half)), 6),
-                }
-            )
+    for each in scoring.calibration_bins(chances, results):
+        count, share = each.rows, each.observed
+        centre = (share + _Z**2 / (2 * count)) / (1 + _Z**2 / count)
+        half = _Z / (1 + _Z**2 / count) * np.sqrt(share * (1 - share) / count + _Z**2 / (4 * count**2))
+        rows.append(
+            {
+                "outcome": OUTCOMES[each.outcome],
+                "from": each.lower,
+                "to": each.upper,
+                "rows": count,
+                "predicted": round(each.predicted, 6),
+                "observed": round(share, 6),
+                "low": round(max(0.0, float(centre - half)), 6),
+                "high": round(min(1.0, float(centre + half)), 6),
+            }
+        )
     return rows
 
 

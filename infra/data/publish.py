@@ -9,10 +9,10 @@ from infra.data.manifests import FEATURES, MATCHES, ODDS, read_manifest, switch_
 from infra.errors import BadInput, EnvironmentProblem
 from infra.stack import Stack
 from matchcast.domain.manifests import DATASET_MANIFEST_KEY, DatasetManifest, FileEntry
-from matchcast.ports import ObjectStore
+from matchcast.ports import ObjectStore, ReleaseStore
 
 
-def open_bucket(stack: Stack) -> ObjectStore:
+def open_bucket(stack: Stack) -> ReleaseStore:
     """Return the data bucket of a stack.
 
     Raises

@@ -25,7 +25,6 @@ from matchcast.domain.scorecard import (
 OUTCOMES = ("home", "draw", "away")
 EVERYTHING = "all"
 
-_BINS = 10
 _Z = 1.96
 """Standard errors to each side of a mean that hold 95% of a normal distribution."""
 _RESULTS = {"H": 0, "D": 1, "A": 2}
@@ -172,20 +171,14 @@ def _figure(values: scoring.Floats) -> Figure:
 
 
 def _bins(chances: scoring.Floats, results: scoring.Results) -> list[CalibrationBin]:
-    found = []
-    for number, outcome in enumerate(OUTCOMES):
-        given, came = chances[:, number], results == number
-        places = np.minimum((given * _BINS).astype(np.int64), _BINS - 1)
-        for place in np.unique(places).tolist():
-            inside = places == place
-            found.append(
-                CalibrationBin(
-                    outcome=outcome,
-                    lower=place / _BINS,
-                    upper=(place + 1) / _BINS,
-                    rows=int(inside.sum()),
-                    predicted=float(given[inside].mean()),
-                    observed=float(came[inside].mean()),
-                )
-            )
-    return found
+    return [
+        CalibrationBin(
+            outcome=OUTCOMES[each.outcome],
+            lower=each.lower,
+            upper=each.upper,
+            rows=each.rows,
+            predicted=each.predicted,
+            observed=each.observed,
+        )
+        for each in scoring.calibration_bins(chances, results)
+    ]

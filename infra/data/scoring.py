@@ -7,6 +7,7 @@ integers 0, 1, 2.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
@@ -17,8 +18,23 @@ Results = npt.NDArray[np.int64]
 Margin = Literal["multiplicative", "power", "shin"]
 MARGINS: tuple[Margin, ...] = get_args(Margin)
 
+_BINS = 10
 _STEPS = 80
 """Halvings of an interval: more than a float64 can tell apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """What came of probabilities of one outcome that lie in one tenth of the scale."""
+
+    outcome: int
+    lower: float
+    upper: float
+    rows: int
+    predicted: float
+    """Their mean."""
+    observed: float
+    """The share of them whose outcome came."""
 
 
 def probabilities(odds: Floats, margin: Margin = "multiplicative") -> Floats:
@@ -73,6 +89,20 @@ def base_rate(results: Results) -> Floats:
     """Return the share of each outcome, for every row: what any forecast has to beat."""
     shares = np.bincount(results, minlength=3) / len(results)
     return np.tile(shares, (len(results), 1))
+
+
+def calibration_bins(chances: Floats, results: Results) -> list[Bin]:
+    """Return, for each outcome and tenth of the scale that has any, its probabilities against what came of them."""
+    found = []
+    for outcome in range(chances.shape[1]):
+        given, came = chances[:, outcome], results == outcome
+        # The last tenth holds 1 too.
+        places = np.minimum((given * _BINS).astype(np.int64), _BINS - 1)
+        for place in np.unique(places).tolist():
+            inside = places == place
+            predicted, observed = float(given[inside].mean()), float(came[inside].mean())
+            found.append(Bin(outcome, place / _BINS, (place + 1) / _BINS, int(inside.sum()), predicted, observed))
+    return found
 
 
 def _multiplicative(raw: Floats) -> Floats:

@@ -59,6 +59,9 @@ def refresh_snapshot(
     )
     for name, body in snapshot.bodies.items():
         objects.put(snapshot.manifest.prefix + name, body)
+    if present.manifest is not None:
+        # Functions that start while the newest snapshot is broken look for those before it.
+        objects.put(present.manifest.kept_key, present.body, "application/json")
     switch_manifest(objects, SNAPSHOT_MANIFEST_KEY, snapshot.manifest, present)
     return snapshot.manifest
 

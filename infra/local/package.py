@@ -12,7 +12,7 @@ from pathlib import Path
 from infra.errors import BadInput
 
 # What lies in a function's folder for its build or its tests, and is no part of what runs.
-LEFT_OUT = ("*.pyc", "Dockerfile", "event.json", "requirements.*", "*.md")
+LEFT_OUT = ("*.pyc", "Dockerfile", "event.json", "requirements*", "*.md")
 # `COPY source... destination` of a Dockerfile; what another build stage made (`--from=`) are libraries.
 COPY_LINE = re.compile(r"^COPY\s+(?!--from)(?P<arguments>.+)$", re.MULTILINE)
 TASK_ROOT = ("${LAMBDA_TASK_ROOT}/", "${LAMBDA_TASK_ROOT}", "/var/task/")

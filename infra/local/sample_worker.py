@@ -68,10 +68,10 @@ def read_stack(text: str) -> Stack:
 def keep(bucket: ObjectStore, folder: SampleFolder) -> None:
     """Copy what was published into the folder."""
     for prefix in PUBLISHED:
-        for key in bucket.list_keys(prefix):
-            stored = bucket.get(key)
+        for listed in bucket.list_objects(prefix):
+            stored = bucket.get(listed.key)
             if stored is not None:
-                path = folder.objects / key
+                path = folder.objects / listed.key
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(stored.body)
 

@@ -4,26 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from infra.data.manifests import read_manifest, switch_manifest
 from infra.errors import BadInput
 from infra.models.artifact import Exported, export
+from infra.models.history import Releases
 from infra.models.registry import MODEL_NAME, resolve
+from infra.models.switching import KEPT_RELEASES, Signed, Switched, switch, write_files
 from infra.models.tracking import Tracking
-from matchcast.domain.manifests import MODEL_MANIFEST_KEY, ModelManifest
-from matchcast.ports import ObjectStore
+from matchcast.domain.manifests import ModelManifest
+from matchcast.ports import ReleaseStore
 
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """What `publish` did: the manifest that is served now, and whether it is a new one."""
+    """What `publish` did: the manifest that is served now, and what the switch to it did if it is a new one."""
 
     manifest: ModelManifest
     exported: tuple[Exported, ...]
-    is_new: bool
+    switched: Switched | None = None
+
+    @property
+    def is_new(self) -> bool:
+        """Tell whether the manifest was switched."""
+        return self.switched is not None
 
     def as_dict(self) -> dict[str, Any]:
         """Return what is served now, stage by stage, and the parity of each version, as JSON has it."""
@@ -45,17 +51,22 @@ class Release:
                 each.published.version: {"rows": each.parity_rows, "max_difference": each.parity_difference}
                 for each in self.exported
             },
+            "removed": list(self.switched.removed) if self.switched else [],
         }
 
 
 def publish(
-    objects: ObjectStore,
+    objects: ReleaseStore,
     stages: Sequence[str],
     *,
     keep_others: bool = False,
     data_dir: Path | None = None,
     tracking: Tracking | None = None,
     name: str = MODEL_NAME,
+    runtimes: tuple[str, ...] = ("onnx",),
+    why: str | None = None,
+    by: str | None = None,
+    keep: int = KEPT_RELEASES,
     progress: Callable[[str], None] = lambda _: None,
     now: datetime | None = None,
 ) -> Release:
@@ -77,6 +88,12 @@ def publish(
         The MLflow store; by default what `MLFLOW_TRACKING_URI` names, or the one under `.local/`.
     name
         The registered model.
+    runtimes
+        What the stack's images can serve (`infra.models.artifact.runtimes_of`).
+    why, by
+        Recorded in the history; the name is the operating system's user's by default.
+    keep
+        How many releases keep their files.
     progress
         Told what happens next.
     now
@@ -91,27 +108,28 @@ def publish(
     """
     if not stages:
         raise BadInput("There is no stage to publish. Name aliases in MLFLOW_MODEL_STAGES or with `--stage`.")
-    tracking = tracking or Tracking.find()
-    present = read_manifest(objects, MODEL_MANIFEST_KEY, ModelManifest)
+    signed, tracking = Signed.of(by, why), tracking or Tracking.find()
+    releases = Releases(objects)
+    served = releases.present.manifest
     progress("resolving aliases")
     versions = {stage: resolve(stage, tracking, name) for stage in stages}
     exported: dict[str, Exported] = {}
     for at in versions.values():
         if at.version not in exported:
             progress(f"exporting version {at.version}")
-            exported[at.version] = export(at, tracking, data_dir)
-    others = present.manifest.stages if keep_others and present.manifest else {}
-    manifest = ModelManifest(
-        release=present.manifest.release + 1 if present.manifest else 1,
-        published_at=now or datetime.now(UTC),
-        stages={**others, **{stage: exported[at.version].published for stage, at in versions.items()}},
-    )
+            exported[at.version] = export(at, tracking, data_dir, runtimes)
+    others = served.stages if keep_others and served else {}
+    wanted = {**others, **{stage: exported[at.version].published for stage, at in versions.items()}}
+    bodies = {each.published.prefix: each.bodies for each in exported.values()}
     progress("writing files and manifest")
-    # Again, too, where nothing is new: that mends a file that was lost or changed.
-    for each in exported.values():
-        for file, body in each.bodies.items():
-            objects.put(each.published.prefix + file, body)
-    if present.manifest is not None and present.manifest.stages == manifest.stages:
-        return Release(present.manifest, tuple(exported.values()), is_new=False)
-    switch_manifest(objects, MODEL_MANIFEST_KEY, manifest, present)
-    return Release(manifest, tuple(exported.values()), is_new=True)
+    if served is not None and served.stages == wanted:
+        write_files(objects, bodies)
+        return Release(served, tuple(exported.values()))
+    figures = {
+        "parity_rows": sum(each.parity_rows for each in exported.values()),
+        "parity_max_difference": max(each.parity_difference for each in exported.values()),
+    }
+    switched = switch(
+        objects, releases, wanted, bodies, signed=signed, action="publish", figures=figures, keep=keep, now=now
+    )
+    return Release(switched.manifest, tuple(exported.values()), switched)

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from infra.errors import EnvironmentProblem
+from infra.models.lineage import DATASET
 from infra.models.tracking import Tracking
+from matchcast.adapters.model_code import OwnCode
+from matchcast.adapters.pyfunc_answers import probabilities
+from matchcast.adapters.pyfunc_model import open_folder
 from matchcast.domain.signature import Signature, signature_from_mlflow
-from matchcast.errors import AliasUnknown, ReleaseRefused, SignatureMissing
+from matchcast.errors import AliasUnknown, ModelFailed, ReleaseRefused, SignatureMissing
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,8 +27,6 @@ STAGES_VARIABLE = "MLFLOW_MODEL_STAGES"
 DEFAULT_STAGES = ("champion", "candidate", "smoke")
 TRAINED_FROM = "trained_from"
 TRAINED_UNTIL = "trained_until"
-
-_DTYPES = {"float": "float32", "double": "float64", "integer": "int32", "long": "int64", "boolean": "bool"}
 
 
 def configured_stages() -> tuple[str, ...]:
@@ -41,6 +44,11 @@ class ModelVersion:
     run_id: str
     metrics: dict[str, float]
     trained_until: date | None
+    trained_from: str | None = None
+    dataset: str | None = None
+    source: str | None = None
+    tags: dict[str, str] = field(default_factory=dict)
+    params: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +59,8 @@ class RegisteredModel:
     signature: Signature
     pyfunc: Any
     example: pd.DataFrame | None
-
-    def frame(self, rows: npt.NDArray[np.float32]) -> pd.DataFrame:
-        """Return rows as the named and typed columns of the signature."""
-        import pandas as pd
-
-        columns = {
-            column.name: rows[:, position].astype(_DTYPES[column.type])
-            for position, column in enumerate(self.signature.inputs)
-        }
-        return pd.DataFrame(columns)
+    folder: Path
+    code: OwnCode
 
     def __call__(self, rows: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
         """Return probabilities of home, draw and away, shape (n, 3), for float32 rows of shape (n, columns).
@@ -70,13 +70,12 @@ class RegisteredModel:
         ReleaseRefused
             If the model cannot predict rows of its own signature.
         """
-        import numpy as np
-
         try:
-            return np.asarray(self.pyfunc.predict(self.frame(rows)), dtype=np.float64)
-        except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+            with self.code.visible():
+                return probabilities(self.pyfunc, self.signature, rows)
+        except ModelFailed as error:
             raise ReleaseRefused(
-                f"{self.at.name} version {self.at.version} cannot predict rows of its own signature ({error}). "
+                f"{self.at.name} version {self.at.version} cannot predict rows of its own signature. {error.detail} "
                 "Log it again with the signature of the features that it was trained on."
             ) from error
 
@@ -115,6 +114,11 @@ def resolve(alias: str, tracking: Tracking | None = None, name: str = MODEL_NAME
         run_id=version.run_id or "",
         metrics=dict(run.data.metrics) if run else {},
         trained_until=_trained_until(name, str(version.version), tags.get(TRAINED_UNTIL)),
+        trained_from=tags.get(TRAINED_FROM),
+        dataset=tags.get(DATASET),
+        source=version.source or None,
+        tags=dict(version.tags),
+        params=dict(run.data.params) if run else {},
     )
 
 
@@ -138,25 +142,35 @@ def load_version(at: ModelVersion, tracking: Tracking) -> RegisteredModel:
     """Return a resolved version as a callable; raises as `load` does."""
     tracking.connect()
     import mlflow.artifacts
-    import mlflow.pyfunc
+    import mlflow.models
+    import pandas as pd
 
+    what = f"{at.name} version {at.version}"
     with tracking.answering():
-        folder = mlflow.artifacts.download_artifacts(artifact_uri=f"models:/{at.name}/{at.version}")
-        metadata = mlflow.models.Model.load(folder)
-        if metadata.signature is None:
+        folder = Path(mlflow.artifacts.download_artifacts(artifact_uri=f"models:/{at.name}/{at.version}")).resolve()
+        metadata = mlflow.models.Model.load(str(folder))
+        if metadata.signature is None or metadata.signature.inputs is None:
             raise SignatureMissing(
-                f"{at.name} version {at.version} has no signature, so no request could be checked against it. "
+                f"{what} has no signature, so no request could be checked against it. "
                 "Log the model with `signature=` (or an input example) and register it again."
             )
         try:
             signature = signature_from_mlflow(metadata.signature.inputs.to_dict())
         except ValueError as error:
             raise ReleaseRefused(
-                f"The signature of {at.name} version {at.version} cannot be served: {error}. "
+                f"The signature of {what} cannot be served: {error}. "
                 "Its inputs have to be named columns of the types float, double, integer, long or boolean."
             ) from error
-        pyfunc = mlflow.pyfunc.load_model(folder, suppress_warnings=True)
-        return RegisteredModel(at, signature, pyfunc, metadata.load_input_example(folder))
+        example = metadata.load_input_example(str(folder))
+    code = OwnCode(folder)
+    return RegisteredModel(
+        at=at,
+        signature=signature,
+        pyfunc=open_folder(what, folder, code),
+        example=example if isinstance(example, pd.DataFrame) else None,
+        folder=folder,
+        code=code,
+    )
 
 
 def _trained_until(name: str, version: str, tag: str | None) -> date | None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from infra.models.lineage import DATASET, dataset_digest
 from infra.models.registry import MODEL_NAME, TRAINED_FROM, TRAINED_UNTIL, configured_stages
 from infra.models.scores import scores
 from infra.models.tracking import Tracking
@@ -113,7 +114,10 @@ def train(
         "validation_rows": len(later),
         "validation_from": later.first_day.isoformat(),
     }
-    run_id, version = _register(model, window, tracking, metrics=metrics, params=params, aliases=aliases)
+    digest = dataset_digest(data_dir)
+    run_id, version = _register(
+        model, window, tracking, dataset=digest, metrics=metrics, params=params, aliases=aliases
+    )
     return Trained(
         name=MODEL_NAME,
         version=version,
@@ -161,6 +165,7 @@ def _register(
     window: TrainingSet,
     tracking: Tracking,
     *,
+    dataset: str,
     metrics: dict[str, float],
     params: dict[str, Any],
     aliases: Sequence[str],
@@ -174,6 +179,7 @@ def _register(
     tags = {
         TRAINED_FROM: window.first_day.isoformat(),
         TRAINED_UNTIL: window.last_day.isoformat(),
+        DATASET: dataset,
     }
     signature = ModelSignature(
         inputs=Schema([ColSpec("float", name) for name in window.features]),

@@ -51,11 +51,11 @@ class TrainingSet:
 
     def before(self, day: date) -> TrainingSet:
         """Return the matches of earlier days."""
-        return self._pick(self.dates < np.datetime64(day))
+        return self.pick(self.dates < np.datetime64(day))
 
     def since(self, day: date) -> TrainingSet:
         """Return the matches of this day and later ones."""
-        return self._pick(self.dates >= np.datetime64(day))
+        return self.pick(self.dates >= np.datetime64(day))
 
     def validation_starts(self) -> date:
         """Return the day that parts training from validation.
@@ -66,7 +66,8 @@ class TrainingSet:
         day = self.last_season_starts()
         return day if day > self.first_day else _as_date(self.dates[int(len(self) * (1 - VALIDATION_SHARE))])
 
-    def _pick(self, mask: npt.NDArray[np.bool_]) -> TrainingSet:
+    def pick(self, mask: npt.NDArray[np.bool_]) -> TrainingSet:
+        """Return the matches where `mask`, shape (n,), is true."""
         return TrainingSet(self.features, self.rows[mask], self.outcomes[mask], self.dates[mask], self.seasons[mask])
 
 

@@ -76,7 +76,7 @@ def test_a_missing_queue_is_out_of_reach_and_no_crash(aws: dict[str, str]) -> No
         lambda: lanes.retry_later(Priority.HIGH, "receipt", 1),
         lambda: lanes.bury(Priority.HIGH, "{}", "cause", None),
         lambda: lanes.take(Priority.HIGH),
-        lambda: lanes.remove(Received("message", "receipt", "{}", Priority.HIGH)),
+        lambda: lanes.remove(Priority.HIGH, [Received("message", "receipt", "{}", Priority.HIGH)]),
     ):
         with pytest.raises(QueueUnavailable):
             call()
@@ -106,7 +106,7 @@ class TestTaking:
             lanes.send(a_task(priority="high"))
         done, again = lanes.take(Priority.HIGH)
 
-        lanes.remove(done)
+        lanes.remove(Priority.HIGH, [done])
         lanes.retry_later(Priority.HIGH, again.receipt_handle, 0)
         (later,) = lanes.take(Priority.HIGH)
 

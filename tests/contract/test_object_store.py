@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import boto3
 import pytest
+from botocore.stub import Stubber
 
 from matchcast.adapters.in_memory import InMemoryObjects
-from matchcast.adapters.s3_objects import S3Objects
+from matchcast.adapters.s3_objects import DELETE_AT_ONCE, S3Objects
+from matchcast.domain.task import utc_now
 from matchcast.errors import StorageUnavailable
-from matchcast.ports import ObjectStore
+from matchcast.ports import ReleaseStore
+from tests.support.tasks import NOW
 
 
 @pytest.fixture(params=["in memory", "s3"])
-def objects(request: pytest.FixtureRequest) -> ObjectStore:
+def objects(request: pytest.FixtureRequest) -> ReleaseStore:
     if request.param == "in memory":
         return InMemoryObjects()
     names = request.getfixturevalue("aws")
     return S3Objects(boto3.client("s3"), names["DataBucketName"])
 
 
-def test_an_object_comes_back_byte_for_byte(objects: ObjectStore) -> None:
+def test_an_object_comes_back_byte_for_byte(objects: ReleaseStore) -> None:
     objects.put("a/b", b"\x00\xff")
     found = objects.get("a/b")
 
@@ -27,11 +32,11 @@ def test_an_object_comes_back_byte_for_byte(objects: ObjectStore) -> None:
     assert found.body == b"\x00\xff"
 
 
-def test_a_missing_object_is_none(objects: ObjectStore) -> None:
+def test_a_missing_object_is_none(objects: ReleaseStore) -> None:
     assert objects.get("nothing/here") is None
 
 
-def test_a_conditional_read_answers_only_when_something_changed(objects: ObjectStore) -> None:
+def test_a_conditional_read_answers_only_when_something_changed(objects: ReleaseStore) -> None:
     objects.put("manifest", b"one")
     first = objects.get("manifest")
     assert first is not None
@@ -44,12 +49,12 @@ def test_a_conditional_read_answers_only_when_something_changed(objects: ObjectS
     assert second.body == b"two"
 
 
-def test_a_conditional_read_of_nothing_is_a_key_error(objects: ObjectStore) -> None:
+def test_a_conditional_read_of_nothing_is_a_key_error(objects: ReleaseStore) -> None:
     with pytest.raises(KeyError):
         objects.get_if_changed("nothing/here", '"etag"')
 
 
-def test_a_switch_wins_only_over_the_version_that_was_read(objects: ObjectStore) -> None:
+def test_a_switch_wins_only_over_the_version_that_was_read(objects: ReleaseStore) -> None:
     assert objects.switch("manifest", b"one", None)
     assert not objects.switch("manifest", b"other", None)
     read = objects.get("manifest")
@@ -62,11 +67,70 @@ def test_a_switch_wins_only_over_the_version_that_was_read(objects: ObjectStore)
     assert present.body == b"two"
 
 
-def test_keys_are_listed_by_prefix_in_order(objects: ObjectStore) -> None:
+def test_keys_are_listed_by_prefix_in_order(objects: ReleaseStore) -> None:
     for key in ("models/2", "models/1", "snapshots/1"):
         objects.put(key, b"")
 
-    assert list(objects.list_keys("models/")) == ["models/1", "models/2"]
+    assert [each.key for each in objects.list_objects("models/")] == ["models/1", "models/2"]
+
+
+def test_a_listing_says_when_an_object_was_written_last(objects: ReleaseStore) -> None:
+    # S3 keeps whole seconds.
+    before = utc_now().replace(microsecond=0)
+    objects.put("models/1", b"")
+    (listed,) = objects.list_objects("models/")
+
+    assert before <= listed.modified_at <= utc_now()
+
+
+def test_what_is_deleted_is_gone_and_the_rest_is_there(objects: ReleaseStore) -> None:
+    for key in ("models/2", "models/1", "snapshots/1"):
+        objects.put(key, b"")
+    objects.delete(["models/1", "snapshots/1", "nothing/here"])
+
+    assert objects.get("models/1") is None
+    assert [each.key for each in objects.list_objects("")] == ["models/2"]
+
+
+def test_deleting_nothing_is_no_error(objects: ReleaseStore) -> None:
+    objects.put("models/1", b"")
+    objects.delete([])
+
+    assert objects.get("models/1") is not None
+
+
+def test_more_objects_than_one_call_takes_are_listed_and_deleted(objects: ReleaseStore) -> None:
+    keys = [f"snapshots/{number:04d}" for number in range(DELETE_AT_ONCE + 2)]
+    for key in keys:
+        objects.put(key, b"")
+    assert [each.key for each in objects.list_objects("snapshots/")] == keys
+    objects.delete(keys[1:])
+
+    assert [each.key for each in objects.list_objects("")] == keys[:1]
+
+
+def test_what_could_not_be_deleted_is_counted_and_named(aws: dict[str, str]) -> None:
+    # GIVEN a bucket that refuses two of three keys, in an answer that counts as success
+    client = boto3.client("s3")
+    stubbed = Stubber(client)
+    errors = [{"Key": f"models/{number}", "Code": "AccessDenied", "Message": "no"} for number in (2, 3)]
+    stubbed.add_response("delete_objects", {"Errors": errors})
+    objects = S3Objects(client, aws["DataBucketName"])
+
+    # WHEN they are deleted
+    # THEN that is an error of the product's own
+    with stubbed, pytest.raises(StorageUnavailable, match=r"2 of 3 objects; the first is models/2 \(AccessDenied\)"):
+        objects.delete(["models/1", "models/2", "models/3"])
+
+
+def test_a_clock_of_ones_own_gives_objects_their_age() -> None:
+    objects = InMemoryObjects(lambda: NOW)
+    objects.put("old", b"")
+    objects.now = lambda: NOW + timedelta(hours=2)
+    assert objects.switch("new", b"", None)
+
+    ages = {each.key: each.modified_at for each in objects.list_objects("")}
+    assert ages == {"old": NOW, "new": NOW + timedelta(hours=2)}
 
 
 def test_a_missing_bucket_is_out_of_reach_and_no_crash(aws: dict[str, str]) -> None:
@@ -76,7 +140,8 @@ def test_a_missing_bucket_is_out_of_reach_and_no_crash(aws: dict[str, str]) -> N
         lambda: objects.get("a"),
         lambda: objects.put("a", b""),
         lambda: objects.switch("a", b"", None),
-        lambda: objects.list_keys("a"),
+        lambda: objects.list_objects("a"),
+        lambda: objects.delete(["a"]),
         lambda: objects.get_if_changed("a", '"e"'),
     ):
         with pytest.raises(StorageUnavailable, match="data bucket"):

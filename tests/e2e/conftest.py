@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,61 +13,11 @@ import pytest
 from infra.api_client import ApiClient
 from infra.local.http_api import API_ID
 from infra.local.processes import group_members
-from infra.stack import Stack, laptop_session
+from infra.stack import Stack
+from tests.support.laptop import Command, stack_of
 
-ROOT = Path(__file__).resolve().parents[2]
 SCOPES = ["predictions/read", "predictions/write"]
 _ready: list[str] = []
-
-
-class Command:
-    """The `matchcast` command with a local folder of its own."""
-
-    def __init__(self, local: Path, sample: Path) -> None:
-        self.local = local
-        self.arguments = [sys.executable, "-c", "from infra.cli.main import main; main()"]
-        self.environment = {
-            **os.environ,
-            "MATCHCAST_LOCAL": str(local),
-            "MATCHCAST_SAMPLE": str(sample),
-            "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "layers/core/python")]),
-            # Messages as one line, whatever the terminal.
-            "COLUMNS": "1000",
-        }
-
-    def run(self, *arguments: str, timeout: float = 240) -> subprocess.CompletedProcess[str]:
-        """Run to the end."""
-        return subprocess.run(
-            [*self.arguments, *arguments],
-            env=self.environment,
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
-
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """Start in a process group of its own, as a shell does with a job."""
-        return subprocess.Popen(
-            [*self.arguments, *arguments],
-            env=self.environment,
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-
-    @property
-    def engine(self) -> dict[str, int] | None:
-        """The recorded engine."""
-        path = self.local / "engine.json"
-        return json.loads(path.read_text()) if path.exists() else None
-
-    @property
-    def stack_file(self) -> Path:
-        return self.local / "stack.json"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -125,14 +72,7 @@ def laptop(laptop_command: Command, sample_folder: Path) -> Iterator[dict[str, A
 @pytest.fixture(scope="session")
 def stack(laptop: dict[str, Any]) -> Stack:
     """Return the running stack as the tools know it."""
-    return Stack(
-        name=laptop["stack_name"],
-        region=laptop["region"],
-        api_url=laptop["api_url"],
-        host_header=laptop["host_header"],
-        outputs=laptop["outputs"],
-        session=laptop_session(laptop["port"]),
-    )
+    return stack_of(laptop)
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 """The OpenAPI document, narrowed by what a running stack knows, so that generated requests find something.
 
-A document cannot name the matches of today's snapshot, the features of today's model or a tenant's tasks. With
-them in it, requests that the document allows get real predictions and tasks, and a refusal is a fault.
+A document cannot name the matches of today's snapshot or a tenant's tasks. With them in it, requests that the
+document allows get real predictions and tasks, and a refusal is a fault. The features of today's model it has.
 """
 
 from __future__ import annotations
@@ -17,13 +17,6 @@ from matchcast.adapters.dynamodb_tasks import DynamoDBTasks
 from matchcast.domain.task import TaskError, TaskStatus, utc_now
 from tests.support.tasks import a_prediction, a_task
 
-_KINDS = {
-    "boolean": {"type": "boolean"},
-    "integer": {"type": "integer", "minimum": -(2**31), "maximum": 2**31 - 1},
-    "long": {"type": "integer", "minimum": -(2**63), "maximum": 2**63 - 1},
-}
-# The largest float32, which is what reaches the model whatever the width in the signature.
-_FLOAT = {"type": "number", "minimum": -3.4028234663852886e38, "maximum": 3.4028234663852886e38}
 SHARDS = 4
 
 
@@ -35,8 +28,6 @@ class Facts:
     regions: list[str]
     tasks: list[str]
     """One or more in every state that a task can be in, the expired and forgotten ones among them."""
-    inputs: list[dict[str, Any]]
-    """The columns of the champion's signature."""
     lifetime: int
     """The longest `start_within` in seconds."""
 
@@ -51,7 +42,6 @@ def gather(api: ApiClient, stack: Stack, tenant: str) -> Facts:
         matches=matches,
         regions=sorted({item["region"] for item in items}),
         tasks=[task["task_id"], *plant_tasks(stack, tenant, matches[0])],
-        inputs=api.get("/predict/model/info").expect(200)["signature"]["inputs"],
         lifetime=int((ended - begun).total_seconds()),
     )
 
@@ -86,13 +76,9 @@ def narrowed(document: dict[str, Any], facts: Facts) -> dict[str, Any]:
             for parameter in operation.get("parameters", []):
                 if parameter["name"] in known:
                     parameter["schema"] = _some_of(known[parameter["name"]], parameter["schema"])
-    requests = {name: found["components"]["schemas"][name] for name in ("FeaturesRequest", "SubmitRequest")}
-    features = _features(facts.inputs)
-    requests["FeaturesRequest"]["properties"]["features"] = features
-    requests["SubmitRequest"]["properties"]["features"] = {"anyOf": [features, {"type": "null"}]}
-    match_id = requests["SubmitRequest"]["properties"]["match_id"]
-    requests["SubmitRequest"]["properties"]["match_id"] = _some_of(facts.matches, match_id)
-    for kind in requests["SubmitRequest"]["properties"]["start_within"]["anyOf"]:
+    submission = found["components"]["schemas"]["SubmitRequest"]["properties"]
+    submission["match_id"] = _some_of(facts.matches, submission["match_id"])
+    for kind in submission["start_within"]["anyOf"]:
         if kind["type"] == "integer":
             kind["maximum"] = facts.lifetime
     return found
@@ -100,8 +86,3 @@ def narrowed(document: dict[str, Any], facts: Facts) -> dict[str, Any]:
 
 def _some_of(known: list[str], schema: dict[str, Any]) -> dict[str, Any]:
     return {"anyOf": [{"enum": known}, schema]}
-
-
-def _features(inputs: list[dict[str, Any]]) -> dict[str, Any]:
-    kinds = {column["name"]: _KINDS.get(column["type"], _FLOAT) for column in inputs}
-    return {"type": "object", "properties": kinds, "required": list(kinds), "additionalProperties": False}

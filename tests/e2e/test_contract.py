@@ -16,9 +16,9 @@ import pytest
 
 from infra.api_client import ApiClient
 from infra.stack import Stack
-from tests.e2e.conftest import ROOT
 from tests.e2e.narrowing import gather, narrowed
 from tests.support.documented import DOCUMENT, assert_is_documented
+from tests.support.laptop import ROOT
 
 CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
 WORKED_OFF_SECONDS = 120

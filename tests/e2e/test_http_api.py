@@ -136,12 +136,13 @@ def test_a_malformed_body_is_a_422_that_points_at_the_fault(api: ApiClient, path
     assert pointer in [error.get("pointer") for error in problem["errors"]]
 
 
-def test_features_are_checked_against_the_signature_of_the_served_model(api: ApiClient) -> None:
+@pytest.mark.parametrize("path", ["/predict/", "/predict/async/"])
+def test_features_are_checked_against_the_signature_of_the_served_model(api: ApiClient, path: str) -> None:
     names = [column["name"] for column in api.get("/predict/model/info").expect(200)["signature"]["inputs"]]
     features: dict[str, Any] = {**dict.fromkeys(names, 1.0), names[0]: "much", "colour": 1}
     del features[names[1]]
 
-    problem = problem_of(api.post("/predict/", {"features": features}), 422)
+    problem = problem_of(api.post(path, {"features": features}), 422)
 
     pointers = {error["pointer"] for error in problem["errors"]}
     assert pointers == {f"/features/{names[0]}", f"/features/{names[1]}", "/features/colour"}

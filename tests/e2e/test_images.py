@@ -48,10 +48,11 @@ def _engine_with_base_image() -> None:
             pytest.skip(missing)
 
 
-def build(name: str) -> str:
+def build(name: str, runtime: str = "onnx") -> str:
     """Build a function's image from this checkout and return its tag."""
-    tag = f"matchcast-test/{name}"
-    docker("build", "--quiet", "--network=host", f"--file=functions/{name}/Dockerfile", f"--tag={tag}", ".")
+    tag = f"matchcast-test/{name}:{runtime}"
+    chosen = f"--build-arg=MODEL_RUNTIME={runtime}"
+    docker("build", "--quiet", "--network=host", chosen, f"--file=functions/{name}/Dockerfile", f"--tag={tag}", ".")
     return tag
 
 
@@ -194,6 +195,19 @@ def test_the_snapshot_image_holds_what_it_needs_and_can_start() -> None:
     assert compiled > 20
     start = "from functions.refresh_snapshot.handler import lambda_handler"
     docker("run", "--rm", "--entrypoint=python", "--env=POWERTOOLS_SERVICE_NAME=refresh_snapshot", image, "-c", start)
+
+
+@pytest.mark.parametrize(
+    ("name", "foreign"),
+    [
+        ("run_inference", ["mlflow", "pandas", "sklearn"]),
+        ("refresh_snapshot", ["infra", "mlflow", "pandas", "sklearn"]),
+    ],
+)
+def test_an_image_for_pyfunc_holds_mlflow_and_can_load_models(name: str, foreign: list[str]) -> None:
+    image = build(name, "pyfunc")
+    assert inside(image)[0] == foreign
+    docker("run", "--rm", "--entrypoint=python", image, "-c", "import lightgbm, mlflow.pyfunc, skops.io")
 
 
 def inside(image: str) -> tuple[list[str], list[str], int]:

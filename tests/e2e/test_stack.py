@@ -24,7 +24,7 @@ from infra.local.processes import group_members
 from infra.local.state import Folder
 from infra.local.template import LocalTemplate
 from infra.stack import Stack
-from tests.e2e.conftest import ROOT, Command
+from tests.support.laptop import ROOT, Command
 
 STARTING_SECONDS = 60
 

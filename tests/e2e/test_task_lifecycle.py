@@ -12,6 +12,7 @@ import pytest
 
 from infra.api_client import ApiClient
 from infra.stack import Stack
+from tests.support.laptop import Lanes, queue_depth
 
 
 @pytest.fixture(scope="module")
@@ -22,26 +23,11 @@ def match_id(api: ApiClient) -> str:
 @pytest.fixture
 def resting_lanes(stack: Stack) -> Iterator[Any]:
     """Let no worker receive; the yielded function wakes them up."""
-    client = stack.client("lambda")
-    mappings = client.list_event_source_mappings(FunctionName=stack.output("RunInferenceFunctionName"))
-    ids = [mapping["UUID"] for mapping in mappings["EventSourceMappings"]]
-    assert len(ids) == 2
-
-    def switch(enabled: bool) -> None:
-        for mapping in ids:
-            client.update_event_source_mapping(UUID=mapping, Enabled=enabled)
-
-    switch(False)
+    lanes = Lanes(stack)
+    lanes.rest()
     time.sleep(0.5)  # a receive that was under way ends
-    yield lambda: switch(True)
-    switch(True)
-
-
-def queue_depth(stack: Stack, output: str) -> int:
-    attributes = stack.client("sqs").get_queue_attributes(
-        QueueUrl=stack.output(output), AttributeNames=["ApproximateNumberOfMessages"]
-    )
-    return int(attributes["Attributes"]["ApproximateNumberOfMessages"])
+    yield lanes.wake
+    lanes.wake()
 
 
 def test_a_hundred_equal_requests_with_one_key_are_one_task_and_one_message(

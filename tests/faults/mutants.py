@@ -128,8 +128,7 @@ def help_and_forget(helper: HelpHighLane, has_time: Callable[[], bool]) -> list[
     outcomes: list[Outcome] = []
     with suppress(Transient):
         while has_time() and (receive := helper._lanes.take(Priority.HIGH)):
-            for received in receive:
-                helper._lanes.remove(received)
+            helper._lanes.remove(Priority.HIGH, receive)
             outcomes += helper._run(receive)
     return outcomes
 

@@ -119,9 +119,12 @@ class SimulatedQueues:
     def take(self, lane: Priority) -> Sequence[Received]:
         return self._calls("queue", f"take from {lane}", lambda: self.receive_batch(lane, 10))
 
-    def remove(self, received: Received) -> None:
-        handle = received.receipt_handle
-        self._calls("queue", f"delete message {handle}", lambda: self.delete_message(received.lane, handle))
+    def remove(self, lane: Priority, taken: Sequence[Received]) -> None:
+        def delete() -> None:
+            for received in taken:
+                self.delete_message(lane, received.receipt_handle)
+
+        self._calls("queue", f"delete {len(taken)} messages of the {lane} lane", delete)
 
     # `DeadLetters`.
 

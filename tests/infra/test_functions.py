@@ -24,7 +24,9 @@ POWERTOOLS = {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE", "POWERT
 SDK = {"AWS_ENDPOINT_URL"}
 LOGS = {("logs:CreateLogStream", "LogGroup"), ("logs:PutLogEvents", "LogGroup")}
 BUCKET_LIST = ("s3:ListBucket", "DataBucket")
-READ_SNAPSHOT = {("s3:GetObject", "DataBucket/snapshots/*"), ("s3:GetObject", "DataBucket/models/manifest.json")}
+READ_SNAPSHOT = {
+    ("s3:GetObject", f"DataBucket/{keys}") for keys in ("snapshots/*", "models/manifest.json", "models/releases/*")
+}
 ACCEPT_TASKS = READ_SNAPSHOT | {
     BUCKET_LIST,
     ("sqs:SendMessage", "HighQueue"),
@@ -74,6 +76,7 @@ GRANTS: dict[str, set[tuple[str, str]]] = {
         ("s3:GetObject", "DataBucket/models/*"),
         ("s3:GetObject", "DataBucket/snapshots/*"),
         ("s3:PutObject", "DataBucket/snapshots/*"),
+        ("s3:DeleteObject", "DataBucket/snapshots/*/*"),
         BUCKET_LIST,
     },
 }
@@ -190,6 +193,7 @@ def test_an_image_function_is_built_from_its_own_dockerfile(name: str, template:
         "Dockerfile": f"functions/{name}/Dockerfile",
         "DockerContext": ".",
         "DockerTag": name,
+        "DockerBuildArgs": {"MODEL_RUNTIME": {"Ref": "ModelRuntime"}},
     }
 
 

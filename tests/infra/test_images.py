@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,22 @@ def test_an_image_installs_only_what_its_lock_names(name: str) -> None:
     assert "--require-hashes" in install
     assert "--only-binary=:all:" in install
     assert f"functions/{name}/requirements.txt" in " ".join(instructions(name, "COPY"))
+
+
+@pytest.mark.parametrize(
+    ("runtime", "chosen"), [("onnx", "requirements.txt"), ("pyfunc", "requirements-pyfunc.txt"), ("other", None)]
+)
+@each_image
+def test_the_build_argument_chooses_the_lock(name: str, runtime: str, chosen: str | None) -> None:
+    assert instructions(name, "ARG") == ["MODEL_RUNTIME=onnx"]
+    [install] = [line for line in instructions(name, "RUN") if "pip install" in line]
+    choice, _, rest = install.partition("&&")
+    assert '--requirement "/tmp/${lock}"' in rest
+    asked = {"MODEL_RUNTIME": runtime}
+    done = subprocess.run(["sh", "-c", f"{choice}; echo $lock"], env=asked, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.strip()) == ((0, chosen) if chosen else (1, ""))
+    if chosen:
+        assert any(f"functions/{name}/{chosen}" in line for line in instructions(name, "COPY"))
 
 
 @each_image

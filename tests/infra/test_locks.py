@@ -15,14 +15,14 @@ from packaging.utils import canonicalize_name
 from tests.support.template import ROOT
 
 DEV = ROOT / "infra" / "requirements" / "dev.txt"
-DEPLOYED = [
-    ROOT / folder / "requirements.txt"
-    for folder in ("layers/vendor", "layers/arrow", "functions/run_inference", "functions/refresh_snapshot")
-]
+IMAGES = ("functions/run_inference", "functions/refresh_snapshot")
+LIGHT = [ROOT / folder / "requirements.txt" for folder in ("layers/vendor", "layers/arrow", *IMAGES)]
+PYFUNC = [ROOT / folder / "requirements-pyfunc.txt" for folder in IMAGES]
+DEPLOYED = [*LIGHT, *PYFUNC]
 RUNTIME = {**default_environment(), "python_version": "3.13", "python_full_version": "3.13.0", "sys_platform": "linux"}
 
 each_lock = pytest.mark.parametrize("lock", [DEV, *DEPLOYED], ids=lambda path: path.relative_to(ROOT).as_posix())
-each_deployed = pytest.mark.parametrize("lock", DEPLOYED, ids=lambda path: path.parent.name)
+each_deployed = pytest.mark.parametrize("lock", DEPLOYED, ids=lambda path: f"{path.parent.name}-{path.stem}")
 
 
 def pins(lock: Path) -> Iterator[tuple[Requirement, list[str]]]:
@@ -82,7 +82,9 @@ def test_a_lock_fulfils_the_ranges_that_stand_beside_it(lock: Path) -> None:
 @each_deployed
 def test_deployed_ranges_are_those_of_the_project(lock: Path) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    ranges = {canonicalize_name(item.name): item.specifier for item in map(Requirement, project["dependencies"])}
+    # What only models need is a tool of the checkout.
+    listed = project["dependencies"] + (project["optional-dependencies"]["tools"] if lock in PYFUNC else [])
+    ranges = {canonicalize_name(item.name): item.specifier for item in map(Requirement, listed)}
     for name, requirement in declared(lock.with_suffix(".in")).items():
         assert requirement.specifier == ranges[name], f"{name} in {lock.with_suffix('.in')}"
 
@@ -99,4 +101,15 @@ def test_zip_functions_carry_no_model_runtime() -> None:
     zipped = {item.name for lock in DEPLOYED[:2] for item, _ in pins(lock)}
     assert zipped.isdisjoint({"onnxruntime", "pandas", "mlflow", "scikit-learn"})
     inference = {item.name for item, _ in pins(ROOT / "functions/run_inference/requirements.txt")}
-    assert inference.isdisjoint({"pandas", "mlflow", "scikit-learn"})
+    assert inference.isdisjoint({"pandas", "mlflow", "mlflow-skinny", "scikit-learn"})
+
+
+@pytest.mark.parametrize(
+    ("light", "full"), list(zip(LIGHT[2:], PYFUNC, strict=True)), ids=["run_inference", "refresh_snapshot"]
+)
+def test_an_image_for_pyfunc_adds_to_the_other_one_and_has_no_server(light: Path, full: Path) -> None:
+    locked = {str(item) for item, _ in pins(full)}
+    assert {str(item) for item, _ in pins(light)} < locked
+    names = {Requirement(item).name for item in locked}
+    assert names >= {"mlflow-skinny", "pandas", "scikit-learn", "skops", "lightgbm", "cloudpickle"}
+    assert names.isdisjoint({"mlflow", "flask", "gunicorn", "alembic", "sqlalchemy"})

@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 
+from matchcast.errors import ManifestInvalid
+from matchcast.observability import report_refused
+
 LANES = ("High", "Normal")
 ALARMS = {
     "QueueDepth": ("ApproximateNumberOfMessagesVisible", "{lane}QueueName", "AlarmQueueDepth", 1000),
@@ -29,6 +32,27 @@ def test_a_lane_has_its_alarm(lane: str, kind: str, monitoring: dict[str, Any], 
     # An empty queue that nobody has used for hours sends no metric, and that is no alarm.
     assert alarm["TreatMissingData"] == "notBreaching"
     assert template["Parameters"][threshold]["Default"] == default
+
+
+@pytest.mark.parametrize("kind", ["model", "snapshot"])
+def test_a_refused_release_rings_whichever_function_found_it(
+    kind: str, monitoring: dict[str, Any], template: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    # GIVEN the metric as functions write it
+    report_refused(kind, ManifestInvalid("not to be read"))
+    (record,) = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line]
+    (written,) = record["_aws"]["CloudWatchMetrics"]
+    # THEN the alarm watches that metric, by the dimensions that all functions share
+    alarm = monitoring["Resources"][f"{kind.capitalize()}ReleaseAlarm"]["Properties"]
+    assert (alarm["Namespace"], alarm["MetricName"]) == (written["Namespace"], written["Metrics"][0]["Name"])
+    assert alarm["Dimensions"] == [{"Name": "kind", "Value": record["kind"]}]
+    assert ["kind"] in written["Dimensions"]
+    # AND one such find is enough
+    assert (alarm["ComparisonOperator"], alarm["Statistic"]) == ("GreaterThanThreshold", "Sum")
+    assert alarm["Threshold"] == {"Ref": "AlarmReleaseProblems"}
+    assert template["Parameters"]["AlarmReleaseProblems"]["Default"] == 0
+    assert alarm["AlarmActions"] == [{"Ref": "AlarmTopic"}]
+    assert alarm["TreatMissingData"] == "notBreaching"
 
 
 def test_every_parameter_of_the_nested_template_is_passed(monitoring: dict[str, Any], template: dict[str, Any]) -> None:
@@ -60,10 +84,11 @@ def test_nobody_is_mailed_unless_an_address_is_given(monitoring: dict[str, Any],
     assert template["Parameters"]["AlarmEmail"]["Default"] == ""
 
 
-def test_the_dashboard_is_json_and_shows_every_queue(monitoring: dict[str, Any]) -> None:
+def test_the_dashboard_is_json_and_shows_every_queue_and_refused_releases(monitoring: dict[str, Any]) -> None:
     text = monitoring["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
     body = json.loads(re.sub(r"\$\{([^}]+)\}", r"\1", text))
     shown = json.dumps(body["widgets"])
+    assert "release_problems_total" in shown
     assert all(f"{lane}{kind}Name" in shown for lane in LANES for kind in ("Queue", "DeadLetterQueue"))
     places = [(widget["x"], widget["y"]) for widget in body["widgets"]]
     assert len(set(places)) == len(places)

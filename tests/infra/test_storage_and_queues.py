@@ -44,6 +44,8 @@ def test_large_results_and_old_versions_are_cleared_by_parameters(template: dict
     assert rules["results"]["Prefix"] == "results/"
     assert rules["results"]["ExpirationInDays"] == {"Ref": "ResultsRetentionDays"}
     assert rules["old-versions"]["NoncurrentVersionExpiration"] == {"NoncurrentDays": {"Ref": "NoncurrentVersionDays"}}
+    # What retention deletes leaves a marker, which has to go as well.
+    assert rules["old-versions"]["ExpiredObjectDeleteMarker"] is True
     # Nothing but results/ may expire: manifests and what they name stay until they are overwritten.
     assert [key for key, rule in rules.items() if "ExpirationInDays" in rule] == ["results"]
 

@@ -10,7 +10,9 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LogisticRegression
 
 from infra.models.tracking import Tracking
+from matchcast.domain.signature import Column
 from tests.support.datasets import FEATURES
+from tests.support.pyfunc_models import mlflow_signature, no_advice
 
 INPUTS = tuple(("float", name) for name in FEATURES)
 
@@ -55,12 +57,7 @@ def register(
     if inputs is not None:
         outputs = Schema([ColSpec("double", each) for each in ("home", "draw", "away")])
         signature = ModelSignature(inputs=Schema([ColSpec(kind, column) for kind, column in inputs]), outputs=outputs)
-    # An experiment of its own: the default one keeps its files in whatever folder the tests run.
-    experiment = client.get_experiment_by_name("odd models")
-    experiment_id = (
-        experiment.experiment_id if experiment else client.create_experiment("odd models", tracking.artifacts)
-    )
-    with mlflow.start_run(experiment_id=experiment_id) as run:
+    with mlflow.start_run(experiment_id=_experiment(client, tracking)) as run:
         logged = mlflow.sklearn.log_model(
             model,
             name="model",
@@ -69,7 +66,39 @@ def register(
             pip_requirements=["scikit-learn"],
             skops_trusted_types=[f"{Constant.__module__}.{Constant.__qualname__}"],
         )
-    run_id = run.info.run_id
+    return _register(client, logged, run.info.run_id, name=name, alias=alias, tags=tags)
+
+
+def register_with(
+    tracking: Tracking,
+    flavor: str,
+    model: Any,
+    *,
+    name: str,
+    alias: str = "champion",
+    tags: Mapping[str, str] | None = None,
+    **options: Any,
+) -> str:
+    """Log and register a model by a flavor of MLflow (`lightgbm`, `sklearn`); for `pyfunc` the path of its code."""
+    client = tracking.connect(create=True)
+    import mlflow
+
+    keys = {"lightgbm": "lgb_model", "sklearn": "sk_model", "pyfunc": "python_model"}
+    signature = mlflow_signature([Column(name=column, type="float") for column in FEATURES])
+    options = {keys[flavor]: model, "name": "model", "signature": signature, "pip_requirements": ["mlflow"], **options}
+    with mlflow.start_run(experiment_id=_experiment(client, tracking)) as run, no_advice():
+        logged = getattr(mlflow, flavor).log_model(**options)
+    return _register(client, logged, run.info.run_id, name=name, alias=alias, tags=tags)
+
+
+def _experiment(client: Any, tracking: Tracking) -> str:
+    """Return an experiment of our own: the default one keeps its files in whatever folder the tests run."""
+    experiment = client.get_experiment_by_name("odd models")
+    found = experiment.experiment_id if experiment else client.create_experiment("odd models", tracking.artifacts)
+    return str(found)
+
+
+def _register(client: Any, logged: Any, run_id: str, *, name: str, alias: str, tags: Mapping[str, str] | None) -> str:
     if not client.search_registered_models(filter_string=f"name = '{name}'"):
         client.create_registered_model(name)
     version = client.create_model_version(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from matchcast import bootstrap
 from matchcast.adapters.in_memory import InMemoryObjects
 from matchcast.adapters.parquet_snapshot import parse_snapshot
-from matchcast.domain.manifests import SNAPSHOT_MANIFEST_KEY, SnapshotManifest
+from matchcast.domain.manifests import MODEL_MANIFEST_KEY, SNAPSHOT_MANIFEST_KEY, ModelManifest, SnapshotManifest
 from matchcast.http.cursors import Cursors
 from matchcast.settings import ServePredictionsSettings
 from matchcast.use_cases.releases import ManifestReader
@@ -29,6 +29,7 @@ class Service:
         self.settings = ServePredictionsSettings(data_bucket_name="bucket", cursor_secret_name="secret")
         self.restart()
         monkeypatch.setattr(bootstrap, "serve_snapshot", lambda: self.use_case)
+        monkeypatch.setattr(bootstrap, "models", lambda: self.models)
         monkeypatch.setattr(bootstrap, "serve_predictions_settings", lambda: self.settings)
         monkeypatch.setattr(bootstrap, "tenant_claim", lambda: "client_id")
         cursors = Cursors(lambda: b"secret")
@@ -38,6 +39,7 @@ class Service:
         """Begin a new environment, with other settings."""
         self.settings = self.settings.model_copy(update=settings)
         manifests = ManifestReader(self.objects, SNAPSHOT_MANIFEST_KEY, SnapshotManifest, 30, monotonic=self.seconds)
+        self.models = ManifestReader(self.objects, MODEL_MANIFEST_KEY, ModelManifest, 30, monotonic=self.seconds)
         parse = partial(parse_snapshot, bookmaker=self.settings.odds_bookmaker)
         stale = self.settings.snapshot_stale_seconds
         self.use_case = ServeSnapshot(manifests, self.objects, parse, lambda: self.now, stale)

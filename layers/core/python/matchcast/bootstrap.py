@@ -20,6 +20,7 @@ from matchcast.settings import (
     DataSettings,
     DeadLetterSettings,
     HttpSettings,
+    ModelSettings,
     PredictNowSettings,
     RunInferenceSettings,
     ServePredictionsSettings,
@@ -29,11 +30,12 @@ from matchcast.settings import (
 if TYPE_CHECKING:
     from matchcast.adapters.dynamodb_tasks import DynamoDBTasks
     from matchcast.http.cursors import Cursors
-    from matchcast.ports import ObjectStore, PredictionQueue
+    from matchcast.ports import PredictionQueue, ReleaseStore
     from matchcast.use_cases.help_high_lane import HelpHighLane
     from matchcast.use_cases.lane_speed import LaneSpeed
     from matchcast.use_cases.predict_now import PredictNow
     from matchcast.use_cases.predictor import Predictor
+    from matchcast.use_cases.release_readers import Report
     from matchcast.use_cases.releases import ManifestReader, Shelf
     from matchcast.use_cases.retry_task import RetryTask
     from matchcast.use_cases.run_predictions import RunPredictions
@@ -70,7 +72,7 @@ def tenant_claim() -> str:
 
 
 @cache
-def objects() -> ObjectStore:
+def objects() -> ReleaseStore:
     """Return the data bucket."""
     from matchcast.adapters.s3_objects import S3Objects
 
@@ -83,7 +85,7 @@ def models() -> ManifestReader[ModelManifest]:
     from matchcast.use_cases.releases import ManifestReader
 
     seconds = DataSettings().model_refresh_seconds
-    return ManifestReader(objects(), MODEL_MANIFEST_KEY, ModelManifest, seconds)
+    return ManifestReader(objects(), MODEL_MANIFEST_KEY, ModelManifest, seconds, report=reports("model"))
 
 
 @cache
@@ -92,7 +94,14 @@ def snapshots() -> ManifestReader[SnapshotManifest]:
     from matchcast.use_cases.releases import ManifestReader
 
     seconds = DataSettings().model_refresh_seconds
-    return ManifestReader(objects(), SNAPSHOT_MANIFEST_KEY, SnapshotManifest, seconds)
+    return ManifestReader(objects(), SNAPSHOT_MANIFEST_KEY, SnapshotManifest, seconds, report=reports("snapshot"))
+
+
+def reports(kind: str) -> Report:
+    """Return what logs and counts refused releases of a kind, `model` or `snapshot`."""
+    from matchcast.observability import report_refused
+
+    return partial(report_refused, kind)
 
 
 @cache
@@ -201,10 +210,10 @@ def sync_deadline() -> timedelta:
 @cache
 def shelf() -> Shelf:
     """Return the models that are served."""
-    from matchcast.adapters.onnx_model import load_onnx
+    from matchcast.adapters.model_loaders import loader_for
     from matchcast.use_cases.releases import Shelf
 
-    return Shelf(models(), objects(), load_onnx)
+    return Shelf(models(), objects(), loader_for(ModelSettings().model_runtime))
 
 
 @cache

@@ -7,8 +7,11 @@ from contextlib import contextmanager
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
+from aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch import AmazonCloudWatchEMFProvider
 
-__all__ = ["MetricUnit", "count_requests", "flushed_metrics", "logger", "metrics"]
+from matchcast.errors import MatchcastError
+
+__all__ = ["MetricUnit", "count_requests", "flushed_metrics", "logger", "metrics", "report_refused"]
 
 NAMESPACE = "matchcast"
 
@@ -25,6 +28,18 @@ def count_requests(source: str, stage: str, outcome: str, count: int = 1) -> Non
         metric.add_dimension(name="source", value=source)
         metric.add_dimension(name="stage", value=stage)
         metric.add_dimension(name="outcome", value=outcome)
+
+
+def report_refused(kind: str, problem: MatchcastError) -> None:
+    """Log why a release (kind `model` or `snapshot`) is not served, and add to `release_problems_total`.
+
+    One alarm watches each kind, whichever function found it, so the kind is a set of dimensions of its own.
+    """
+    logger.error("release refused", kind=kind, code=problem.code, detail=problem.detail)
+    record = AmazonCloudWatchEMFProvider(namespace=NAMESPACE)
+    record.add_metric(name="release_problems_total", unit=MetricUnit.Count, value=1)
+    record.add_dimensions(kind=kind)
+    record.flush_metrics()
 
 
 @contextmanager

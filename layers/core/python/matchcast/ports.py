@@ -116,8 +116,8 @@ class PredictionQueue(Protocol):
     def take(self, lane: Priority) -> Sequence[Received]:
         """Receive up to ten messages that wait in a lane, without waiting for any."""
 
-    def remove(self, received: Received) -> None:
-        """Delete a message that was taken."""
+    def remove(self, lane: Priority, taken: Sequence[Received]) -> None:
+        """Delete messages that were taken together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +163,14 @@ class StoredObject:
     etag: str
 
 
+@dataclass(frozen=True, slots=True)
+class ListedObject:
+    """An object of the data bucket as a listing tells of it, and when it was written last."""
+
+    key: str
+    modified_at: datetime
+
+
 class ObjectStore(Protocol):
     """The data bucket."""
 
@@ -184,8 +192,21 @@ class ObjectStore(Protocol):
     def switch(self, key: str, body: bytes, etag: str | None) -> bool:
         """Write a manifest only over the version read as `etag` (None: only where there is none); False if it lost."""
 
-    def list_keys(self, prefix: str) -> Sequence[str]:
-        """Return the keys under a prefix, sorted."""
+    def list_objects(self, prefix: str) -> Sequence[ListedObject]:
+        """Return the objects under a prefix, sorted by key."""
+
+
+class ReleaseStore(ObjectStore, Protocol):
+    """The data bucket for those who may also remove what nobody needs any more."""
+
+    def delete(self, keys: Sequence[str]) -> None:
+        """Delete objects; one that is not there is deleted already.
+
+        Raises
+        ------
+        StorageUnavailable
+            If any of them could not be deleted; others may have been.
+        """
 
 
 class Model(Protocol):

@@ -9,6 +9,8 @@ from __future__ import annotations
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from matchcast.domain.manifests import Runtime
+
 
 class Settings(BaseSettings):
     """A frozen set of environment variables, named after the fields in capitals."""
@@ -28,6 +30,14 @@ class DataSettings(Settings):
     data_bucket_name: str = Field(description="The bucket of models, snapshots and large results.")
     model_refresh_seconds: float = Field(
         default=30, ge=0, description="How long a function trusts the manifests it has read before asking again."
+    )
+
+
+class ModelSettings(DataSettings):
+    """Every function that runs models."""
+
+    model_runtime: Runtime = Field(
+        default="onnx", description="What images are built for: `onnx` alone, or `pyfunc`, which serves both."
     )
 
 
@@ -59,7 +69,7 @@ class ServePredictionsSettings(HttpSettings, DataSettings, CursorSettings):
     odds_bookmaker: str = Field(default="fonbet", description="The bookmaker whose odds cards and odds show.")
     docs_enabled: bool = Field(default=True, description="Whether /docs and /openapi.json answer.")
     snapshot_stale_seconds: float = Field(
-        default=86_400, ge=0, description="The age past which /health calls a snapshot stale."
+        default=86_400, ge=0, description="The age past which /health and every answer out of a snapshot call it stale."
     )
 
 
@@ -105,7 +115,7 @@ class SweepDeadLettersSettings(TaskSettings, DeadLetterSettings):
     """sweep_dead_letters."""
 
 
-class RunInferenceSettings(DataSettings, TaskSettings, QueueSettings, DeadLetterSettings):
+class RunInferenceSettings(ModelSettings, TaskSettings, QueueSettings, DeadLetterSettings):
     """run_inference."""
 
     write_concurrency: int = Field(default=8, ge=1, le=64, description="Parallel result writes of one receive.")
@@ -114,7 +124,7 @@ class RunInferenceSettings(DataSettings, TaskSettings, QueueSettings, DeadLetter
     )
 
 
-class RefreshSnapshotSettings(DataSettings):
+class RefreshSnapshotSettings(ModelSettings):
     """refresh_snapshot."""
 
     odds_bookmaker: str = Field(default="fonbet", description="The bookmaker whose odds cards and odds show.")
@@ -122,3 +132,6 @@ class RefreshSnapshotSettings(DataSettings):
         default=0.05, description="The betting simulation stakes where probability x odds - 1 exceeds this."
     )
     snapshot_stage: str = Field(default="champion", description="The stage whose model makes the snapshot.")
+    snapshots_kept: int = Field(
+        default=24, ge=2, description="How many of the newest snapshots keep their files, beside the present one."
+    )

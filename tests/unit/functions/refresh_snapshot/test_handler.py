@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +28,12 @@ from matchcast.domain.manifests import (
     SnapshotManifest,
 )
 from matchcast.domain.signature import Column, Signature
-from matchcast.errors import ManifestInvalid, ModelUnavailable, StageNotFound
+from matchcast.domain.task import utc_now
+from matchcast.errors import ManifestInvalid, ModelUnavailable, ReleaseRaceLost, StageNotFound, StorageUnavailable
 from tests.support.datasets import FEATURES, LAST_SEASON_STARTS, write_dataset
 from tests.support.http_events import Context
 from tests.support.logs import capture_logs
+from tests.support.objects import keys
 from tests.support.tasks import NOW
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -154,6 +158,66 @@ def test_logs_one_line(objects: InMemoryObjects, monkeypatch: pytest.MonkeyPatch
     (line,) = logged.lines
     assert line["message"] == "snapshot published"
     assert line["snapshot_id"] == answer["snapshot_id"]
+
+
+def test_old_snapshots_are_removed_after_the_switch(objects: InMemoryObjects, monkeypatch: pytest.MonkeyPatch) -> None:
+    # GIVEN three snapshots of a time long ago
+    monkeypatch.setenv("SNAPSHOTS_KEPT", "2")
+    objects.now = lambda: NOW - timedelta(days=300)
+    for number in (1, 2, 3):
+        objects.put(f"snapshots/2026010{number}T000000Z-00000000/predictions.parquet", b"")
+    objects.now = utc_now
+    logged = capture_logs(monkeypatch)
+    # WHEN another is published
+    answer = run({})
+    # THEN it stays, and so do the newest before it and what it took the place of
+    left = {key.split("/")[1] for key in keys(objects, "snapshots/")} - {"manifest.json"}
+    assert left == {"20260103T000000Z-00000000", answer["snapshot_id"]}
+    assert [(line["message"], line.get("objects")) for line in logged.lines] == [
+        ("snapshot published", None),
+        ("old snapshots removed", 2),
+    ]
+
+
+def test_a_removal_that_fails_is_counted_and_leaves_the_snapshot_published(
+    objects: InMemoryObjects, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    objects.now = lambda: NOW - timedelta(days=300)
+    for number in range(30):
+        objects.put(f"snapshots/202601{number + 1:02d}T000000Z-00000000/predictions.parquet", b"")
+    objects.now = utc_now
+
+    def refuse(keys: Sequence[str]) -> None:
+        raise StorageUnavailable(f"did not delete {len(keys)} objects")
+
+    monkeypatch.setattr(objects, "delete", refuse)
+    logged = capture_logs(monkeypatch)
+    answer = run({})
+
+    assert served(objects).snapshot_id == answer["snapshot_id"]
+    assert [(line["level"], line["message"]) for line in logged.lines] == [
+        ("INFO", "snapshot published"),
+        ("WARNING", "old snapshots stay"),
+    ]
+    (counted,) = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line]
+    assert counted["retention_errors_total"] == [1.0]
+
+
+def test_a_refused_snapshot_is_counted_and_a_lost_race_is_not(
+    objects: InMemoryObjects, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def counted() -> list[str]:
+        lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line]
+        return [line["kind"] for line in lines if "release_problems_total" in line]
+
+    monkeypatch.setattr(objects, "switch", lambda *_: False)
+    with pytest.raises(ReleaseRaceLost):
+        run({})
+    assert counted() == []
+    objects.delete([key for key in keys(objects, "datasets/") if key.endswith("odds.parquet")])
+    with pytest.raises(ManifestInvalid):
+        run({})
+    assert counted() == ["snapshot"]
 
 
 def test_imports_none_of_the_tools() -> None:

@@ -12,16 +12,18 @@ from pydantic import ValidationError
 from functions.run_inference.handler import lambda_handler
 from matchcast import bootstrap
 from matchcast.adapters.in_memory import InMemoryLanes, InMemorySpeeds, InMemoryTasks
+from matchcast.domain.manifests import MODEL_MANIFEST_KEY, ModelManifest
 from matchcast.domain.prediction import Prediction
 from matchcast.domain.task import Priority, Task, TaskStatus, utc_now
 from matchcast.messages import encode
 from matchcast.use_cases.circuit_breaker import CircuitBreaker
 from matchcast.use_cases.help_high_lane import HelpHighLane
 from matchcast.use_cases.lane_speed import LaneSpeed
-from matchcast.use_cases.releases import Shelf
+from matchcast.use_cases.predictor import Predictor
+from matchcast.use_cases.releases import FeatureRows, ManifestReader, Shelf
 from matchcast.use_cases.run_predictions import RunPredictions
 from tests.support.http_events import Context
-from tests.support.releases import MATCHES, SNAPSHOT_ID, Release
+from tests.support.releases import MATCHES, SNAPSHOT_ID, Release, parse
 from tests.support.tasks import a_task
 
 MATCH = next(iter(MATCHES))
@@ -163,7 +165,27 @@ def test_the_model_of_a_stage_is_described() -> None:
     model = invoke({"kind": "model_info", "stage": "champion"})["model"]
 
     assert (model["version"], model["runtime"], model["snapshot_id"]) == ("3", "onnx", SNAPSHOT_ID)
-    assert model["metrics"] == {"log_loss": 0.99}
+    assert (model["metrics"], model["problem"]) == ({"log_loss": 0.99}, None)
+
+
+@pytest.mark.usefixtures("store")
+def test_the_model_that_serves_on_says_why_a_newer_release_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    release = Release()
+    models = ManifestReader(release.objects, MODEL_MANIFEST_KEY, ModelManifest, refresh_seconds=0)
+    shelf = Shelf(models, release.objects, release.load)
+    rows = FeatureRows(release.snapshots, release.objects, parse)
+    monkeypatch.setattr(bootstrap, "shelf", lambda: shelf)
+    monkeypatch.setattr(bootstrap, "predictor", lambda: Predictor(shelf, rows, utc_now))
+    invoke({"kind": "model_info", "stage": "champion"})
+    manifest = models.current()
+    newer = manifest.stages["champion"].model_copy(update={"version": "4", "prefix": "models/matchcast/4/"})
+    refused = manifest.model_copy(update={"release": 2, "stages": {"champion": newer}})
+    release.objects.put(MODEL_MANIFEST_KEY, refused.body())
+
+    model = invoke({"kind": "model_info", "stage": "champion"})["model"]
+
+    assert (model["version"], model["problem"]["code"]) == ("3", "manifest-invalid")
+    assert "models/" not in model["problem"]["detail"]
 
 
 @pytest.mark.usefixtures("store")

@@ -205,8 +205,13 @@ def test_an_unknown_match_is_not_found(service: Service, get: Get, match_id: str
 
 def test_the_scorecard_is_that_of_the_snapshot_and_says_of_which(service: Service, get: Get) -> None:
     card = get("/predict/model/scorecard").json
-    about = {name: card.pop(name) for name in ("snapshot_id", "as_of", "model")}
-    assert about == {"snapshot_id": SNAPSHOT_ID, "as_of": "2026-02-27T12:00:00Z", "model": MODEL.model_dump()}
+    about = {name: card.pop(name) for name in ("snapshot_id", "as_of", "stale", "model")}
+    assert about == {
+        "snapshot_id": SNAPSHOT_ID,
+        "as_of": "2026-02-27T12:00:00Z",
+        "stale": False,
+        "model": MODEL.model_dump(),
+    }
     assert card == json.loads(snapshot_files()["scorecard.json"])
     assert card["overall"]["model"]["log_loss"] == {"value": None, "low": None, "high": None}
 

@@ -21,6 +21,7 @@ from matchcast.adapters.in_memory import InMemoryObjects
 from matchcast.domain.manifests import DATASET_MANIFEST_KEY, DatasetManifest, FileEntry
 from matchcast.errors import DigestMismatch, ManifestInvalid, ReleaseRaceLost
 from tests.support.datasets import features_schema, matches_schema, odds_schema, write_dataset
+from tests.support.objects import keys
 
 NOW = datetime(2026, 11, 21, 7, tzinfo=UTC)
 FILES = {"matches.parquet", "odds.parquet", "match_features.parquet"}
@@ -37,7 +38,7 @@ def objects() -> InMemoryObjects:
 
 
 def content(objects: InMemoryObjects) -> dict[str, bytes]:
-    return {key: objects.get(key).body for key in objects.list_keys("")}  # type: ignore[union-attr]
+    return {key: objects.get(key).body for key in keys(objects)}  # type: ignore[union-attr]
 
 
 def test_uploads_the_files_and_names_them_in_the_manifest(objects: InMemoryObjects, data_dir: Path) -> None:
@@ -78,7 +79,7 @@ def test_another_dataset_takes_its_place_and_leaves_the_old_files(
     first = publish_dataset(objects, data_dir, NOW)
     other = publish_dataset(objects, write_dataset(tmp_path, played=40, fixtures=4), NOW + timedelta(hours=1))
     assert read_dataset(objects)[0] == other
-    assert objects.list_keys(first.prefix)
+    assert keys(objects, first.prefix)
 
 
 def test_an_empty_dataset_is_refused(objects: InMemoryObjects, tmp_path: Path) -> None:

@@ -86,3 +86,21 @@ def test_shin_and_power_take_more_from_long_odds() -> None:
     for margin in ("power", "shin"):
         assert scoring.probabilities(odds, margin)[0, 2] < plain[0, 2]
         assert scoring.probabilities(odds, margin)[0, 0] > plain[0, 0]
+
+
+def test_probabilities_are_held_against_what_came_tenth_by_tenth() -> None:
+    chances = np.array([[0.55, 0.45, 0.0], [0.5, 0.5, 0.0], [0.1, 0.0, 0.9], [0.0, 0.0, 1.0]])
+    found = scoring.calibration_bins(chances, np.array([0, 1, 2, 0]))
+
+    home = [each for each in found if each.outcome == 0]
+    assert [(each.lower, each.upper, each.rows, each.observed) for each in home] == [
+        (0.0, 0.1, 1, 1.0),
+        (0.1, 0.2, 1, 0.0),
+        (0.5, 0.6, 2, 0.5),
+    ]
+    assert home[2].predicted == pytest.approx(0.525)
+    # The last tenth holds 1 too, and tenths without any probability are left out.
+    assert [(each.lower, each.rows, each.observed) for each in found if each.outcome == 2] == [
+        (0.0, 2, 0.0),
+        (0.9, 2, 0.5),
+    ]

@@ -232,6 +232,17 @@ class TestManifest:
         assert refresh(objects, now=NOW + timedelta(hours=1)).files == first.files
 
 
+def test_a_snapshot_that_is_replaced_keeps_its_manifest_beside_its_files(objects: InMemoryObjects) -> None:
+    first = refresh(objects)
+    assert objects.get(first.kept_key) is None
+
+    refresh(objects, now=NOW + timedelta(hours=1))
+
+    kept = objects.get(f"{first.prefix}manifest.json")
+    assert kept is not None
+    assert kept.body == first.body()
+
+
 class TestRefusals:
     """Each leaves the snapshot that is served, its manifest and its files."""
 
@@ -314,7 +325,7 @@ class TestRefusals:
         self.check_served(objects, served)
 
     def test_a_changed_file_of_the_dataset(self, objects: InMemoryObjects, served: SnapshotManifest) -> None:
-        (key,) = (key for key in objects.list_keys("datasets/") if key.endswith("matches.parquet"))
+        (key,) = (each.key for each in objects.list_objects("datasets/") if each.key.endswith("matches.parquet"))
         objects.put(key, b"other bytes")
         with pytest.raises(DigestMismatch):
             refresh(objects)

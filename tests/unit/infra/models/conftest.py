@@ -1,17 +1,32 @@
-"""One dataset and one MLflow store for all tests of models: making a store takes seconds."""
+"""One dataset and one MLflow store for all tests of models: making a store takes seconds. The commands, on a bucket."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+import boto3
 import pytest
+import typer
+from moto import mock_aws
+from typer.testing import CliRunner
 
+from functions.refresh_snapshot.handler import lambda_handler
+from infra.cli import models, releases
 from infra.models.registry import RegisteredModel, load
 from infra.models.tracking import Tracking
 from infra.models.train import Trained, train
+from infra.stack import Stack
+from matchcast import bootstrap
+from matchcast.adapters.s3_objects import S3Objects
 from tests.support.datasets import write_dataset
+from tests.support.lambda_client import HandlerClient
+
+if TYPE_CHECKING:
+    from click.testing import Result
 
 
 @pytest.fixture(scope="session")
@@ -39,3 +54,41 @@ def trained(data_dir: Path, tracking: Tracking) -> Trained:
 def champion(trained: Trained, tracking: Tracking) -> RegisteredModel:
     """The trained version, loaded from the registry."""
     return load("champion", tracking)
+
+
+@dataclass
+class Session:
+    """A session with a bucket service, and a Lambda service that runs the handler here."""
+
+    functions: HandlerClient
+
+    def client(self, service_name: str, **options: Any) -> Any:
+        return self.functions if service_name == "lambda" else boto3.client("s3", **options)
+
+
+@pytest.fixture
+def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
+    """A stack with an empty bucket and refresh_snapshot."""
+    with mock_aws():
+        boto3.client("s3").create_bucket(Bucket="data")
+        outputs = {"DataBucketName": "data", "RefreshSnapshotFunctionName": "refresh", "ModelRuntime": "onnx"}
+        stack = Stack("test", "us-east-1", "http://api", None, outputs, Session(HandlerClient(lambda_handler)))
+        for group in (models, releases):
+            monkeypatch.setattr(group, "find_stack", lambda: stack)
+        monkeypatch.setattr(bootstrap, "objects", lambda: S3Objects(boto3.client("s3"), "data"))
+        monkeypatch.setenv("DATA_BUCKET_NAME", "data")
+        yield stack
+
+
+@pytest.fixture
+def matchcast(monkeypatch: pytest.MonkeyPatch, tracking: Tracking) -> Any:
+    """The commands of models and releases, on this session's MLflow store."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", tracking.uri)
+    app = typer.Typer()
+    models.register(app)
+    releases.register(app)
+
+    def run(*arguments: Any) -> Result:
+        return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+    return run

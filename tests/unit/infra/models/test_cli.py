@@ -3,69 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import boto3
 import pytest
-import typer
-from moto import mock_aws
-from typer.testing import CliRunner
 
 import infra.cli.models as commands
-from functions.refresh_snapshot.handler import lambda_handler
 from infra.errors import BadInput, EnvironmentProblem, exit_code
-from infra.models.tracking import Tracking
 from infra.models.train import Trained
 from infra.stack import Stack
-from matchcast import bootstrap
-from matchcast.adapters.s3_objects import S3Objects
 from matchcast.errors import AliasUnknown, ManifestInvalid
-from tests.support.lambda_client import HandlerClient
 from tests.support.mlflow_warnings import MLFLOW_WARNINGS
 
-if TYPE_CHECKING:
-    from click.testing import Result
-
 pytestmark = MLFLOW_WARNINGS
-
-
-@dataclass
-class Session:
-    """A session with a bucket service, and a Lambda service that runs the handler here."""
-
-    functions: HandlerClient
-
-    def client(self, service_name: str, **options: Any) -> Any:
-        return self.functions if service_name == "lambda" else boto3.client("s3", **options)
-
-
-@pytest.fixture
-def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
-    """A stack with an empty bucket and refresh_snapshot."""
-    with mock_aws():
-        boto3.client("s3").create_bucket(Bucket="data")
-        outputs = {"DataBucketName": "data", "RefreshSnapshotFunctionName": "refresh"}
-        stack = Stack("test", "us-east-1", "http://api", None, outputs, Session(HandlerClient(lambda_handler)))
-        monkeypatch.setattr(commands, "find_stack", lambda: stack)
-        monkeypatch.setattr(bootstrap, "objects", lambda: S3Objects(boto3.client("s3"), "data"))
-        monkeypatch.setenv("DATA_BUCKET_NAME", "data")
-        yield stack
-
-
-@pytest.fixture
-def matchcast(monkeypatch: pytest.MonkeyPatch, tracking: Tracking) -> Any:
-    """The command with this group, on this session's MLflow store."""
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", tracking.uri)
-    app = typer.Typer()
-    commands.register(app)
-
-    def run(*arguments: Any) -> Result:
-        return CliRunner().invoke(app, [str(argument) for argument in arguments])
-
-    return run
 
 
 def test_trains_publishes_and_makes_a_snapshot(matchcast: Any, stack: Stack, trained: Trained, data_dir: Path) -> None:

@@ -84,7 +84,6 @@ def test_other_classifiers_of_scikit_learn_agree_too(champion: RegisteredModel, 
     estimator.fit(rows, outcomes)
     model = planted(champion, estimator)
 
-    # Trees compare float32 thresholds, so values close to one may fall on its other side; these do not.
     difference = check_parity(model, served(model, to_onnx(model)), rows)
 
     assert difference <= PARITY_LIMIT

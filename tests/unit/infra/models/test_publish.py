@@ -32,6 +32,7 @@ from matchcast.use_cases.releases import ManifestReader, Shelf
 from tests.support.datasets import FEATURES
 from tests.support.mlflow_models import Constant, logistic, register
 from tests.support.mlflow_warnings import MLFLOW_WARNINGS
+from tests.support.objects import keys
 
 pytestmark = MLFLOW_WARNINGS
 
@@ -60,7 +61,7 @@ def shelf(objects: InMemoryObjects) -> Shelf:
 
 
 def content(objects: InMemoryObjects) -> dict[str, bytes]:
-    return {key: objects.get(key).body for key in objects.list_keys("")}  # type: ignore[union-attr]
+    return {key: objects.get(key).body for key in keys(objects)}  # type: ignore[union-attr]
 
 
 def test_the_stages_serve_what_the_aliases_name(
@@ -92,9 +93,8 @@ def test_a_version_under_several_aliases_is_exported_once(
     assert sum(step.startswith("exporting") for step in steps) == 1
     prefix = prefixes.pop()
     assert prefix.startswith(f"models/matchcast/{trained.version}-")
-    assert objects.list_keys("models/") == sorted(
-        [MODEL_MANIFEST_KEY, prefix + "model.onnx", prefix + "signature.json"]
-    )
+    names = ("lineage.json", "model.onnx", "signature.json")
+    assert keys(objects, "models/") == [MODEL_MANIFEST_KEY, *(prefix + name for name in names)]
 
 
 def test_writes_the_signature_beside_the_artifact(objects: InMemoryObjects, publish_to: Callable[..., Release]) -> None:

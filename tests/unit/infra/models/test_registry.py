@@ -13,6 +13,7 @@ from infra.errors import EnvironmentProblem
 from infra.models.registry import RegisteredModel, configured_stages, load, resolve
 from infra.models.tracking import Tracking
 from infra.models.train import Trained
+from matchcast.adapters.pyfunc_answers import typed_frame
 from matchcast.errors import AliasUnknown, ReleaseRefused, SignatureMissing
 from tests.support.datasets import FEATURES
 from tests.support.mlflow_models import Constant, register
@@ -116,6 +117,6 @@ class TestLoad:
         register(tracking, Constant(), name="typed", inputs=kinds)
         model = load("champion", tracking, name="typed")
         rows = np.array([[0.5, 1.5, 2, 3, 1]], dtype=np.float32)
-        dtypes = [str(dtype) for dtype in model.frame(rows).dtypes]
+        dtypes = [str(dtype) for dtype in typed_frame(model.signature, rows).dtypes]
         assert dtypes == ["float32", "float64", "int32", "int64", "bool"]
         assert model(rows).shape == (1, 3)

@@ -121,6 +121,7 @@ class TestTrain:
         signature = mlflow.models.get_model_info(f"models:/matchcast/{trained.version}").signature.to_dict()
 
         assert run.data.tags["trained_until"] == trained.trained_until.isoformat()
+        assert len(run.data.tags["dataset"]) == 64
         assert run.data.metrics == pytest.approx(trained.metrics)
         assert {"log_loss", "brier", "rps", "accuracy"} <= set(trained.metrics)
         assert int(run.data.params["rows"]) == trained.rows

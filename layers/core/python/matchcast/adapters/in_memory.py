@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from matchcast.domain.prediction import Prediction
 from matchcast.domain.task import Priority, Task, TaskStatus, utc_now
 from matchcast.messages import encode
-from matchcast.ports import DeadLetter, KeyRecord, Received, StoredObject
+from matchcast.ports import DeadLetter, KeyRecord, ListedObject, Received, StoredObject
 
 
 class InMemoryObjects:
-    """An `ObjectStore` in a dictionary."""
+    """A `ReleaseStore` in a dictionary; `now` is its clock."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], datetime] = utc_now) -> None:
+        self.now = now
         self._bodies: dict[str, bytes] = {}
+        self._modified_at: dict[str, datetime] = {}
         self._lock = threading.Lock()
 
     def get(self, key: str) -> StoredObject | None:
@@ -33,7 +35,7 @@ class InMemoryObjects:
 
     def put(self, key: str, body: bytes, content_type: str = "application/octet-stream") -> None:  # noqa: ARG002
         """Write an object, whatever was there."""
-        self._bodies[key] = bytes(body)
+        self._write(key, body)
 
     def switch(self, key: str, body: bytes, etag: str | None) -> bool:
         """Write a manifest only over the version read as `etag` (None: only where there is none)."""
@@ -41,12 +43,20 @@ class InMemoryObjects:
             present = self.get(key)
             if (present.etag if present else None) != etag:
                 return False
-            self._bodies[key] = bytes(body)
+            self._write(key, body)
             return True
 
-    def list_keys(self, prefix: str) -> Sequence[str]:
-        """Return the keys under a prefix, sorted."""
-        return sorted(key for key in self._bodies if key.startswith(prefix))
+    def list_objects(self, prefix: str) -> Sequence[ListedObject]:
+        """Return the objects under a prefix, sorted by key."""
+        return [ListedObject(key, self._modified_at[key]) for key in sorted(self._bodies) if key.startswith(prefix)]
+
+    def delete(self, keys: Sequence[str]) -> None:
+        """Delete objects; one that is not there is deleted already."""
+        for key in keys:
+            self._bodies.pop(key, None)
+
+    def _write(self, key: str, body: bytes) -> None:
+        self._bodies[key], self._modified_at[key] = bytes(body), self.now()
 
 
 class InMemoryTasks:
@@ -147,9 +157,9 @@ class InMemoryLanes:
         self.taken |= {received.message_id for received in waiting[:10]}
         return waiting[:10]
 
-    def remove(self, received: Received) -> None:
-        """Remember that a message was deleted."""
-        self.removed.append(received.message_id)
+    def remove(self, lane: Priority, taken: Sequence[Received]) -> None:  # noqa: ARG002
+        """Remember that messages were deleted."""
+        self.removed += [received.message_id for received in taken]
 
     def receive(self, lane: Priority, hide_seconds: int) -> Iterator[DeadLetter]:  # noqa: ARG002
         """Yield every letter of a lane."""

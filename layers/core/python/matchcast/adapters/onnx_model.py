@@ -16,6 +16,8 @@ ARTIFACT = "model.onnx"
 INPUT = "features"
 OUTPUT = "probabilities"
 CLASSES = 3
+SUM_TOLERANCE = 1e-3
+"""How far from 1 the sum of float32 probabilities may be; answers are renormalised."""
 
 
 class OnnxModel:
@@ -47,12 +49,17 @@ def load_onnx(published: PublishedModel, files: Mapping[str, bytes]) -> Model:
     Raises
     ------
     ReleaseRefused
-        If there is no ONNX artifact, the bytes are none, or its inputs or outputs are not
-        `features` (float32, as many columns as the signature) and `probabilities` (n, 3).
+        If there is no ONNX artifact, the bytes are none, its inputs or outputs are not `features` (float32, as many
+        columns as the signature) and `probabilities` (n, 3), or it gives no probabilities for a row of zeros.
     """
     what = f"{published.name} version {published.version}"
-    if published.runtime != "onnx" or ARTIFACT not in files:
-        raise ReleaseRefused(f"{what} is published for the runtime '{published.runtime}', not as {ARTIFACT}.")
+    if published.runtime != "onnx":
+        raise ReleaseRefused(
+            f"{what} is published for the runtime '{published.runtime}', and this image was built for ONNX alone. "
+            f"Build and deploy with ModelRuntime={published.runtime}, or publish a version that can be exported."
+        )
+    if ARTIFACT not in files:
+        raise ReleaseRefused(f"{what} has no {ARTIFACT}; publish it again.")
     session = _open(what, files[ARTIFACT])
     inputs = [(node.name, node.type, node.shape[1:]) for node in session.get_inputs()]
     width = len(published.signature.inputs)
@@ -66,7 +73,23 @@ def load_onnx(published: PublishedModel, files: Mapping[str, bytes]) -> Model:
         raise ReleaseRefused(
             f"{what} gives {outputs}, expected a float tensor '{OUTPUT}' with {CLASSES} columns: home, draw, away."
         )
-    return OnnxModel(session)
+    model = OnnxModel(session)
+    _try(what, model, width)
+    return model
+
+
+def _try(what: str, model: OnnxModel, width: int) -> None:
+    """Refuse what loads and then gives no probabilities: a model is tried before it takes the place of a good one."""
+    import numpy as np
+
+    try:
+        answer = model.predict(np.zeros((1, width), dtype=np.float32))
+    except ModelFailed as error:
+        raise ReleaseRefused(f"{what} loads, but does not run: {error.detail}") from error
+    if not (
+        answer.shape == (1, CLASSES) and (answer >= -SUM_TOLERANCE).all() and abs(answer.sum() - 1) <= SUM_TOLERANCE
+    ):
+        raise ReleaseRefused(f"{what} gives {answer.tolist()} for a row of zeros, which are no probabilities.")
 
 
 def _open(what: str, body: bytes) -> Any:

@@ -1,4 +1,4 @@
-"""The data bucket on S3, with conditional reads and writes."""
+"""The data bucket on S3, with conditional reads and writes, and removal in bulk."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from matchcast.adapters.aws_errors import error_code, unavailable_as
 from matchcast.errors import StorageUnavailable
-from matchcast.ports import StoredObject
+from matchcast.ports import ListedObject, StoredObject
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -18,10 +18,12 @@ _ABSENT = {"NoSuchKey", "404", "NotFound"}
 _UNCHANGED = {"304", "NotModified"}
 # 412: somebody switched before us. 409: two switches met, and this one was not the first.
 _LOST = {"PreconditionFailed", "412", "ConditionalRequestConflict", "409"}
+DELETE_AT_ONCE = 1_000
+"""Keys that one DeleteObjects takes."""
 
 
 class S3Objects:
-    """An `ObjectStore` on one bucket."""
+    """A `ReleaseStore` on one bucket."""
 
     def __init__(self, client: S3Client, bucket: str) -> None:
         self._client = client
@@ -60,11 +62,32 @@ class S3Objects:
                 raise
         return True
 
-    def list_keys(self, prefix: str) -> Sequence[str]:
-        """Return the keys under a prefix, sorted."""
+    def list_objects(self, prefix: str) -> Sequence[ListedObject]:
+        """Return the objects under a prefix, sorted by key."""
         with unavailable_as(StorageUnavailable, self._name):
             pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
-            return sorted(item["Key"] for page in pages for item in page.get("Contents", []))
+            found = [
+                ListedObject(item["Key"], item["LastModified"]) for page in pages for item in page.get("Contents", [])
+            ]
+        return sorted(found, key=lambda item: item.key)
+
+    def delete(self, keys: Sequence[str]) -> None:
+        """Delete objects; one that is not there is deleted already.
+
+        An answer that S3 counts as success tells key by key what could not be deleted.
+        """
+        errors: list[Any] = []
+        with unavailable_as(StorageUnavailable, self._name):
+            for start in range(0, len(keys), DELETE_AT_ONCE):
+                named: Any = [{"Key": key} for key in keys[start : start + DELETE_AT_ONCE]]
+                answer = self._client.delete_objects(Bucket=self._bucket, Delete={"Objects": named, "Quiet": True})
+                errors += answer.get("Errors", [])
+        if errors:
+            first = errors[0]
+            raise StorageUnavailable(
+                f"{self._name} did not delete {len(errors)} of {len(keys)} objects; the first is {first.get('Key')} "
+                f"({first.get('Code')})."
+            )
 
     @property
     def _name(self) -> str:

@@ -13,7 +13,7 @@ from matchcast.ports import Received
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
-    from mypy_boto3_sqs.type_defs import MessageAttributeValueTypeDef
+    from mypy_boto3_sqs.type_defs import DeleteMessageBatchRequestEntryTypeDef, MessageAttributeValueTypeDef
 
 
 class SQSLanes:
@@ -68,7 +68,10 @@ class SQSLanes:
             for message in answer.get("Messages", [])
         ]
 
-    def remove(self, received: Received) -> None:
-        """Delete a message that was taken."""
-        with unavailable_as(QueueUnavailable, f"The {received.lane} queue"):
-            self._client.delete_message(QueueUrl=self._queues[received.lane], ReceiptHandle=received.receipt_handle)
+    def remove(self, lane: Priority, taken: Sequence[Received]) -> None:
+        """Delete messages that were taken together; one that is not deleted comes again, and finds its task over."""
+        entries: list[DeleteMessageBatchRequestEntryTypeDef] = [
+            {"Id": str(number), "ReceiptHandle": received.receipt_handle} for number, received in enumerate(taken)
+        ]
+        with unavailable_as(QueueUnavailable, f"The {lane} queue"):
+            self._client.delete_message_batch(QueueUrl=self._queues[lane], Entries=entries)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import date, datetime
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -19,6 +19,16 @@ from matchcast.errors import DigestMismatch, ManifestInvalid
 MODEL_MANIFEST_KEY = "models/manifest.json"
 SNAPSHOT_MANIFEST_KEY = "snapshots/manifest.json"
 DATASET_MANIFEST_KEY = "datasets/manifest.json"
+MODEL_RELEASES_PREFIX = "models/releases/"
+"""Where each model manifest is kept, unchanged, before the next one takes its place."""
+
+Runtime = Literal["onnx", "pyfunc"]
+"""What runs a model: ONNX Runtime, or MLflow with the model's own Python code."""
+
+
+def model_release_key(release: int) -> str:
+    """Return the key under which a replaced model manifest is kept."""
+    return f"{MODEL_RELEASES_PREFIX}{release:06d}.json"
 
 
 class FileEntry(BaseModel):
@@ -52,9 +62,16 @@ class FileEntry(BaseModel):
 
 
 class Manifest(BaseModel):
-    """What every manifest shares."""
+    """What every manifest shares.
+
+    One that is replaced is kept, unchanged, under a key that begins with `kept_under` and ends with `kept_as`; such
+    keys sort by the time of their releases.
+    """
 
     model_config = ConfigDict(frozen=True, protected_namespaces=())
+
+    kept_under: ClassVar[str]
+    kept_as: ClassVar[str]
 
     schema_version: Literal[1] = 1
 
@@ -87,7 +104,7 @@ class PublishedModel(BaseModel):
     name: str
     version: str
     run_id: str
-    runtime: Literal["onnx", "pyfunc"]
+    runtime: Runtime
     prefix: str = Field(description="Key prefix of the files, with the slash at its end.")
     files: dict[str, FileEntry]
     signature: Signature
@@ -96,17 +113,50 @@ class PublishedModel(BaseModel):
         default=None, description="The last match day that the model has seen; it may bet only on later ones."
     )
 
+    def is_same(self, other: PublishedModel | None) -> bool:
+        """Tell whether this is the same version; its metrics, and what is published beside it, may have changed."""
+        return other is not None and (self.name, self.version, self.run_id) == (other.name, other.version, other.run_id)
+
     def ref(self, stage: str) -> ModelRef:
         """Return the reference that predictions carry."""
         return ModelRef(name=self.name, version=self.version, stage=stage, run_id=self.run_id)
 
 
+class Move(BaseModel):
+    """From which version to which a stage went; null where it served none."""
+
+    model_config = ConfigDict(frozen=True, populate_by_name=True, serialize_by_alias=True)
+
+    before: str | None = Field(alias="from")
+    after: str | None = Field(alias="to")
+
+
+class Change(BaseModel):
+    """Who made a release, when and why, and what it changed. Functions serve whatever it says."""
+
+    model_config = ConfigDict(frozen=True)
+
+    action: str = Field(description="publish, promote or rollback.")
+    by: str
+    at: datetime
+    why: str | None = None
+    stages: dict[str, Move] = Field(description="The stages that went to another version.")
+    figures: dict[str, float] = Field(default={}, description="What was measured before it was let through.")
+    restores: int | None = Field(
+        default=None, ge=1, description="Of a rollback: the release that first brought the version that is back."
+    )
+
+
 class ModelManifest(Manifest):
     """Which model version each stage serves."""
+
+    kept_under: ClassVar[str] = MODEL_RELEASES_PREFIX
+    kept_as: ClassVar[str] = ".json"
 
     release: int = Field(ge=1, description="Rises by one with each switch.")
     published_at: datetime
     stages: dict[str, PublishedModel]
+    change: Change | None = Field(default=None, description="Null in releases from before it was recorded.")
 
 
 class DatasetManifest(Manifest):
@@ -122,6 +172,9 @@ class DatasetManifest(Manifest):
 class SnapshotManifest(Manifest):
     """One precomputed state of everything that is served from memory."""
 
+    kept_under: ClassVar[str] = "snapshots/"
+    kept_as: ClassVar[str] = "/manifest.json"
+
     snapshot_id: str
     created_at: datetime
     as_of: datetime
@@ -129,3 +182,8 @@ class SnapshotManifest(Manifest):
     bookmaker: str
     model: ModelRef
     files: dict[str, FileEntry]
+
+    @property
+    def kept_key(self) -> str:
+        """Return the key under which this manifest is kept when another takes its place."""
+        return f"{self.prefix}manifest.json"

@@ -7,6 +7,9 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field
 
+OUTCOMES = ("home", "draw", "away")
+"""What a model gives probabilities of, in the order of its outputs."""
+
 
 class ModelRef(BaseModel):
     """The exact model version that made a prediction."""

@@ -12,8 +12,9 @@ from matchcast.errors import FieldError, InvalidRequest
 
 ColumnType = Literal["float", "double", "integer", "long", "boolean"]
 
-_INTEGER_RANGE = {"integer": 2**31 - 1, "long": 2**63 - 1}
+_INTEGER_RANGE = {"integer": (-(2**31), 2**31 - 1), "long": (-(2**63), 2**63 - 1)}
 _JSON_TYPE = {"float": "number", "double": "number", "integer": "integer", "long": "integer", "boolean": "boolean"}
+_DTYPE = {"float": "float32", "double": "float64", "integer": "int32", "long": "int64", "boolean": "bool"}
 # The largest float32: what is beyond it would reach the model as infinity.
 _FLOAT32_MAX = 3.4028234663852886e38
 
@@ -26,6 +27,11 @@ class Column(BaseModel):
     name: str
     type: ColumnType
     required: bool = True
+
+    @property
+    def dtype(self) -> str:
+        """Return the name of the numpy type that a model was told to expect in this column."""
+        return _DTYPE[self.type]
 
 
 class Signature(BaseModel):
@@ -80,10 +86,10 @@ class Signature(BaseModel):
         return row
 
     def json_schema(self) -> dict[str, Any]:
-        """Return the JSON Schema of a features object that `row` accepts."""
+        """Return the JSON Schema (2020-12) of the features objects that `row` accepts, of those and no others."""
         return {
             "type": "object",
-            "properties": {column.name: {"type": _JSON_TYPE[column.type]} for column in self.inputs},
+            "properties": {column.name: _schema(column) for column in self.inputs},
             "required": [column.name for column in self.inputs if column.required],
             "additionalProperties": False,
         }
@@ -111,6 +117,19 @@ def _known(column: Mapping[str, Any]) -> dict[str, Any]:
     return {key: column[key] for key in ("name", "type", "required") if key in column}
 
 
+def _schema(column: Column) -> dict[str, Any]:
+    """Return the JSON Schema of one column's values."""
+    kind = _JSON_TYPE[column.type]
+    if column.type == "boolean":
+        return {"type": kind}
+    if column.type in ("integer", "long"):
+        lowest, highest = _INTEGER_RANGE[column.type]
+        return {"type": kind, "minimum": lowest, "maximum": highest}
+    number = {"type": kind, "minimum": -_FLOAT32_MAX, "maximum": _FLOAT32_MAX}
+    # A missing number is NaN to the model; integers and booleans have no such value.
+    return number if column.required else {"anyOf": [number, {"type": "null"}]}
+
+
 def _reject(column_type: ColumnType, value: object) -> str | None:
     """Return why a JSON value does not fit a column, or None if it does."""
     expected = _JSON_TYPE[column_type]
@@ -123,7 +142,8 @@ def _reject(column_type: ColumnType, value: object) -> str | None:
         return None if abs(value) <= _FLOAT32_MAX else "Send a finite number within the range of a 32-bit float."
     if isinstance(value, float) and not value.is_integer():
         return "Send a whole number."
-    return None if abs(value) <= _INTEGER_RANGE[column_type] else "The number is too large for the feature's type."
+    lowest, highest = _INTEGER_RANGE[column_type]
+    return None if lowest <= value <= highest else "The number is too large for the feature's type."
 
 
 def _kind(value: object) -> str:

@@ -10,6 +10,7 @@ generator adds (`infra.openapi`).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel, Field
@@ -62,7 +63,7 @@ def problem_answer(description: str) -> dict[str, Any]:
     return {"description": description, "content": {CONTENT_TYPE: {"schema": schema}}}
 
 
-def answers(*statuses: int, model: Any = None) -> dict[int, Any]:
+def answers(*statuses: int, model: Any = None, headers: Mapping[str, Any] | None = None) -> dict[int, Any]:
     """Return the OpenAPI responses of a route for `responses=`.
 
     Parameters
@@ -72,6 +73,8 @@ def answers(*statuses: int, model: Any = None) -> dict[int, Any]:
         Location and Retry-After.
     model
         The body of the 2xx answers, where the function's return annotation does not say it.
+    headers
+        What the answers below 400 carry besides the usual, as OpenAPI describes headers.
     """
     described: dict[int, Any] = {}
     for status in statuses:
@@ -85,7 +88,9 @@ def answers(*statuses: int, model: Any = None) -> dict[int, Any]:
         elif model is not None:
             described[status]["content"] = {"application/json": {"model": model}}
         if 304 in statuses:
-            described[status]["headers"] = _CACHE_HEADERS
+            described[status]["headers"] = {**_CACHE_HEADERS, **(headers or {})}
+        elif headers:
+            described[status]["headers"] = dict(headers)
         if status == 202:
             described[status]["headers"] = _TASK_HEADERS
     return described

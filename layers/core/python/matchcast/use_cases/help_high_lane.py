@@ -41,11 +41,11 @@ class HelpHighLane:
                 break
             ended = {outcome.message_id: outcome for outcome in self._run(receive)}
             outcomes += ended.values()
-            for received in receive:
-                if ended[received.message_id].done:
-                    with suppress(Transient):  # it comes again, and finds its task's final state
-                        self._lanes.remove(received)
-            if not all(outcome.done for outcome in ended.values()):
+            done = [received for received in receive if ended[received.message_id].done]
+            if done:
+                with suppress(Transient):  # they come again, and find their tasks over
+                    self._lanes.remove(Priority.HIGH, done)
+            if len(done) < len(receive):
                 # What goes wrong here goes wrong in the high lane's own workers as well; leave it to them.
                 break
         return outcomes

@@ -49,6 +49,21 @@ class Predictor:
         self._features = features
         self._now = now
 
+    @property
+    def snapshot_id(self) -> str:
+        """Return the snapshot whose features are read.
+
+        Raises
+        ------
+        SnapshotUnavailable
+            If none could ever be read.
+        """
+        return self._features.snapshot_id
+
+    def problem_of(self, stage: str) -> MatchcastError | None:
+        """Say why the newest model of a stage or the newest features are not in use, where they are not."""
+        return self._shelf.problem_of(stage) or self._features.problem
+
     def predict_one(self, stage: str, ask: Ask) -> Prediction:
         """Return one prediction, or raise why there is none."""
         answer = self.predict(stage, [ask])[0]

@@ -1,14 +1,15 @@
-"""Reading one release: the manifest when it has changed, its files verified, the last good one kept.
+"""Reading one release: the manifest when it has changed, its files verified, the last good one served on.
 
 A reader asks for a changed manifest at most every `refresh_seconds`. Whatever is wrong with a new
-release (its manifest, a digest, the artifact itself) is recorded in `problem`, and the last good
-one serves on.
+release (its manifest, a digest, the artifact itself) is recorded in `problem` and reported once a
+look into the bucket, and the last good one serves on. An environment that starts while the newest release is
+broken has none of its own yet: it takes the newest of the releases before it that is whole.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Generic, TypeVar
 
@@ -23,8 +24,19 @@ from matchcast.errors import (
 )
 from matchcast.ports import ObjectStore, StoredObject
 
+Report = Callable[[ReleaseRefused], None]
+"""Hears of a release that is refused, each time that it is found so."""
+
+EARLIER_RELEASES = 5
+"""How many releases back an environment looks that has nothing good of its own."""
+
 M = TypeVar("M", bound=Manifest)
+R = TypeVar("R")
 T = TypeVar("T")
+
+
+def report_nothing(problem: ReleaseRefused) -> None:
+    """Keep a refusal to oneself (a `Report`)."""
 
 
 class ManifestReader(Generic[M]):
@@ -38,6 +50,8 @@ class ManifestReader(Generic[M]):
         How long a manifest is trusted before one conditional GET asks for a newer one.
     unavailable
         Raised while nothing good was ever read; by default the one that fits the kind.
+    report
+        Hears of a manifest that is refused, or gone; not of one that never was there.
 
     Attributes
     ----------
@@ -56,8 +70,10 @@ class ManifestReader(Generic[M]):
         monotonic: Callable[[], float] = time.monotonic,
         *,
         unavailable: type[Transient] | None = None,
+        report: Report = report_nothing,
     ) -> None:
         self.key = key
+        self.report = report
         self.unavailable = unavailable or (ModelUnavailable if manifest_type is ModelManifest else SnapshotUnavailable)
         self.checked_at: datetime | None = None
         self.problem: MatchcastError | None = None
@@ -80,10 +96,28 @@ class ManifestReader(Generic[M]):
         """
         if self._good is None or self._monotonic() >= self._due:
             self._refresh()
+        if self._good is None and self._refusal is not None:
+            self._good = next(self.earlier(), None)
         if self._good is None:
             detail = self.problem.detail if self.problem else f"{self.key} was not read yet."
             raise self.unavailable(detail) from self.problem
         return self._good
+
+    def earlier(self) -> Iterator[M]:
+        """Yield the manifests that were replaced lately, newest first, as far as they can be read."""
+        kept = self._type
+        try:
+            listed = [each.key for each in self._objects.list_objects(kept.kept_under)]
+        except Transient:
+            return
+        keys = sorted(key for key in listed if key.endswith(kept.kept_as) and key != self.key)
+        for key in reversed(keys[-EARLIER_RELEASES:]):
+            try:
+                stored = self._objects.get(key)
+                if stored is not None:
+                    yield kept.parse(stored.body, key)
+            except (ManifestInvalid, Transient):
+                continue
 
     def _refresh(self) -> None:
         self._due = self._monotonic() + self._refresh_seconds
@@ -99,6 +133,8 @@ class ManifestReader(Generic[M]):
             self.problem = error
             return
         self.problem = self._refusal
+        if self._refusal is not None and (self._seen is not None or self._good is not None):
+            self.report(self._refusal)
 
     def _ask(self) -> StoredObject | None:
         """Return the manifest if it is another one than was read last."""
@@ -147,33 +183,61 @@ def read_files(
     return bodies
 
 
-class LastGood(Generic[T]):
-    """What was loaded from the newest release that could be loaded; `problem` says what is wrong with a newer one."""
+class LastGood(Generic[M, R, T]):
+    """What was loaded from the newest release that could be loaded; `problem` says what is wrong with a newer one.
 
-    def __init__(self, unavailable: type[Transient]) -> None:
+    Parameters
+    ----------
+    manifests
+        Where releases are announced, and kept when they are replaced.
+    pick
+        Takes what is loaded out of a manifest; None where it has none of it.
+    load
+        Loads what was picked; raises ReleaseRefused where it is broken.
+    """
+
+    def __init__(self, manifests: ManifestReader[M], pick: Callable[[M], R | None], load: Callable[[R], T]) -> None:
         self.problem: MatchcastError | None = None
-        self._unavailable = unavailable
-        self._good: tuple[object, T] | None = None
-        self._refused: tuple[object, datetime | None] | None = None
+        self._manifests = manifests
+        self._pick = pick
+        self._load = load
+        self._good: tuple[R, T] | None = None
+        self._refused: tuple[R, datetime | None] | None = None
 
-    def get(self, release: object, checked_at: datetime | None, load: Callable[[], T]) -> T:
-        """Return what `load` makes of a release, loaded once, or the last good one if it is refused.
+    def get(self, release: R) -> T:
+        """Return what was loaded of a release, loaded once, or the last good one if it is refused.
 
-        A refused release is tried again when its manifest has been checked again, not by every request.
+        A refused release is tried again when its manifest has been checked again, not by every request. With
+        nothing good yet, the newest release before it that can be loaded is taken.
         """
         if self._good is not None and (self._good[0] is release or self._good[0] == release):
             self.problem = None
             return self._good[1]
+        checked_at = self._manifests.checked_at
         if self._refused is None or self._refused != (release, checked_at):
             try:
-                self._good = release, load()
+                self._good = release, self._load(release)
                 self.problem = self._refused = None
             except ReleaseRefused as error:
                 self.problem, self._refused = error, (release, checked_at)
+                self._manifests.report(error)
+                if self._good is None:
+                    self._good = self._newest_before(release)
             except Transient as error:
                 self.problem = error
                 # With nothing to serve, the next request may as well try at once.
                 self._refused = None if self._good is None else (release, checked_at)
         if self._good is None:
-            raise self._unavailable(self.problem.detail if self.problem else "Nothing is loaded.") from self.problem
+            detail = self.problem.detail if self.problem else "Nothing is loaded."
+            raise self._manifests.unavailable(detail) from self.problem
         return self._good[1]
+
+    def _newest_before(self, refused: R) -> tuple[R, T] | None:
+        for manifest in self._manifests.earlier():
+            release = self._pick(manifest)
+            if release is not None and release != refused:
+                try:
+                    return release, self._load(release)
+                except (ReleaseRefused, Transient):
+                    continue
+        return None

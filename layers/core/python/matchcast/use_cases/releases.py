@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -57,7 +58,7 @@ class Shelf:
         self._manifests = manifests
         self._objects = objects
         self._load = load
-        self._stages: dict[str, LastGood[LoadedModel]] = {}
+        self._stages: dict[str, LastGood[ModelManifest, PublishedModel, LoadedModel]] = {}
         self._artifacts: dict[str, tuple[Model, datetime]] = {}
 
     @property
@@ -65,6 +66,11 @@ class Shelf:
         """Say why the newest release is not served, where it is not."""
         problems = (self._manifests.problem, *(kept.problem for kept in self._stages.values()))
         return next((problem for problem in problems if problem is not None), None)
+
+    def problem_of(self, stage: str) -> MatchcastError | None:
+        """Say why a stage does not serve the newest release, where it does not."""
+        kept = self._stages.get(stage)
+        return self._manifests.problem or (kept.problem if kept else None)
 
     def get(self, stage: str) -> LoadedModel:
         """Return the model that a stage serves.
@@ -82,10 +88,13 @@ class Shelf:
             self._stages.pop(stage, None)
             stages = ", ".join(sorted(manifest.stages)) or "none"
             raise StageNotFound(f"No model is published under the stage '{stage}'; there are: {stages}.")
-        kept = self._stages.setdefault(stage, LastGood(self._manifests.unavailable))
-        return kept.get(published, self._manifests.checked_at, lambda: self._take(published, stage))
+        if stage not in self._stages:
+            self._stages[stage] = LastGood(
+                self._manifests, lambda manifest: manifest.stages.get(stage), partial(self._take, stage)
+            )
+        return self._stages[stage].get(published)
 
-    def _take(self, published: PublishedModel, stage: str) -> LoadedModel:
+    def _take(self, stage: str, published: PublishedModel) -> LoadedModel:
         key = published.prefix + "".join(entry.sha256 for entry in published.files.values())
         if key not in self._artifacts:
             files = read_files(self._objects, published.prefix, published.files)
@@ -121,7 +130,9 @@ class SnapshotFile(Generic[T]):
         self._objects = objects
         self._name = name
         self._parse = parse
-        self._kept: LastGood[tuple[SnapshotManifest, T]] = LastGood(manifests.unavailable)
+        self._kept: LastGood[SnapshotManifest, SnapshotManifest, tuple[SnapshotManifest, T]] = LastGood(
+            manifests, lambda manifest: manifest, self._load
+        )
 
     @property
     def problem(self) -> MatchcastError | None:
@@ -136,13 +147,11 @@ class SnapshotFile(Generic[T]):
         SnapshotUnavailable
             If no snapshot could ever be read.
         """
-        manifest = self._manifests.current()
+        return self._kept.get(self._manifests.current())
 
-        def load() -> tuple[SnapshotManifest, T]:
-            body = read_files(self._objects, manifest.prefix, manifest.files, (self._name,))[self._name]
-            return manifest, self._parse(body)
-
-        return self._kept.get(manifest, self._manifests.checked_at, load)
+    def _load(self, manifest: SnapshotManifest) -> tuple[SnapshotManifest, T]:
+        body = read_files(self._objects, manifest.prefix, manifest.files, (self._name,))[self._name]
+        return manifest, self._parse(body)
 
 
 class FeatureRows:
@@ -160,6 +169,11 @@ class FeatureRows:
     def problem(self) -> MatchcastError | None:
         """Say why the newest snapshot is not in use, where it is not."""
         return self._file.problem
+
+    @property
+    def snapshot_id(self) -> str:
+        """Return the snapshot in use; raises SnapshotUnavailable if none could ever be read."""
+        return self._file.current()[0].snapshot_id
 
     def rows(self, match_ids: Iterable[str], names: Sequence[str]) -> dict[str, MatchRow]:
         """Return the features `names`, in that order, of those matches that the snapshot has.

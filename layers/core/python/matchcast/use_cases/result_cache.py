@@ -53,9 +53,13 @@ class CachedResults:
             return None
         if found is None or found.snapshot_id != snapshot_id:
             return None
+        served = published.ref(stage)
+        if (found.model.name, found.model.version) != (served.name, served.version):
+            # A run may hold several models; what another version of it has predicted is not this one's.
+            return None
         self._count("hits")
-        # Two stages may serve the same run: the answer names the one that was asked.
-        return found.model_copy(update={"cached": True, "model": published.ref(stage)})
+        # Two stages may serve the same version: the answer names the one that was asked.
+        return found.model_copy(update={"cached": True, "model": served})
 
     def keep(self, prediction: Prediction) -> None:
         """Keep a prediction of a match."""

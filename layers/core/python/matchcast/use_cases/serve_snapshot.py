@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from matchcast.domain.manifests import SnapshotManifest
@@ -96,7 +96,9 @@ class ServeSnapshot:
         self._parse = parse
         self._now = now
         self._stale_seconds = stale_seconds
-        self._kept: LastGood[ServedSnapshot] = LastGood(manifests.unavailable)
+        self._kept: LastGood[SnapshotManifest, SnapshotManifest, ServedSnapshot] = LastGood(
+            manifests, lambda manifest: manifest, self._load
+        )
 
     @property
     def checked_at(self) -> datetime | None:
@@ -116,8 +118,7 @@ class ServeSnapshot:
         SnapshotUnavailable
             If none could ever be read.
         """
-        manifest = self._manifests.current()
-        return self._kept.get(manifest, self._manifests.checked_at, lambda: self._load(manifest))
+        return self._kept.get(self._manifests.current())
 
     def health(self) -> Health:
         """Return what would be served now; it never raises and asks nothing but what serving would ask."""
@@ -126,13 +127,19 @@ class ServeSnapshot:
         except MatchcastError as error:
             return Health(HealthStatus.UNAVAILABLE, None, None, stale=True, problem=self.problem or error)
         age = self.age_seconds(manifest)
-        stale = age > self._stale_seconds
+        stale = self.stale_since(manifest) is not None
         status = HealthStatus.DEGRADED if stale or self.problem else HealthStatus.OK
         return Health(status, manifest, age, stale, self.problem)
 
     def age_seconds(self, manifest: SnapshotManifest) -> float:
         """Return how long ago a snapshot was made."""
         return max((self._now() - manifest.created_at).total_seconds(), 0.0)
+
+    def stale_since(self, manifest: SnapshotManifest) -> datetime | None:
+        """Return when a snapshot became older than it should be, or None while it is not."""
+        if self.age_seconds(manifest) <= self._stale_seconds:
+            return None
+        return manifest.created_at + timedelta(seconds=self._stale_seconds)
 
     def _load(self, manifest: SnapshotManifest) -> ServedSnapshot:
         names = (*FILES, *(name for name in LATER_FILES if name in manifest.files))

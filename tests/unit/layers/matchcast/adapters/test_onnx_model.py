@@ -95,6 +95,13 @@ def test_refuses_a_model_of_another_shape(body: bytes, reason: str) -> None:
         load_onnx(published(), {ARTIFACT: body})
 
 
+def test_refuses_a_model_that_gives_no_probabilities() -> None:
+    no_number = linear(weights=np.full_like(WEIGHTS, np.nan))
+
+    with pytest.raises(ReleaseRefused, match="row of zeros, which are no probabilities"):
+        load_onnx(published(), {ARTIFACT: no_number})
+
+
 def test_refuses_another_runtime_and_a_missing_artifact() -> None:
     with pytest.raises(ReleaseRefused, match="pyfunc"):
         load_onnx(published(runtime="pyfunc"), {ARTIFACT: linear()})

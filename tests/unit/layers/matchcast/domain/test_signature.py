@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import math
 from typing import Any
 
+import jsonschema
 import pytest
+from hypothesis import event, given, settings
+from hypothesis import strategies as st
 
 from matchcast.domain.signature import Column, Signature, signature_from_mlflow
 from matchcast.errors import InvalidRequest
 
+LARGEST = 3.4028234663852886e38
+"""The largest float32."""
 SIGNATURE = Signature(
     inputs=(
         Column(name="elo", type="float"),
@@ -69,8 +75,129 @@ def test_the_json_schema_demands_what_the_row_demands() -> None:
     schema = SIGNATURE.json_schema()
 
     assert schema["required"] == ["elo", "rest/days", "derby"]
-    assert schema["properties"]["rest/days"] == {"type": "integer"}
+    assert schema["properties"] == {
+        "elo": {"type": "number", "minimum": -LARGEST, "maximum": LARGEST},
+        "rest/days": {"type": "integer", "minimum": -(2**63), "maximum": 2**63 - 1},
+        "derby": {"type": "boolean"},
+        "form": {"anyOf": [{"type": "number", "minimum": -LARGEST, "maximum": LARGEST}, {"type": "null"}]},
+    }
     assert schema["additionalProperties"] is False
+
+
+COLUMN = st.builds(
+    Column,
+    name=st.text(max_size=6),
+    type=st.sampled_from(["float", "double", "integer", "long", "boolean"]),
+    required=st.booleans(),
+)
+SIGNATURES = st.lists(COLUMN, min_size=1, max_size=4, unique_by=lambda column: column.name).map(
+    lambda columns: Signature(inputs=tuple(columns))
+)
+EDGES = [0, 1, LARGEST, 2**31, 2**63, 2**53, 3.4028235677973366e38, 10**39, 10**400, 0.5]
+VALUES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.integers(-100, 100).map(float),
+    st.builds(
+        lambda edge, sign, step: sign * edge + step,
+        st.sampled_from(EDGES),
+        st.sampled_from([1, -1]),
+        st.sampled_from([0, 1, -1]),
+    ),
+    st.text(max_size=2),
+    st.lists(st.integers(), max_size=1),
+    st.dictionaries(st.text(max_size=1), st.integers(), max_size=1),
+)
+
+
+@st.composite
+def signatures_and_features(draw: st.DrawFn) -> tuple[Signature, dict[str, Any]]:
+    """Draw a signature, and features that often fit it."""
+    signature = draw(SIGNATURES)
+    fitting: dict[str, st.SearchStrategy[Any]] = {
+        "boolean": st.booleans(),
+        "integer": st.integers(-(2**31), 2**31 - 1),
+        "long": st.integers(-(2**63), 2**63 - 1),
+        "float": st.floats(width=32, allow_nan=False, allow_infinity=False),
+        "double": st.floats(-LARGEST, LARGEST),
+    }
+    features = {
+        column.name: draw(fitting[column.type] if draw(st.integers(0, 3)) else VALUES)
+        for column in signature.inputs
+        if draw(st.integers(0, 7))
+    }
+    if not draw(st.integers(0, 7)):
+        features[draw(st.text(max_size=6))] = draw(VALUES)
+    return signature, features
+
+
+@given(signatures_and_features())
+@settings(max_examples=500, deadline=None)
+def test_the_json_schema_accepts_what_the_row_accepts_and_nothing_else(
+    case: tuple[Signature, dict[str, Any]],
+) -> None:
+    signature, features = case
+    schema = signature.json_schema()
+    jsonschema.Draft202012Validator.check_schema(schema)
+    # What a client sends is JSON.
+    features = json.loads(json.dumps(features))
+    valid = jsonschema.Draft202012Validator(schema).is_valid(features)
+    event(f"accepted: {valid}")
+    try:
+        row = signature.row(features)
+    except InvalidRequest:
+        assert not valid
+    else:
+        assert valid
+        assert len(row) == len(signature.inputs)
+        assert all(abs(value) <= LARGEST or math.isnan(value) or value <= 2**63 for value in row)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "accepted"),
+    [
+        ("integer", -(2**31), True),
+        ("integer", -(2**31) - 1, False),
+        ("integer", 2**31 - 1, True),
+        ("integer", 2**31, False),
+        ("integer", 3.0, True),
+        ("long", -(2**63), True),
+        ("long", 2**63 - 1, True),
+        ("long", float(2**63), False),
+        ("float", LARGEST, True),
+        ("float", -LARGEST, True),
+        ("float", 3.4028235677973366e38, False),
+        ("double", 10**38, True),
+        ("double", 10**39, False),
+        ("boolean", False, True),
+        ("boolean", 0, False),
+    ],
+)
+def test_row_and_schema_agree_at_the_ends_of_the_ranges(kind: Any, value: Any, accepted: bool) -> None:
+    signature = Signature(inputs=(Column(name="a", type=kind),))
+    assert jsonschema.Draft202012Validator(signature.json_schema()).is_valid({"a": value}) is accepted
+    if accepted:
+        assert signature.row({"a": value}) == [float(value)]
+    else:
+        with pytest.raises(InvalidRequest):
+            signature.row({"a": value})
+
+
+@pytest.mark.parametrize(
+    ("kind", "accepted"), [("float", True), ("double", True), ("integer", False), ("boolean", False)]
+)
+def test_of_the_features_that_may_be_absent_only_floats_may_be_null(kind: Any, accepted: bool) -> None:
+    signature = Signature(inputs=(Column(name="a", type=kind, required=False),))
+    validator = jsonschema.Draft202012Validator(signature.json_schema())
+    assert validator.is_valid({})
+    assert math.isnan(signature.row({})[0])
+    assert validator.is_valid({"a": None}) is accepted
+    if not accepted:
+        with pytest.raises(InvalidRequest, match="signature") as caught:
+            signature.row({"a": None})
+        assert [error.pointer for error in caught.value.errors] == ["/features/a"]
 
 
 def test_a_signature_is_read_from_what_mlflow_records() -> None:

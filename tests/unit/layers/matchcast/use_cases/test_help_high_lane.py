@@ -31,9 +31,9 @@ class Lanes(InMemoryLanes):
         self._check("take")
         return super().take(lane)
 
-    def remove(self, received: Received) -> None:
+    def remove(self, lane: Priority, taken: Sequence[Received]) -> None:
         self._check("remove")
-        super().remove(received)
+        super().remove(lane, taken)
 
     def _check(self, call: str) -> None:
         if call == self.down:

@@ -94,6 +94,16 @@ def test_another_run_under_the_same_stage_is_a_miss() -> None:
     assert desk.results.find(MATCH, "champion") is None
 
 
+def test_another_version_of_the_same_run_is_a_miss() -> None:
+    desk = Desk()
+    desk.results.keep(a_prediction())
+    other = published().model_copy(update={"version": "4"})
+    manifest = ModelManifest(release=2, published_at=NOW, stages={"champion": other})
+    desk.release.objects.put(MODEL_MANIFEST_KEY, manifest.body())
+
+    assert desk.results.find(MATCH, "champion") is None
+
+
 def test_a_run_that_two_stages_serve_is_one_entry_and_names_the_stage_that_was_asked() -> None:
     desk = Desk()
     desk.publish(champion="3", candidate="3")

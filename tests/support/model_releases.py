@@ -1,0 +1,64 @@
+"""Model releases in a bucket, without an export: versions that differ in name and files, switched as the tools do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from infra.models.history import Releases
+from infra.models.switching import Signed, Switched, switch
+from matchcast.adapters.in_memory import InMemoryObjects
+from matchcast.domain.manifests import FileEntry, PublishedModel
+from tests.support.releases import SIGNATURE
+from tests.support.tasks import NOW
+
+SIGNED = Signed("ada", None)
+
+
+def body(version: str) -> bytes:
+    """Return the file of a version."""
+    return f"the model of version {version}".encode()
+
+
+def version(number: str) -> PublishedModel:
+    """Return a version with a file of its own."""
+    return PublishedModel(
+        name="matchcast",
+        version=number,
+        run_id=f"run-{number}",
+        runtime="onnx",
+        prefix=f"models/matchcast/{number}-0a1b2c3d/",
+        files={"model.onnx": FileEntry.of(body(number))},
+        signature=SIGNATURE,
+    )
+
+
+def at(release: int) -> datetime:
+    """Return when a release is made: one an hour."""
+    return NOW + timedelta(hours=release)
+
+
+def release(
+    objects: InMemoryObjects,
+    stages: Mapping[str, str],
+    *,
+    action: str = "publish",
+    restores: int | None = None,
+    keep: int = 10,
+    signed: Signed = SIGNED,
+) -> Switched:
+    """Make the next release, in which each stage serves the version that is named; other stages end."""
+    releases = Releases(objects)
+    objects.now = lambda: at(releases.next_number)
+    versions = {stage: version(number) for stage, number in stages.items()}
+    return switch(
+        objects,
+        releases,
+        versions,
+        {each.prefix: {"model.onnx": body(each.version)} for each in versions.values()},
+        signed=signed,
+        action=action,
+        restores=restores,
+        keep=keep,
+        now=at(releases.next_number),
+    )

@@ -1,0 +1,97 @@
+"""MLflow model directories of custom Python models, saved without any tracking store."""
+
+from __future__ import annotations
+
+import tempfile
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from matchcast.adapters.pyfunc_model import FOLDER
+from matchcast.domain.manifests import FileEntry, PublishedModel
+from matchcast.domain.signature import Column, Signature
+
+COLUMNS = (Column(name="elo_difference", type="float"), Column(name="form", type="double"))
+
+CODE = """
+import numpy as np
+from mlflow.models import set_model
+from mlflow.pyfunc import PythonModel
+
+
+class OfTheTest(PythonModel):
+    def predict(self, context, model_input, params=None):
+{body}
+
+
+set_model(OfTheTest())
+"""
+LOGISTIC = """
+home = 0.7 / (1 + np.exp(-model_input["elo_difference"].to_numpy() / 400))
+return np.column_stack([home, np.full(len(home), 0.3), 0.7 - home])
+"""
+
+
+def code(body: str) -> str:
+    """Return a file of code whose model answers with what `body` returns."""
+    return CODE.format(body="\n".join(f"        {line}" for line in body.strip().splitlines()))
+
+
+def mlflow_signature(columns: Sequence[Column] = COLUMNS) -> Any:
+    """Return a signature as MLflow has it."""
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, Schema
+
+    return ModelSignature(
+        inputs=Schema([ColSpec(each.type, each.name, required=each.required) for each in columns]),
+        outputs=Schema([ColSpec("double", each) for each in ("home", "draw", "away")]),
+    )
+
+
+@contextmanager
+def no_advice() -> Iterator[None]:
+    """Drop MLflow's advice; it sets filters of its own, which only recording is stronger than."""
+    with warnings.catch_warnings(record=True):
+        warnings.simplefilter("ignore")
+        yield
+
+
+def saved(model: Any, columns: Sequence[Column] = COLUMNS, **options: Any) -> dict[str, bytes]:
+    """Return the files of a release with a model: the text of a file of code, or a `PythonModel`."""
+    import mlflow.pyfunc
+
+    with tempfile.TemporaryDirectory() as name:
+        source = Path(name) / "model.py"
+        if isinstance(model, str):
+            source.write_text(model)
+        folder = Path(name) / "saved"
+        with no_advice():
+            mlflow.pyfunc.save_model(
+                str(folder),
+                python_model=str(source) if isinstance(model, str) else model,
+                signature=mlflow_signature(columns),
+                pip_requirements=["mlflow"],
+                **options,
+            )
+        return files_of(folder)
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    """Return a model directory as the files of a release."""
+    paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and "__pycache__" not in path.parts]
+    return {FOLDER + path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+
+
+def published(files: dict[str, bytes], columns: Sequence[Column] = COLUMNS, version: str = "7") -> PublishedModel:
+    """Return the entry of such a release in the manifest."""
+    return PublishedModel(
+        name="matchcast",
+        version=version,
+        run_id=f"run-{version}",
+        runtime="pyfunc",
+        prefix=f"models/matchcast/{version}-x/",
+        files={name: FileEntry.of(body) for name, body in files.items()},
+        signature=Signature(inputs=tuple(columns)),
+    )

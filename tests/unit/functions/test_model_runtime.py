@@ -1,0 +1,58 @@
+"""MODEL_RUNTIME: which loader the functions that run models get."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from pydantic import ValidationError
+
+from functions.refresh_snapshot.bootstrap import refresh
+from matchcast import bootstrap
+from matchcast.adapters import model_loaders
+from matchcast.adapters.in_memory import InMemoryObjects
+from matchcast.adapters.model_loaders import load_any
+from matchcast.adapters.onnx_model import load_onnx
+from matchcast.settings import ModelSettings
+from matchcast.use_cases.releases import Shelf
+
+
+@pytest.fixture(autouse=True)
+def _fresh_parts(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("DATA_BUCKET_NAME", "bucket")
+    monkeypatch.setattr(bootstrap, "objects", InMemoryObjects)
+    bootstrap.shelf.cache_clear()
+    bootstrap.models.cache_clear()
+    yield
+    bootstrap.shelf.cache_clear()
+    bootstrap.models.cache_clear()
+
+
+@pytest.mark.parametrize(("runtime", "loader"), [(None, load_onnx), ("onnx", load_onnx), ("pyfunc", load_any)])
+def test_the_inference_function_loads_what_its_image_was_built_for(
+    runtime: str | None, loader: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if runtime is not None:
+        monkeypatch.setenv("MODEL_RUNTIME", runtime)
+    assert bootstrap.shelf()._load is loader
+
+
+@pytest.mark.parametrize("runtime", ["onnx", "pyfunc"])
+def test_the_snapshot_function_loads_what_its_image_was_built_for(
+    runtime: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN shelves that tell which loader they were given
+    given: list[object] = []
+    original = Shelf.__init__
+    monkeypatch.setattr(Shelf, "__init__", lambda self, m, o, load: (given.append(load), original(self, m, o, load))[1])
+    monkeypatch.setenv("MODEL_RUNTIME", runtime)
+    # WHEN the function's parts are made
+    refresh()
+    # THEN it is the one of the image
+    assert given == [model_loaders.loader_for(runtime)]  # type: ignore[arg-type]
+
+
+def test_another_runtime_is_no_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MODEL_RUNTIME", "pickle")
+    with pytest.raises(ValidationError, match=r"(?i)model_runtime"):
+        ModelSettings()
