@@ -125,6 +125,11 @@ def local_stack() -> Stack:
         raise EnvironmentProblem(
             f"No laptop stack is running. Start one with `make up`, or name a stack on AWS in {STACK_NAME_VARIABLE}."
         )
+    return described_stack(content)
+
+
+def described_stack(content: dict[str, Any]) -> Stack:
+    """Return the laptop stack that the content of a `stack.json` describes."""
     return Stack(
         name=content["stack_name"],
         region=content["region"],

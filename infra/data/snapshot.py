@@ -16,6 +16,7 @@ from infra.data.snapshot_tables import ODDS as ODDS_COLUMNS
 from infra.data.snapshot_tables import PREDICTIONS, REGION_ROI, as_parquet, as_table, latest_odds, predict_due
 from infra.data.tables import plain_schema
 from matchcast.adapters.parquet_features import parse_features
+from matchcast.adapters.parquet_snapshot import parse_snapshot
 from matchcast.domain.manifests import SNAPSHOT_MANIFEST_KEY, DatasetManifest, FileEntry, SnapshotManifest
 from matchcast.errors import ReleaseRefused
 from matchcast.ports import ObjectStore
@@ -82,7 +83,8 @@ def build_snapshot(
     Raises
     ------
     ReleaseRefused
-        If the dataset is empty, lacks a feature, or the model gives no probabilities.
+        If the dataset is empty, lacks a feature, the model gives no probabilities, or serve_predictions could not
+        read the result.
     """
     features = parse_features(bodies[FEATURES])
     matches, odds = _read(bodies[MATCHES]), _read(bodies[ODDS])
@@ -121,7 +123,10 @@ def build_snapshot(
         model=model.published.ref(model.stage),
         files=files,
     )
-    return Snapshot(manifest, {name: body for name, (body, _) in contents.items()})
+    snapshot = Snapshot(manifest, {name: body for name, (body, _) in contents.items()})
+    # What serves it reads it first: a snapshot that it would refuse is not switched to.
+    parse_snapshot(manifest, snapshot.bodies, bookmaker=bookmaker)
+    return snapshot
 
 
 def _read(body: bytes) -> pa.Table:

@@ -17,6 +17,7 @@ from matchcast.domain.task import Priority, Task, TaskStatus
 from matchcast.ports import Received
 from matchcast.use_cases.accept_task import AcceptTask, IdempotencyKey
 from matchcast.use_cases.circuit_breaker import CircuitBreaker
+from matchcast.use_cases.help_high_lane import HelpHighLane
 from matchcast.use_cases.lane_speed import LaneSpeed
 from matchcast.use_cases.open_tasks import OpenTasks
 from matchcast.use_cases.releases import MatchIds
@@ -66,9 +67,11 @@ class Service:
             max_attempts=3,
         )
 
-    def accept(self, key: str | None = None) -> Task:
+        self.help_high_lane = HelpHighLane(self.run, SQSLanes(sqs, urls))
+
+    def accept(self, key: str | None = None, priority: Priority = Priority.NORMAL) -> Task:
         once = None if key is None else IdempotencyKey(key, "fingerprint")
-        return self.submit("north", Submission(match_id=next(iter(MATCHES))), once)[0]
+        return self.submit("north", Submission(match_id=next(iter(MATCHES)), priority=priority), once)[0]
 
     def work(self) -> None:
         answer = boto3.client("sqs").receive_message(QueueUrl=self.queue, MaxNumberOfMessages=10)
@@ -122,6 +125,20 @@ def test_a_receive_reads_its_records_at_once_and_writes_each_once(service: Servi
 
     assert (service.calls["BatchGetItem"], service.calls["UpdateItem"], service.writes) == (1, 8, 8)
     assert service.calls["SendMessage"] == 0
+
+
+@pytest.mark.parametrize(("waiting", "receives", "deletions"), [(0, 1, 0), (1, 2, 1), (10, 2, 1)])
+def test_helping_the_high_lane_costs_one_call_for_a_receive_of_the_normal_one_and_two_for_ten_tasks(
+    service: Service, waiting: int, receives: int, deletions: int
+) -> None:
+    for _ in range(waiting):
+        service.accept(priority=Priority.HIGH)
+    service.calls.clear()
+
+    service.help_high_lane(lambda: True)
+
+    assert (service.calls["ReceiveMessage"], service.calls["DeleteMessageBatch"]) == (receives, deletions)
+    assert service.writes == waiting
 
 
 def test_the_open_tasks_of_a_tenant_are_looked_up_once_for_many_submissions(service: Service) -> None:

@@ -13,8 +13,9 @@ import pytest
 from infra.api_client import ApiClient
 from infra.local.http_api import API_ID
 from infra.local.processes import group_members
-from infra.stack import Stack
-from tests.support.laptop import Command, stack_of
+from infra.stack import Stack, described_stack
+from tests.proofs.bench import REFRESH_SECONDS
+from tests.support.laptop import Command
 
 SCOPES = ["predictions/read", "predictions/write"]
 _ready: list[str] = []
@@ -52,7 +53,8 @@ def laptop(laptop_command: Command, sample_folder: Path) -> Iterator[dict[str, A
     command = laptop_command
     trained_before = sample_folder.exists()
     started = time.monotonic()
-    up = command.run("up", "--detach", "--json")
+    # Releases are looked for every second, so that tests of releases need not wait.
+    up = command.run("up", "--detach", "--json", "--set", f"ModelRefreshSeconds={REFRESH_SECONDS}")
     try:
         assert up.returncode == 0, up.stderr
         how = "trained before" if trained_before else "trained meanwhile"
@@ -72,7 +74,7 @@ def laptop(laptop_command: Command, sample_folder: Path) -> Iterator[dict[str, A
 @pytest.fixture(scope="session")
 def stack(laptop: dict[str, Any]) -> Stack:
     """Return the running stack as the tools know it."""
-    return stack_of(laptop)
+    return described_stack(laptop)
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -14,6 +13,9 @@ from infra.models.artifact import export, load
 from infra.models.export import check_parity
 from infra.models.registry import MODEL_NAME, load_version, resolve
 from infra.models.tracking import Tracking
+from matchcast.domain.signature import Column
+from tests.support.mlflow_models import register_with
+from tests.support.pyfunc_models import mlflow_signature
 
 ROWS = 10_000
 TRAINED_ON = 3_000
@@ -97,29 +99,10 @@ KINDS: Mapping[str, Fitted] = {
 
 
 def _register(tracking: Tracking, alias: str, model: Any, example: pd.DataFrame) -> None:
-    client = tracking.connect(create=True)
-    import mlflow
-
-    logging.getLogger("mlflow.sklearn").setLevel(logging.ERROR)
-    from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, Schema
-
-    signature = ModelSignature(inputs=Schema([ColSpec("float", name) for name in NAMES]))
-    options: dict[str, Any] = {"name": "model", "signature": signature, "input_example": example}
-    experiment = client.get_experiment_by_name("proofs")
-    experiment_id = experiment.experiment_id if experiment else client.create_experiment("proofs", tracking.artifacts)
-    with mlflow.start_run(experiment_id=experiment_id) as run:
-        if type(model).__module__.startswith("lightgbm"):
-            logged = mlflow.lightgbm.log_model(model, pip_requirements=["lightgbm"], **options)
-        else:
-            logged = mlflow.sklearn.log_model(
-                model,
-                pip_requirements=["scikit-learn"],
-                # The default format takes no tree ensembles unless every type in them is named.
-                serialization_format="cloudpickle",
-                **options,
-            )
-    if not client.search_registered_models(filter_string=f"name = '{MODEL_NAME}'"):
-        client.create_registered_model(MODEL_NAME)
-    version = client.create_model_version(MODEL_NAME, logged.model_uri, run.info.run_id, model_id=logged.model_id)
-    client.set_registered_model_alias(MODEL_NAME, alias, version.version)
+    signature = mlflow_signature([Column(name=name, type="float") for name in NAMES])
+    options: dict[str, Any] = {"name": MODEL_NAME, "alias": alias, "signature": signature, "input_example": example}
+    if type(model).__module__.startswith("lightgbm"):
+        register_with(tracking, "lightgbm", model, **options)
+    else:
+        # The default format takes no tree ensembles unless every type in them is named.
+        register_with(tracking, "sklearn", model, serialization_format="cloudpickle", **options)

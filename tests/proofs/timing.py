@@ -10,6 +10,9 @@ from typing import Any
 
 from infra.models.registry import MODEL_NAME
 from infra.models.tracking import Tracking
+from matchcast.domain.signature import Column
+from tests.support.mlflow_models import register_with
+from tests.support.pyfunc_models import mlflow_signature
 
 MODEL_CODE = Path(__file__).with_name("timed_model.py")
 FEATURE = "elo_difference"
@@ -40,30 +43,20 @@ class Timed:
 
 def register_timed_model(tracking: Tracking, alias: str, folder: Path, tags: Mapping[str, str] | None = None) -> Timed:
     """Log a `TimedModel` and register it under an alias; it is healthy, and its files are in `folder`."""
+    import pandas as pd
+
     folder.mkdir(parents=True)
     timed = Timed(folder)
     timed.behave()
-    client = tracking.connect(create=True)
-    import mlflow
-    import pandas as pd
-    from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, Schema
-
-    experiment = client.get_experiment_by_name("proofs")
-    experiment_id = experiment.experiment_id if experiment else client.create_experiment("proofs", tracking.artifacts)
-    with mlflow.start_run(experiment_id=experiment_id) as run:
-        logged = mlflow.pyfunc.log_model(
-            name="model",
-            python_model=str(MODEL_CODE),
-            signature=ModelSignature(inputs=Schema([ColSpec("float", FEATURE)])),
-            input_example=pd.DataFrame({FEATURE: [-120.0, 0.0, 250.0]}).astype("float32"),
-            model_config={"folder": str(folder)},
-            pip_requirements=["numpy"],
-        )
-    if not client.search_registered_models(filter_string=f"name = '{MODEL_NAME}'"):
-        client.create_registered_model(MODEL_NAME)
-    version = client.create_model_version(
-        MODEL_NAME, logged.model_uri, run.info.run_id, tags=dict(tags or {}), model_id=logged.model_id
+    register_with(
+        tracking,
+        "pyfunc",
+        str(MODEL_CODE),
+        name=MODEL_NAME,
+        alias=alias,
+        tags=tags,
+        signature=mlflow_signature([Column(name=FEATURE, type="float")]),
+        input_example=pd.DataFrame({FEATURE: [-120.0, 0.0, 250.0]}).astype("float32"),
+        model_config={"folder": str(folder)},
     )
-    client.set_registered_model_alias(MODEL_NAME, alias, version.version)
     return timed

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from infra.stack import Stack, laptop_session
+from infra.stack import Stack, described_stack
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -79,21 +79,9 @@ class Command:
         """Run a stack with the sample league, started with these options of `up`."""
         content = self.json("up", "--detach", *options)
         try:
-            yield stack_of(content)
+            yield described_stack(content)
         finally:
             self.run("down")
-
-
-def stack_of(content: dict[str, Any]) -> Stack:
-    """Return a running stack as the tools know it, by what its `stack.json` holds."""
-    return Stack(
-        name=content["stack_name"],
-        region=content["region"],
-        api_url=content["api_url"],
-        host_header=content["host_header"],
-        outputs=content["outputs"],
-        session=laptop_session(content["port"]),
-    )
 
 
 class Lanes:

@@ -16,6 +16,7 @@ import pytest
 
 from infra.data.publish import publish_dataset
 from infra.data.snapshot import refresh_snapshot
+from infra.data.snapshot_tables import PREDICTIONS
 from matchcast.adapters.in_memory import InMemoryObjects
 from matchcast.adapters.parquet_features import parse_features
 from matchcast.domain.manifests import (
@@ -334,6 +335,17 @@ class TestRefusals:
     def test_no_dataset(self) -> None:
         with pytest.raises(ManifestInvalid, match="No dataset"):
             refresh(InMemoryObjects())
+
+    def test_tables_that_could_not_be_served(
+        self, objects: InMemoryObjects, served: SnapshotManifest, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        without = [column for column in PREDICTIONS if column[0] != "kickoff"]
+        monkeypatch.setattr("infra.data.snapshot.PREDICTIONS", without)
+
+        with pytest.raises(ManifestInvalid, match="no column 'kickoff'"):
+            refresh(objects, now=NOW + timedelta(hours=1))
+
+        self.check_served(objects, served)
 
     def test_a_lost_race(self, data_dir: Path, served: SnapshotManifest) -> None:
         class Raced(InMemoryObjects):
