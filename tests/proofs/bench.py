@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -66,13 +67,13 @@ class Bench:
 
         return self.at_once(one, range(len(priorities)))
 
-    def tasks(self, newest: int) -> dict[str, dict[str, Any]]:
-        """Return the tenant's newest tasks by id."""
-        found: dict[str, dict[str, Any]] = {}
+    def tasks(self, task_ids: Collection[str]) -> dict[str, dict[str, Any]]:
+        """Return tasks by id, out of the tenant's list, newest first, as far back as it takes."""
+        wanted, found = set(task_ids), dict[str, dict[str, Any]]()
         cursor: str | None = None
-        while len(found) < newest:
+        while wanted - found.keys():
             page = self.api.get("/predict/async/", limit=100, cursor=cursor).expect(200)
-            found |= {task["task_id"]: task for task in page["items"]}
+            found |= {task["task_id"]: task for task in page["items"] if task["task_id"] in wanted}
             cursor = page["next_cursor"]
             if cursor is None:
                 break
@@ -81,11 +82,10 @@ class Bench:
     def wait_for(self, task_ids: Sequence[str], seconds: float) -> dict[str, dict[str, Any]]:
         """Return the tasks as soon as none of them is queued, or as they are after `seconds`."""
         give_up = time.monotonic() + seconds
-        wanted = set(task_ids)
         while True:
-            tasks = {key: task for key, task in self.tasks(len(task_ids)).items() if key in wanted}
+            tasks = self.tasks(task_ids)
             queued = [task for task in tasks.values() if task["status"] == "queued"]
-            if (not queued and len(tasks) == len(wanted)) or time.monotonic() > give_up:
+            if (not queued and len(tasks) == len(set(task_ids))) or time.monotonic() > give_up:
                 return tasks
             time.sleep(min(5.0, max(1.0, len(queued) / 100)))
 
@@ -122,7 +122,9 @@ class Bench:
 
 @contextmanager
 def bench(*options: str) -> Iterator[Bench]:
-    """Run a laptop stack with the sample league for as long as a proof takes."""
+    """Run a laptop stack with the sample league for as long as a proof takes, or until somebody ends it."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="matchcast-proof-") as name:
         folder = Path(name)
         command = Command(folder / "local", folder / "sample")
