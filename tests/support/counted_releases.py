@@ -1,0 +1,142 @@
+"""Releases for the tests of their readers: a bucket that counts, a loader that refuses, and a clock that tests move."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from matchcast.adapters.in_memory import InMemoryObjects
+from matchcast.domain.manifests import (
+    MODEL_MANIFEST_KEY,
+    SNAPSHOT_MANIFEST_KEY,
+    FileEntry,
+    ModelManifest,
+    PublishedModel,
+    SnapshotManifest,
+)
+from matchcast.domain.prediction import ModelRef
+from matchcast.domain.signature import Column, Signature
+from matchcast.errors import ManifestInvalid, ReleaseRefused, StorageUnavailable
+from matchcast.use_cases.releases import MATCH_FEATURES, MATCH_IDS, FeatureTable, ManifestReader
+
+if TYPE_CHECKING:
+    from matchcast.ports import StoredObject
+
+NOW = datetime(2026, 11, 21, 7, tzinfo=UTC)
+IDS = ("e0-2026-11-21-alpha-beta", "e0-2026-11-21-gamma-delta", "e1-2026-11-22-alpha-gamma")
+
+
+class Clock:
+    """A monotonic clock that tests move."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class CountingObjects(InMemoryObjects):
+    """Objects that count what is asked for, and can be out of reach."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[str] = []
+        self.is_out_of_reach = False
+        self.unreadable: str | None = None
+
+    def get(self, key: str) -> StoredObject | None:
+        self._ask(key)
+        return super().get(key)
+
+    def get_if_changed(self, key: str, etag: str) -> StoredObject | None:
+        self._ask(key)
+        return super().get_if_changed(key, etag)
+
+    def remove(self, key: str) -> None:
+        del self._bodies[key]
+
+    def _ask(self, key: str) -> None:
+        self.asked.append(key)
+        if self.is_out_of_reach or (self.unreadable and key.endswith(self.unreadable)):
+            raise StorageUnavailable("The data bucket did not answer.")
+
+
+class FakeModel:
+    """A model that is its own artifact text."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def predict(self, rows: np.ndarray) -> np.ndarray:
+        return np.full((len(rows), 3), 1 / 3, dtype=np.float32)
+
+
+class Loader:
+    """Counts loads; an artifact that starts with `bad` is refused."""
+
+    def __init__(self) -> None:
+        self.loaded: list[str] = []
+
+    def __call__(self, published: PublishedModel, files: Mapping[str, bytes]) -> FakeModel:
+        assert set(files) == set(published.files)
+        text = files["model.onnx"].decode()
+        self.loaded.append(text)
+        if text.startswith("bad"):
+            raise ReleaseRefused(f"{text} is no model.")
+        return FakeModel(text)
+
+
+def publish_models(objects: InMemoryObjects, release: int, **artifacts: str) -> None:
+    stages = {}
+    for stage, text in artifacts.items():
+        body = text.encode()
+        prefix = f"models/matchcast/{text}/"
+        objects.put(prefix + "model.onnx", body)
+        stages[stage] = PublishedModel(
+            name="matchcast",
+            version=text,
+            run_id=f"run-{text}",
+            runtime="onnx",
+            prefix=prefix,
+            files={"model.onnx": FileEntry.of(body)},
+            signature=Signature(inputs=(Column(name="elo", type="float"),)),
+        )
+    manifest = ModelManifest(release=release, published_at=NOW, stages=stages)
+    objects.put(MODEL_MANIFEST_KEY, manifest.body())
+
+
+def publish_snapshot(objects: InMemoryObjects, snapshot_id: str, ids: tuple[str, ...] = IDS) -> None:
+    bodies = {MATCH_IDS: "".join(f"{match_id}\n" for match_id in ids).encode(), MATCH_FEATURES: snapshot_id.encode()}
+    prefix = f"snapshots/{snapshot_id}/"
+    for name, body in bodies.items():
+        objects.put(prefix + name, body)
+    manifest = SnapshotManifest(
+        snapshot_id=snapshot_id,
+        created_at=NOW,
+        as_of=NOW,
+        prefix=prefix,
+        bookmaker="fonbet",
+        model=ModelRef(name="matchcast", version="1", stage="champion", run_id="r"),
+        files={name: FileEntry.of(body) for name, body in bodies.items()},
+    )
+    objects.put(SNAPSHOT_MANIFEST_KEY, manifest.body())
+
+
+def parse_fake(body: bytes) -> FeatureTable:
+    """Read a fake features file: its text ends up in nothing but the refusal of `bad` ones."""
+    if body.startswith(b"bad"):
+        raise ManifestInvalid("no features")
+    values = np.array([[1, 2], [3, 4], [5, 6]], dtype=np.float32)
+    return FeatureTable({match_id: row for row, match_id in enumerate(IDS)}, ("elo", "form"), values, [0, 1000, 2000])
+
+
+def models(objects: CountingObjects, clock: Clock) -> ManifestReader[ModelManifest]:
+    return ManifestReader(objects, MODEL_MANIFEST_KEY, ModelManifest, 30, clock)
+
+
+def snapshots(objects: CountingObjects, clock: Clock) -> ManifestReader[SnapshotManifest]:
+    return ManifestReader(objects, SNAPSHOT_MANIFEST_KEY, SnapshotManifest, 30, clock)
