@@ -24,6 +24,9 @@ NEW = ("log_loss_difference", "drift", "log_loss")
 # A table that goes into a file or a pipe needs no line breaks.
 output = Console(width=None if sys.stdout.isatty() else 160)
 
+_AS_PUBLISHED = {"onnx": "its export", "pyfunc": "its copy, run in a fresh interpreter,"}
+"""What a version was compared with, by the runtime that it is published for."""
+
 
 def show_release(release: Release) -> None:
     """Print what a publish released, stage by stage, and how well original and export agree."""
@@ -42,8 +45,8 @@ def show_release(release: Release) -> None:
     output.print(table)
     for each in release.exported:
         _say(
-            f"version {each.published.version} and its export agree within {each.parity_difference:.1e} "
-            f"on {each.parity_rows} rows"
+            f"version {each.published.version} and {_AS_PUBLISHED[each.published.runtime]} agree within "
+            f"{each.parity_difference:.1e} on {each.parity_rows} rows"
         )
     _show_removed(release.switched)
 

@@ -34,6 +34,7 @@ def test_shows_the_same_to_people(matchcast: Any, stack: Stack, trained: Trained
     published = matchcast("publish", "--data", data_dir)
     assert "release 1 published" in published.stdout
     assert "champion" in published.stdout
+    assert f"version {trained.version} and its export agree within" in published.stdout
     assert "release 1 is published already" in matchcast("publish", "--data", data_dir).stdout
     assert "predictions.parquet" in matchcast("snapshot", "--data", data_dir).stdout
 
