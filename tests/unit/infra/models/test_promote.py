@@ -147,7 +147,7 @@ def test_a_version_that_does_not_pass_changes_nothing(registry: Registry, object
 
 
 def test_the_figures_pass_where_the_limits_let_them(registry: Registry, objects: InMemoryObjects) -> None:
-    wide = Limits(loss=9, drift=1, drift_of_one=1)
+    wide = Limits(loss=9, drift=1, drift_of_one=1, latency_ms=60_000)
     assert registry.promote(objects, "mixed-up", limits=wide).promoted
 
 
@@ -336,7 +336,7 @@ def test_a_model_that_is_served_as_python_code_goes_through_the_same_gates(
     assert "log_loss_difference" in {gate.name for gate in refused.value.report.failed}
     assert refused.value.report.figures["latency_ms"] > 0
     # THEN it is served only if the limits let it, and the gates compare with it as well
-    wide = Limits(loss=9, drift=1, drift_of_one=1)
+    wide = Limits(loss=9, drift=1, drift_of_one=1, latency_ms=60_000)
     assert registry.promote(objects, "custom", limits=wide, **both).promoted
     back = registry.promote(objects, "good", limits=wide, **both)
     assert back.report is not None
