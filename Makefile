@@ -19,7 +19,7 @@ up: setup ## Start the laptop stack with the sample league; Ctrl-C stops it
 	@exec $(RUN)/matchcast up
 
 demo: setup ## Start the laptop stack, ask it in every way, stop it
-	@MATCHCAST_LOCAL="$(CURDIR)/.local/demo" MATCHCAST_SAMPLE="$(CURDIR)/.local/sample" $(RUN)/python -m infra.local.demo
+	@MATCHCAST_LOCAL="$(CURDIR)/.local/demo" MATCHCAST_SAMPLE="$(CURDIR)/.local/sample" $(RUN)/python -m matchcast_tools.laptop.demo
 
 test: lint ## Run the whole gate: linters, types, template, and every test that needs no Docker
 	$(RUN)/pytest -m "not docker" --cov --cov-report=term --cov-fail-under=$(COVERAGE)

@@ -15,8 +15,8 @@ from matchcast.http.contract import READ, READ_OR_WRITE, answers
 from matchcast.http.envelope import TaskEnvelope, accepted
 from matchcast.http.idempotency import Key, idempotency_key
 from matchcast.http.prefer import demand_write_scope, parse_prefer
-from matchcast.use_cases.accept_task import IdempotencyKey
-from matchcast.use_cases.predict_now import Question
+from matchcast.predictions.predict_now import Question
+from matchcast.tasks.accept import IdempotencyKey
 
 api = Api()
 ANSWERS = answers(200, model=Prediction) | answers(202, 400, 403, 404, 429, 503, 504, model=TaskEnvelope)
@@ -58,7 +58,7 @@ def respond(question: Question, prefer: str | None, key: IdempotencyKey | None) 
     if preference.wait is None:
         result: Any = predict.as_task(tenant, question, key)
     else:
-        result = predict.within(tenant, question, preference.wait, deadline(), key)
+        result = predict.predict_or_submit(tenant, question, preference.wait, deadline(), key)
     if isinstance(result, Prediction):
         return Response(200, body=result, headers=dict(preference.headers))
     return accepted(result, bootstrap.lane_speed().retry_after(result.priority), preference.headers)

@@ -15,21 +15,22 @@ def refresh() -> Callable[[], SnapshotManifest]:
     The model manifest is asked anew each time: a snapshot that follows a release has to be made
     by that release's model.
     """
-    from infra.data.snapshot import refresh_snapshot
     from matchcast.adapters.model_loaders import loader_for
-    from matchcast.use_cases.releases import ManifestReader, Shelf
+    from matchcast.releases.readers import ManifestReader
+    from matchcast.releases.served_models import ServedModels
+    from matchcast.snapshots.make import refresh_snapshot
 
     settings = RefreshSnapshotSettings()
     objects = bootstrap.objects()
     models = ManifestReader(
         objects, MODEL_MANIFEST_KEY, ModelManifest, refresh_seconds=0, report=bootstrap.reports("model")
     )
-    shelf = Shelf(models, objects, loader_for(settings.model_runtime))
+    served_models = ServedModels(models, objects, loader_for(settings.model_runtime))
 
     def run() -> SnapshotManifest:
         return refresh_snapshot(
             objects,
-            shelf.get(settings.snapshot_stage),
+            served_models.get(settings.snapshot_stage),
             bookmaker=settings.odds_bookmaker,
             edge_threshold=settings.edge_threshold,
         )
@@ -39,7 +40,7 @@ def refresh() -> Callable[[], SnapshotManifest]:
 
 def remove_old_snapshots() -> Callable[[], list[str]]:
     """Return what deletes the files of snapshots that nobody needs any more, and tells their keys."""
-    from infra.data.retention import prune_snapshots
+    from matchcast.releases.retention import prune_snapshots
 
     keep = RefreshSnapshotSettings().snapshots_kept
     return lambda: prune_snapshots(bootstrap.objects(), keep)

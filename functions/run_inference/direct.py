@@ -12,7 +12,7 @@ from matchcast.domain.task import utc_now
 from matchcast.errors import DeadlineExceeded, MatchcastError, ModelUnavailable, ReleaseRefused
 from matchcast.messages import decode
 from matchcast.observability import MetricUnit, logger, metrics
-from matchcast.use_cases.predictor import Ask
+from matchcast.predictions.predictor import Ask
 
 
 def answer(request: AnyRequest) -> dict[str, Any]:
@@ -56,7 +56,7 @@ def measured(prediction: Prediction) -> dict[str, Any]:
 def model_info(stage: str) -> dict[str, Any]:
     """Return name, version, run, signature, metrics and load time of the model that a stage serves."""
     try:
-        loaded = bootstrap.shelf().get(stage)
+        loaded = bootstrap.served_models().get(stage)
     except ReleaseRefused as error:
         raise ModelUnavailable(error.detail) from error
     published, predictor = loaded.published, bootstrap.predictor()

@@ -10,7 +10,7 @@ from matchcast import bootstrap
 from matchcast.domain.task import Priority, utc_now
 from matchcast.observability import MetricUnit, count_requests, logger, metrics
 from matchcast.ports import Received
-from matchcast.use_cases.run_predictions import Outcome
+from matchcast.tasks.run import Outcome
 
 
 def predict_receive(records: Sequence[dict[str, Any]], milliseconds_left: Callable[[], int]) -> dict[str, Any]:

@@ -17,8 +17,8 @@ from matchcast.http.api import Api
 from matchcast.http.caching import Freshness, cached_response
 from matchcast.http.contract import answers
 from matchcast.observability import MetricUnit, count_requests, metrics
-from matchcast.use_cases.serve_snapshot import ServedSnapshot
-from matchcast.use_cases.snapshot_tables import Filters, RowsPage
+from matchcast.snapshots.serve import ServedSnapshot
+from matchcast.snapshots.tables import Filters, RowsPage
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.event_handler import Response

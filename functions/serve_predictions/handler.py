@@ -20,7 +20,7 @@ from functions.serve_predictions.schemas import (
 )
 from matchcast.http.api import Api, serve
 from matchcast.http.contract import READ, answers
-from matchcast.use_cases.snapshot_tables import Filters
+from matchcast.snapshots.tables import Filters
 
 api = Api(known=documents.known_paths)
 snapshot = SnapshotAnswers(api)

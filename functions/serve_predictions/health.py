@@ -8,7 +8,7 @@ from aws_lambda_powertools.event_handler import Response
 
 from functions.serve_predictions.schemas import HealthProblem, HealthReport, SnapshotHealth
 from matchcast import bootstrap
-from matchcast.use_cases.serve_snapshot import Health, HealthStatus
+from matchcast.snapshots.serve import Health, HealthStatus
 
 _BODY = {"application/json": {"model": HealthReport}}
 health_answers: dict[int, Any] = {

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from matchcast.domain.prediction import ModelRef
 from matchcast.domain.scorecard import Scorecard
-from matchcast.use_cases.serve_snapshot import HealthStatus
+from matchcast.snapshots.serve import HealthStatus
 
 
 class Fixture(BaseModel):

@@ -7,7 +7,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from matchcast.domain.task import Priority
-from matchcast.use_cases.submit_prediction import Submission
+from matchcast.tasks.submit import Submission
 
 
 class SubmitRequest(BaseModel):

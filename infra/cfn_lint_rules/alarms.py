@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from infra.cfn_lint_rules import _rule as base
+from cfn_lint_rules import _rule as base
 
 
 class ThresholdsAreParameters(base.Rule):

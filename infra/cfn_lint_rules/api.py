@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from infra.cfn_lint_rules import _rule as base
+from cfn_lint_rules import _rule as base
 
 OPEN_PATHS = {"/health", "/docs", "/openapi.json", "$default"}
 ENDINGS = ("", "/", "/{proxy+}")

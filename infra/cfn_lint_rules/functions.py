@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from infra.cfn_lint_rules import _rule as base
+from cfn_lint_rules import _rule as base
 
 PREFIX = "/aws/lambda/"
 

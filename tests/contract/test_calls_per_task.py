@@ -15,14 +15,14 @@ from matchcast.adapters.dynamodb_tasks import TENANT_INDEX, DynamoDBTasks
 from matchcast.adapters.sqs_lanes import SQSLanes
 from matchcast.domain.task import Priority, Task, TaskStatus
 from matchcast.ports import Received
-from matchcast.use_cases.accept_task import AcceptTask, IdempotencyKey
-from matchcast.use_cases.circuit_breaker import CircuitBreaker
-from matchcast.use_cases.help_high_lane import HelpHighLane
-from matchcast.use_cases.lane_speed import LaneSpeed
-from matchcast.use_cases.open_tasks import OpenTasks
-from matchcast.use_cases.releases import MatchIds
-from matchcast.use_cases.run_predictions import RunPredictions
-from matchcast.use_cases.submit_prediction import Submission, SubmitPrediction
+from matchcast.snapshots.features import MatchIds
+from matchcast.tasks.accept import AcceptTask, IdempotencyKey
+from matchcast.tasks.circuit_breaker import CircuitBreaker
+from matchcast.tasks.help_high_lane import HelpHighLane
+from matchcast.tasks.lane_speed import LaneSpeed
+from matchcast.tasks.open_tasks import OpenTasks
+from matchcast.tasks.run import RunPredictions
+from matchcast.tasks.submit import Submission, SubmitPrediction
 from tests.support.releases import MATCHES, Release
 from tests.support.tasks import NOW
 from tests.support.template import load

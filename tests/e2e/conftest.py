@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from infra.api_client import ApiClient
-from infra.local.http_api import API_ID
-from infra.local.processes import group_members
-from infra.stack import Stack, described_stack
+from matchcast_tools.laptop.http_api import API_ID
+from matchcast_tools.laptop.processes import group_members
+from matchcast_tools.stack.api_client import ApiClient
+from matchcast_tools.stack.deployed import Stack, described_stack
 from tests.proofs.bench import REFRESH_SECONDS
 from tests.support.laptop import Command
 

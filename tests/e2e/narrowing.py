@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from infra.api_client import ApiClient
-from infra.stack import Stack
 from matchcast.adapters.dynamodb_tasks import DynamoDBTasks
 from matchcast.domain.task import TaskError, TaskStatus, utc_now
+from matchcast_tools.stack.api_client import ApiClient
+from matchcast_tools.stack.deployed import Stack
 from tests.support.tasks import a_prediction, a_task
 
 SHARDS = 4

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from infra.api_client import ApiClient
-from infra.stack import Stack
+from matchcast_tools.stack.api_client import ApiClient
+from matchcast_tools.stack.deployed import Stack
 from tests.e2e.narrowing import gather, narrowed
 from tests.support.documented import DOCUMENT, assert_is_documented
 from tests.support.laptop import ROOT
@@ -45,7 +45,7 @@ def report(stack: Stack, make_tenant: Callable[[str], str], tmp_path_factory: py
         "MATCHCAST_TOKEN": token,
         "MATCHCAST_HOST": stack.host_header or "",
         "NO_PROXY": "*",
-        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "layers/core/python")]),
+        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "infra"), str(ROOT / "layers/core/python")]),
     }
     run = subprocess.run(
         [*command, *arguments], cwd=folder, env=environment, capture_output=True, text=True, timeout=280, check=False

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from infra.api_client import Answer, ApiClient
-from infra.local import demo
-from infra.stack import Stack
+from matchcast_tools.laptop import demo
+from matchcast_tools.stack.api_client import Answer, ApiClient
+from matchcast_tools.stack.deployed import Stack
 
 pytestmark = pytest.mark.e2e
 

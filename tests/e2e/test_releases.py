@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from infra.api_client import ApiClient
-from infra.models.tracking import Tracking
-from infra.stack import Stack
+from matchcast_tools.models.tracking import Tracking
+from matchcast_tools.stack.api_client import ApiClient
+from matchcast_tools.stack.deployed import Stack
 from tests.proofs import corruptions
 from tests.proofs.bench import REFRESH_SECONDS, Bench
 from tests.proofs.corrupting import broken_models, broken_snapshots

@@ -16,14 +16,14 @@ from typing import Any
 
 import pytest
 
-from infra.api_client import ApiClient
-from infra.errors import EnvironmentProblem
-from infra.local.deploy import deploy
-from infra.local.engine import start_engine, stop_engine
-from infra.local.processes import group_members
-from infra.local.state import Folder
-from infra.local.template import LocalTemplate
-from infra.stack import Stack
+from matchcast_tools.errors import EnvironmentProblem
+from matchcast_tools.laptop.deploy import deploy
+from matchcast_tools.laptop.engine import start_engine, stop_engine
+from matchcast_tools.laptop.processes import group_members
+from matchcast_tools.laptop.state import Folder
+from matchcast_tools.laptop.template import LocalTemplate
+from matchcast_tools.stack.api_client import ApiClient
+from matchcast_tools.stack.deployed import Stack
 from tests.support.laptop import ROOT, Command
 
 STARTING_SECONDS = 60

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from infra.api_client import ApiClient
-from infra.stack import Stack
+from matchcast_tools.stack.api_client import ApiClient
+from matchcast_tools.stack.deployed import Stack
 from tests.support.laptop import Lanes, queue_depth
 
 

@@ -10,9 +10,9 @@ from typing import Any
 from matchcast.domain.prediction import Prediction
 from matchcast.domain.task import Priority, Task
 from matchcast.errors import Conflict, MatchcastError, TaskNotFound, TooManyTasks, Transient
-from matchcast.use_cases.accept_task import IdempotencyKey
-from matchcast.use_cases.predict_now import Question
-from matchcast.use_cases.submit_prediction import Submission
+from matchcast.predictions.predict_now import Question
+from matchcast.tasks.accept import IdempotencyKey
+from matchcast.tasks.submit import Submission
 from tests.faults.model import CURSED, WITHDRAWN
 from tests.faults.scheduler import Killed
 from tests.faults.world import World
@@ -140,8 +140,8 @@ class Client:
     def _wait(self, question: Question, request: Request) -> object:
         world, now = self._world, self._now()
 
-        def within() -> Prediction | Task:
-            return world.predict_now.within(
+        def predict_or_submit() -> Prediction | Task:
+            return world.predict_now.predict_or_submit(
                 self._tenant,
                 question,
                 timedelta(seconds=request.wait_seconds),
@@ -149,7 +149,7 @@ class Client:
                 request.once,
             )
 
-        answer = self._request(within)
+        answer = self._request(predict_or_submit)
         if isinstance(answer, Prediction):
             world.witness.waited(world.inference.answered[id(answer)], answer)
         return answer

@@ -19,8 +19,9 @@ from matchcast.errors import (
     SnapshotUnavailable,
 )
 from matchcast.messages import decode, encode
-from matchcast.use_cases.predictor import Answer, Ask, Predictor
-from matchcast.use_cases.releases import FeatureRows, Shelf
+from matchcast.predictions.predictor import Answer, Ask, Predictor
+from matchcast.releases.served_models import ServedModels
+from matchcast.snapshots.features import FeatureRows
 from tests.faults.calls import Calls
 from tests.faults.scheduler import Killed, Scheduler
 from tests.support.releases import MATCHES, Release, parse
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
-    from matchcast.use_cases.run_predictions import RunPredictions
+    from matchcast.tasks.run import RunPredictions
 
 WITHDRAWN = list(MATCHES)[-1]
 """A match that submission knows, and the workers' snapshot no longer has."""
@@ -45,9 +46,9 @@ def release() -> Release:
 
 
 @cache
-def _parts() -> tuple[Shelf, FeatureRows]:
+def _parts() -> tuple[ServedModels, FeatureRows]:
     one = release()
-    return Shelf(one.models, one.objects, one.load), FeatureRows(one.snapshots, one.objects, parse)
+    return ServedModels(one.models, one.objects, one.load), FeatureRows(one.snapshots, one.objects, parse)
 
 
 def pure(task: Task) -> tuple[float, float, float]:

@@ -15,14 +15,14 @@ from matchcast.domain.task import Priority, Task, TaskStatus, new_task_id
 from matchcast.errors import MatchcastError, Transient
 from matchcast.messages import decode
 from matchcast.ports import DeadLetter, KeyRecord, Received
-from matchcast.use_cases.accept_task import AcceptTask, IdempotencyKey, MakeTask
-from matchcast.use_cases.help_high_lane import HelpHighLane
-from matchcast.use_cases.predictor import Answer, Ask
-from matchcast.use_cases.redrive_dead_letters import Redrive, RedriveDeadLetters
-from matchcast.use_cases.retry_task import RetryTask
-from matchcast.use_cases.run_predictions import Delivery, Outcome, RunPredictions, _task_error
-from matchcast.use_cases.sweep_dead_letters import SweepDeadLetters, Swept
-from matchcast.use_cases.track_tasks import TrackTasks
+from matchcast.predictions.predictor import Answer, Ask
+from matchcast.tasks.accept import AcceptTask, IdempotencyKey, MakeTask
+from matchcast.tasks.help_high_lane import HelpHighLane
+from matchcast.tasks.redrive_dead_letters import Redrive, RedriveDeadLetters
+from matchcast.tasks.retry import RetryTask
+from matchcast.tasks.run import Delivery, Outcome, RunPredictions, _task_error
+from matchcast.tasks.sweep_dead_letters import SweepDeadLetters, Swept
+from matchcast.tasks.track import TrackTasks
 from tests.faults.queues import SimulatedQueues
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from unittest import mock
 
 from matchcast.domain import task as task_module
-from matchcast.use_cases import run_predictions
-from matchcast.use_cases.sweep_dead_letters import HIDE_SECONDS
+from matchcast.tasks import run as run_predictions
+from matchcast.tasks.sweep_dead_letters import HIDE_SECONDS
 from tests.faults.calls import Weather
 from tests.faults.clients import Client
 from tests.faults.services import Operators, Pollers, stranger, sweep, sweeps

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from matchcast.domain.task import Priority
 from matchcast.errors import MatchcastError
 from matchcast.ports import DeadLetter
-from matchcast.use_cases.help_high_lane import HelpHighLane
+from matchcast.tasks.help_high_lane import HelpHighLane
 from tests.faults.scheduler import Actor, Killed
 from tests.faults.world import World
 

@@ -11,7 +11,7 @@ from matchcast.domain.prediction import Prediction
 from matchcast.domain.task import Task, TaskStatus
 from matchcast.errors import TaskGone, TaskNotFound
 from matchcast.messages import decode
-from matchcast.use_cases.track_tasks import TrackTasks
+from matchcast.tasks.track import TrackTasks
 from tests.faults.model import needs_letter, pure
 from tests.faults.queues import Message
 from tests.faults.table import short

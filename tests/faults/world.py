@@ -7,19 +7,19 @@ from datetime import timedelta
 
 from matchcast.adapters.in_memory import InMemoryResults, InMemorySpeeds
 from matchcast.domain.task import Priority
-from matchcast.use_cases.accept_task import AcceptTask
-from matchcast.use_cases.circuit_breaker import CircuitBreaker
-from matchcast.use_cases.lane_speed import LaneSpeed
-from matchcast.use_cases.open_tasks import OpenTasks
-from matchcast.use_cases.predict_now import PredictNow
-from matchcast.use_cases.redrive_dead_letters import RedriveDeadLetters
-from matchcast.use_cases.releases import MatchIds
-from matchcast.use_cases.result_cache import CachedResults
-from matchcast.use_cases.retry_task import RetryTask
-from matchcast.use_cases.run_predictions import RunPredictions
-from matchcast.use_cases.submit_prediction import SubmitPrediction
-from matchcast.use_cases.sweep_dead_letters import SweepDeadLetters
-from matchcast.use_cases.track_tasks import TrackTasks
+from matchcast.predictions.predict_now import PredictNow
+from matchcast.predictions.result_cache import CachedResults
+from matchcast.snapshots.features import MatchIds
+from matchcast.tasks.accept import AcceptTask
+from matchcast.tasks.circuit_breaker import CircuitBreaker
+from matchcast.tasks.lane_speed import LaneSpeed
+from matchcast.tasks.open_tasks import OpenTasks
+from matchcast.tasks.redrive_dead_letters import RedriveDeadLetters
+from matchcast.tasks.retry import RetryTask
+from matchcast.tasks.run import RunPredictions
+from matchcast.tasks.submit import SubmitPrediction
+from matchcast.tasks.sweep_dead_letters import SweepDeadLetters
+from matchcast.tasks.track import TrackTasks
 from tests.faults.calls import Calls, Weather
 from tests.faults.model import FaultyPredictor, InTurn, InvokedInference, release
 from tests.faults.queues import SimulatedQueues

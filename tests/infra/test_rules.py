@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from infra.cfn_lint_rules import _rule, alarms, api, functions, queues, roles, storage
+from cfn_lint_rules import _rule, alarms, api, functions, queues, roles, storage
 
 Template = dict[str, Any]
 MODULES = (alarms, api, functions, queues, roles, storage)

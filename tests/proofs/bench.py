@@ -13,11 +13,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
-from infra.api_client import ApiClient
-from infra.models.publish import Release, publish
-from infra.models.tracking import Tracking
-from infra.stack import Stack
 from matchcast.adapters.s3_objects import S3Objects
+from matchcast_tools.models.publish import Publication, publish
+from matchcast_tools.models.tracking import Tracking
+from matchcast_tools.stack.api_client import ApiClient
+from matchcast_tools.stack.deployed import Stack
 from tests.proofs.timing import Timed, register_timed_model
 from tests.support.laptop import Command
 
@@ -97,7 +97,7 @@ class Bench:
         timed.forget()
         return timed
 
-    def publish(self, *stages: str) -> Release:
+    def publish(self, *stages: str) -> Publication:
         """Publish what the aliases name, checked on the input examples alone: a slow model has not long."""
         return publish(
             self.bucket,

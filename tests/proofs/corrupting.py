@@ -7,8 +7,6 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from infra.api_client import Answer
-from infra.data.manifests import read_manifest
 from matchcast.domain.manifests import (
     MODEL_MANIFEST_KEY,
     SNAPSHOT_MANIFEST_KEY,
@@ -16,7 +14,9 @@ from matchcast.domain.manifests import (
     SnapshotManifest,
     model_release_key,
 )
-from matchcast.use_cases.release_readers import read_files
+from matchcast.releases.publishing import read_manifest
+from matchcast.releases.readers import read_files
+from matchcast_tools.stack.api_client import Answer
 from tests.proofs import corruptions
 from tests.proofs.bench import REFRESH_SECONDS, Bench
 from tests.proofs.corruptions import COMPUTED, EVERYONE, PRECOMPUTED, Broken

@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from infra.api_client import Answer
-from infra.data.store import read_features
-from infra.models.artifact import load
 from matchcast.domain.manifests import PublishedModel
 from matchcast.domain.prediction import OUTCOMES, renormalise
-from matchcast.use_cases.release_readers import read_files
+from matchcast.releases.readers import read_files
+from matchcast_tools.dataset.store import read_features
+from matchcast_tools.models.artifact import load
+from matchcast_tools.stack.api_client import Answer
 from tests.proofs.bench import Bench
 
 THREADS = 6

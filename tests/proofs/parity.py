@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from infra.models.artifact import export, load
-from infra.models.export import check_parity
-from infra.models.registry import MODEL_NAME, load_version, resolve
-from infra.models.tracking import Tracking
 from matchcast.domain.signature import Column
+from matchcast_tools.models.artifact import export, load
+from matchcast_tools.models.export import check_parity
+from matchcast_tools.models.registry import MODEL_NAME, load_version, resolve
+from matchcast_tools.models.tracking import Tracking
 from tests.support.mlflow_models import register_with
 from tests.support.pyfunc_models import mlflow_signature
 

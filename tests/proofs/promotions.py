@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from infra.models.promote import promote
-from infra.models.registry import MODEL_NAME, TRAINED_UNTIL
-from infra.models.train import fit
-from infra.models.training_set import TrainingSet, read_training_set
 from matchcast.errors import ReleaseRefused
+from matchcast_tools.models.promote import promote
+from matchcast_tools.models.registry import MODEL_NAME, TRAINED_UNTIL
+from matchcast_tools.models.train import fit
+from matchcast_tools.models.training_set import TrainingSet, read_training_set
 from tests.proofs.bench import Bench
 from tests.proofs.timing import register_timed_model
 from tests.support.mlflow_models import register

@@ -9,11 +9,11 @@ from typing import Annotated
 
 import typer
 
-from infra.data.invoke import invoke_refresh
-from infra.data.manifests import read_manifest
-from infra.models.train import train
 from matchcast.domain.manifests import MODEL_MANIFEST_KEY, ModelManifest
 from matchcast.errors import ReleaseRefused
+from matchcast.releases.publishing import read_manifest
+from matchcast_tools.models.train import train
+from matchcast_tools.stack.invoke_refresh import invoke_refresh
 from tests.proofs import parity
 from tests.proofs.bench import REFRESH_SECONDS, Bench, bench
 from tests.proofs.claims import Claims

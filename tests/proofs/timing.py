@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from infra.models.registry import MODEL_NAME
-from infra.models.tracking import Tracking
 from matchcast.domain.signature import Column
+from matchcast_tools.models.registry import MODEL_NAME
+from matchcast_tools.models.tracking import Tracking
 from tests.support.mlflow_models import register_with
 from tests.support.pyfunc_models import mlflow_signature
 

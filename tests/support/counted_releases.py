@@ -20,7 +20,9 @@ from matchcast.domain.manifests import (
 from matchcast.domain.prediction import ModelRef
 from matchcast.domain.signature import Column, Signature
 from matchcast.errors import ManifestInvalid, ReleaseRefused, StorageUnavailable
-from matchcast.use_cases.releases import MATCH_FEATURES, MATCH_IDS, FeatureTable, ManifestReader
+from matchcast.releases.readers import ManifestReader
+from matchcast.snapshots.contract import MATCH_FEATURES_FILE, MATCH_IDS_FILE
+from matchcast.snapshots.features import FeatureTable
 
 if TYPE_CHECKING:
     from matchcast.ports import StoredObject
@@ -110,7 +112,10 @@ def publish_models(objects: InMemoryObjects, release: int, **artifacts: str) -> 
 
 
 def publish_snapshot(objects: InMemoryObjects, snapshot_id: str, ids: tuple[str, ...] = IDS) -> None:
-    bodies = {MATCH_IDS: "".join(f"{match_id}\n" for match_id in ids).encode(), MATCH_FEATURES: snapshot_id.encode()}
+    bodies = {
+        MATCH_IDS_FILE: "".join(f"{match_id}\n" for match_id in ids).encode(),
+        MATCH_FEATURES_FILE: snapshot_id.encode(),
+    }
     prefix = f"snapshots/{snapshot_id}/"
     for name, body in bodies.items():
         objects.put(prefix + name, body)

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from infra.data.store import write_table
 from matchcast.domain.match_id import make_match_id
+from matchcast_tools.dataset.store import write_table
 
 MOMENT = pa.timestamp("ms", tz="UTC")
 FEW = pa.dictionary(pa.int32(), pa.string())

@@ -8,8 +8,8 @@ from typing import Any
 
 import jsonschema
 
-from infra import openapi
 from matchcast.http.paths import path_pattern
+from openapi_document import generate as openapi
 from tests.support import http_events
 from tests.support.http_events import Answer
 

@@ -6,7 +6,7 @@ from datetime import date
 
 import numpy as np
 
-from infra.data.model_evaluation import Forecaster
+from matchcast_tools.evaluation.model import Forecaster
 
 
 def forecaster(

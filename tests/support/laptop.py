@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from infra.stack import Stack, described_stack
+from matchcast_tools.stack.deployed import Stack, described_stack
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -22,12 +22,12 @@ class Command:
     def __init__(self, local: Path, sample: Path) -> None:
         self.local = local
         self.sample = sample
-        self.arguments = [sys.executable, "-c", "from infra.cli.main import main; main()"]
+        self.arguments = [sys.executable, "-c", "from matchcast_tools.cli.main import main; main()"]
         self.environment = {
             **os.environ,
             "MATCHCAST_LOCAL": str(local),
             "MATCHCAST_SAMPLE": str(sample),
-            "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "layers/core/python")]),
+            "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "infra"), str(ROOT / "layers/core/python")]),
             # Messages as one line, whatever the terminal.
             "COLUMNS": "1000",
         }

@@ -9,8 +9,8 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LogisticRegression
 
-from infra.models.tracking import Tracking
 from matchcast.domain.signature import Column
+from matchcast_tools.models.tracking import Tracking
 from tests.support.datasets import FEATURES
 from tests.support.pyfunc_models import mlflow_signature, no_advice
 

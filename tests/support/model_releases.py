@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from infra.models.history import Releases
-from infra.models.switching import Signed, Switched, switch
 from matchcast.adapters.in_memory import InMemoryObjects
 from matchcast.domain.manifests import FileEntry, PublishedModel
+from matchcast.releases.history import ReleaseHistory
+from matchcast.releases.switching import Attribution, Switched, switch
 from tests.support.releases import SIGNATURE
 from tests.support.tasks import NOW
 
-SIGNED = Signed("ada", None)
+SIGNED = Attribution("ada", None)
 
 
 def body(version: str) -> bytes:
@@ -45,10 +45,10 @@ def release(
     action: str = "publish",
     restores: int | None = None,
     keep: int = 10,
-    signed: Signed = SIGNED,
+    attribution: Attribution = SIGNED,
 ) -> Switched:
     """Make the next release, in which each stage serves the version that is named; other stages end."""
-    releases = Releases(objects)
+    releases = ReleaseHistory(objects)
     objects.now = lambda: at(releases.next_number)
     versions = {stage: version(number) for stage, number in stages.items()}
     return switch(
@@ -56,7 +56,7 @@ def release(
         releases,
         versions,
         {each.prefix: {"model.onnx": body(each.version)} for each in versions.values()},
-        signed=signed,
+        attribution=attribution,
         action=action,
         restores=restores,
         keep=keep,

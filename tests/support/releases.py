@@ -21,8 +21,11 @@ from matchcast.domain.manifests import (
 from matchcast.domain.signature import Column, Signature
 from matchcast.errors import ModelFailed
 from matchcast.ports import Model
-from matchcast.use_cases.predictor import Predictor
-from matchcast.use_cases.releases import MATCH_FEATURES, MATCH_IDS, FeatureRows, FeatureTable, ManifestReader, Shelf
+from matchcast.predictions.predictor import Predictor
+from matchcast.releases.readers import ManifestReader
+from matchcast.releases.served_models import ServedModels
+from matchcast.snapshots.contract import MATCH_FEATURES_FILE, MATCH_IDS_FILE
+from matchcast.snapshots.features import FeatureRows, FeatureTable
 from tests.support.tasks import MODEL, NOW
 
 if TYPE_CHECKING:
@@ -90,10 +93,10 @@ class Release:
             prefix=f"snapshots/{SNAPSHOT_ID}/",
             bookmaker="fonbet",
             model=MODEL,
-            files={MATCH_FEATURES: FileEntry.of(features), MATCH_IDS: FileEntry.of(ids)},
+            files={MATCH_FEATURES_FILE: FileEntry.of(features), MATCH_IDS_FILE: FileEntry.of(ids)},
         )
-        self.objects.put(snapshot.prefix + MATCH_FEATURES, features)
-        self.objects.put(snapshot.prefix + MATCH_IDS, ids)
+        self.objects.put(snapshot.prefix + MATCH_FEATURES_FILE, features)
+        self.objects.put(snapshot.prefix + MATCH_IDS_FILE, ids)
         self.objects.put(SNAPSHOT_MANIFEST_KEY, snapshot.body())
         self.models = ManifestReader(self.objects, MODEL_MANIFEST_KEY, ModelManifest, 30)
         self.snapshots = ManifestReader(self.objects, SNAPSHOT_MANIFEST_KEY, SnapshotManifest, 30)
@@ -106,7 +109,7 @@ class Release:
     def predictor(self) -> Predictor:
         """Return a predictor over this release."""
         rows = FeatureRows(self.snapshots, self.objects, parse)
-        return Predictor(Shelf(self.models, self.objects, self.load), rows, lambda: NOW)
+        return Predictor(ServedModels(self.models, self.objects, self.load), rows, lambda: NOW)
 
 
 def parse(body: bytes) -> FeatureTable:

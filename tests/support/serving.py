@@ -11,9 +11,9 @@ from matchcast.adapters.in_memory import InMemoryObjects
 from matchcast.adapters.parquet_snapshot import parse_snapshot
 from matchcast.domain.manifests import MODEL_MANIFEST_KEY, SNAPSHOT_MANIFEST_KEY, ModelManifest, SnapshotManifest
 from matchcast.http.cursors import Cursors
+from matchcast.releases.readers import ManifestReader
 from matchcast.settings import ServePredictionsSettings
-from matchcast.use_cases.releases import ManifestReader
-from matchcast.use_cases.serve_snapshot import ServeSnapshot
+from matchcast.snapshots.serve import ServeSnapshot
 from tests.support.snapshots import NOW
 
 if TYPE_CHECKING:

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from matchcast.adapters.in_memory import InMemoryKeys, InMemoryLanes, InMemorySpeeds, InMemoryTasks
-from matchcast.use_cases.accept_task import AcceptTask
-from matchcast.use_cases.lane_speed import LaneSpeed
-from matchcast.use_cases.open_tasks import OpenTasks
-from matchcast.use_cases.releases import MatchIds
-from matchcast.use_cases.submit_prediction import SubmitPrediction
+from matchcast.snapshots.features import MatchIds
+from matchcast.tasks.accept import AcceptTask
+from matchcast.tasks.lane_speed import LaneSpeed
+from matchcast.tasks.open_tasks import OpenTasks
+from matchcast.tasks.submit import SubmitPrediction
 from tests.support.releases import Release
 from tests.support.tasks import NOW
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from infra.cli.main import make_app
 from matchcast import settings as declared
 from matchcast.settings import Settings
+from matchcast_tools.cli.main import make_app
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()

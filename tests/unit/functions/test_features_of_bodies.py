@@ -18,14 +18,15 @@ from matchcast.domain.manifests import MODEL_MANIFEST_KEY, ModelManifest
 from matchcast.domain.prediction import Prediction
 from matchcast.domain.signature import Column, Signature
 from matchcast.domain.task import Task
-from matchcast.use_cases.accept_task import AcceptTask
-from matchcast.use_cases.lane_speed import LaneSpeed
-from matchcast.use_cases.open_tasks import OpenTasks
-from matchcast.use_cases.predict_now import PredictNow
-from matchcast.use_cases.predictor import Ask, Predictor
-from matchcast.use_cases.releases import ManifestReader, MatchIds
-from matchcast.use_cases.result_cache import CachedResults
-from matchcast.use_cases.submit_prediction import SubmitPrediction
+from matchcast.predictions.predict_now import PredictNow
+from matchcast.predictions.predictor import Ask, Predictor
+from matchcast.predictions.result_cache import CachedResults
+from matchcast.releases.readers import ManifestReader
+from matchcast.snapshots.features import MatchIds
+from matchcast.tasks.accept import AcceptTask
+from matchcast.tasks.lane_speed import LaneSpeed
+from matchcast.tasks.open_tasks import OpenTasks
+from matchcast.tasks.submit import SubmitPrediction
 from tests.support.documented import ask
 from tests.support.http_events import Answer
 from tests.support.releases import Release, published

@@ -13,18 +13,18 @@ from matchcast.adapters import model_loaders
 from matchcast.adapters.in_memory import InMemoryObjects
 from matchcast.adapters.model_loaders import load_any
 from matchcast.adapters.onnx_model import load_onnx
+from matchcast.releases.served_models import ServedModels
 from matchcast.settings import ModelSettings
-from matchcast.use_cases.releases import Shelf
 
 
 @pytest.fixture(autouse=True)
 def _fresh_parts(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("DATA_BUCKET_NAME", "bucket")
     monkeypatch.setattr(bootstrap, "objects", InMemoryObjects)
-    bootstrap.shelf.cache_clear()
+    bootstrap.served_models.cache_clear()
     bootstrap.models.cache_clear()
     yield
-    bootstrap.shelf.cache_clear()
+    bootstrap.served_models.cache_clear()
     bootstrap.models.cache_clear()
 
 
@@ -34,7 +34,7 @@ def test_the_inference_function_loads_what_its_image_was_built_for(
 ) -> None:
     if runtime is not None:
         monkeypatch.setenv("MODEL_RUNTIME", runtime)
-    assert bootstrap.shelf()._load is loader
+    assert bootstrap.served_models()._load is loader
 
 
 @pytest.mark.parametrize("runtime", ["onnx", "pyfunc"])
@@ -43,8 +43,10 @@ def test_the_snapshot_function_loads_what_its_image_was_built_for(
 ) -> None:
     # GIVEN shelves that tell which loader they were given
     given: list[object] = []
-    original = Shelf.__init__
-    monkeypatch.setattr(Shelf, "__init__", lambda self, m, o, load: (given.append(load), original(self, m, o, load))[1])
+    original = ServedModels.__init__
+    monkeypatch.setattr(
+        ServedModels, "__init__", lambda self, m, o, load: (given.append(load), original(self, m, o, load))[1]
+    )
     monkeypatch.setenv("MODEL_RUNTIME", runtime)
     # WHEN the function's parts are made
     refresh()

@@ -31,18 +31,18 @@ if TYPE_CHECKING:
     from matchcast.adapters.dynamodb_tasks import DynamoDBTasks
     from matchcast.http.cursors import Cursors
     from matchcast.ports import PredictionQueue, ReleaseStore
-    from matchcast.use_cases.help_high_lane import HelpHighLane
-    from matchcast.use_cases.lane_speed import LaneSpeed
-    from matchcast.use_cases.predict_now import PredictNow
-    from matchcast.use_cases.predictor import Predictor
-    from matchcast.use_cases.release_readers import Report
-    from matchcast.use_cases.releases import ManifestReader, Shelf
-    from matchcast.use_cases.retry_task import RetryTask
-    from matchcast.use_cases.run_predictions import RunPredictions
-    from matchcast.use_cases.serve_snapshot import ServeSnapshot
-    from matchcast.use_cases.submit_prediction import SubmitPrediction
-    from matchcast.use_cases.sweep_dead_letters import SweepDeadLetters
-    from matchcast.use_cases.track_tasks import TrackTasks
+    from matchcast.predictions.predict_now import PredictNow
+    from matchcast.predictions.predictor import Predictor
+    from matchcast.releases.readers import ManifestReader, Report
+    from matchcast.releases.served_models import ServedModels
+    from matchcast.snapshots.serve import ServeSnapshot
+    from matchcast.tasks.help_high_lane import HelpHighLane
+    from matchcast.tasks.lane_speed import LaneSpeed
+    from matchcast.tasks.retry import RetryTask
+    from matchcast.tasks.run import RunPredictions
+    from matchcast.tasks.submit import SubmitPrediction
+    from matchcast.tasks.sweep_dead_letters import SweepDeadLetters
+    from matchcast.tasks.track import TrackTasks
 
 
 def client(service: str, **config: Any) -> Any:
@@ -82,7 +82,7 @@ def objects() -> ReleaseStore:
 @cache
 def models() -> ManifestReader[ModelManifest]:
     """Return the reader of the model manifest."""
-    from matchcast.use_cases.releases import ManifestReader
+    from matchcast.releases.readers import ManifestReader
 
     seconds = DataSettings().model_refresh_seconds
     return ManifestReader(objects(), MODEL_MANIFEST_KEY, ModelManifest, seconds, report=reports("model"))
@@ -91,7 +91,7 @@ def models() -> ManifestReader[ModelManifest]:
 @cache
 def snapshots() -> ManifestReader[SnapshotManifest]:
     """Return the reader of the snapshot manifest."""
-    from matchcast.use_cases.releases import ManifestReader
+    from matchcast.releases.readers import ManifestReader
 
     seconds = DataSettings().model_refresh_seconds
     return ManifestReader(objects(), SNAPSHOT_MANIFEST_KEY, SnapshotManifest, seconds, report=reports("snapshot"))
@@ -117,7 +117,7 @@ def tasks() -> DynamoDBTasks:
 def lane_speed() -> LaneSpeed:
     """Return what is known of the lanes' speed."""
     from matchcast.adapters.dynamodb_records import DynamoDBSpeeds
-    from matchcast.use_cases.lane_speed import LaneSpeed
+    from matchcast.tasks.lane_speed import LaneSpeed
 
     return LaneSpeed(DynamoDBSpeeds(_dynamodb(), TaskSettings().tasks_table_name))
 
@@ -135,10 +135,10 @@ def submit_prediction() -> SubmitPrediction:
     """Return the use case of submit_prediction, which every way of making a task shares."""
     from matchcast.adapters.dynamodb_records import DynamoDBKeys
     from matchcast.adapters.sqs_lanes import SQSLanes
-    from matchcast.use_cases.accept_task import AcceptTask
-    from matchcast.use_cases.open_tasks import OpenTasks
-    from matchcast.use_cases.releases import MatchIds
-    from matchcast.use_cases.submit_prediction import SubmitPrediction
+    from matchcast.snapshots.features import MatchIds
+    from matchcast.tasks.accept import AcceptTask
+    from matchcast.tasks.open_tasks import OpenTasks
+    from matchcast.tasks.submit import SubmitPrediction
 
     settings = AcceptTaskSettings()
     lanes = SQSLanes(
@@ -159,7 +159,7 @@ def submit_prediction() -> SubmitPrediction:
 @cache
 def track_tasks() -> TrackTasks:
     """Return what reads and cancels tasks."""
-    from matchcast.use_cases.track_tasks import TrackTasks
+    from matchcast.tasks.track import TrackTasks
 
     return TrackTasks(tasks(), tasks(), utc_now)
 
@@ -167,7 +167,7 @@ def track_tasks() -> TrackTasks:
 @cache
 def retry_task() -> RetryTask:
     """Return what tries tasks again."""
-    from matchcast.use_cases.retry_task import RetryTask
+    from matchcast.tasks.retry import RetryTask
 
     return RetryTask(track_tasks(), submit_prediction())
 
@@ -177,8 +177,8 @@ def predict_now() -> PredictNow:
     """Return the use case of predict_now."""
     from matchcast.adapters.dynamodb_records import DynamoDBResults
     from matchcast.adapters.lambda_inference import LambdaInference
-    from matchcast.use_cases.predict_now import PredictNow
-    from matchcast.use_cases.result_cache import CachedResults
+    from matchcast.predictions.predict_now import PredictNow
+    from matchcast.predictions.result_cache import CachedResults
 
     settings = PredictNowSettings()
     # One attempt: the SDK would run the model again for every retry.
@@ -208,29 +208,29 @@ def sync_deadline() -> timedelta:
 
 
 @cache
-def shelf() -> Shelf:
+def served_models() -> ServedModels:
     """Return the models that are served."""
     from matchcast.adapters.model_loaders import loader_for
-    from matchcast.use_cases.releases import Shelf
+    from matchcast.releases.served_models import ServedModels
 
-    return Shelf(models(), objects(), loader_for(ModelSettings().model_runtime))
+    return ServedModels(models(), objects(), loader_for(ModelSettings().model_runtime))
 
 
 @cache
 def predictor() -> Predictor:
     """Return what turns matches and features into predictions."""
     from matchcast.adapters.parquet_features import parse_features
-    from matchcast.use_cases.predictor import Predictor
-    from matchcast.use_cases.releases import FeatureRows
+    from matchcast.predictions.predictor import Predictor
+    from matchcast.snapshots.features import FeatureRows
 
-    return Predictor(shelf(), FeatureRows(snapshots(), objects(), parse_features), utc_now)
+    return Predictor(served_models(), FeatureRows(snapshots(), objects(), parse_features), utc_now)
 
 
 @cache
 def run_predictions() -> RunPredictions:
     """Return the worker of run_inference."""
-    from matchcast.use_cases.circuit_breaker import CircuitBreaker
-    from matchcast.use_cases.run_predictions import RunPredictions
+    from matchcast.tasks.circuit_breaker import CircuitBreaker
+    from matchcast.tasks.run import RunPredictions
 
     settings = RunInferenceSettings()
     return RunPredictions(
@@ -247,7 +247,7 @@ def run_predictions() -> RunPredictions:
 @cache
 def help_high_lane() -> HelpHighLane:
     """Return what workers of the normal lane do for the high one."""
-    from matchcast.use_cases.help_high_lane import HelpHighLane
+    from matchcast.tasks.help_high_lane import HelpHighLane
 
     return HelpHighLane(run_predictions(), _lanes_with_dead_letters())
 
@@ -270,7 +270,7 @@ def serve_predictions_settings() -> ServePredictionsSettings:
 def serve_snapshot() -> ServeSnapshot:
     """Return the use case of serve_predictions."""
     from matchcast.adapters.parquet_snapshot import parse_snapshot
-    from matchcast.use_cases.serve_snapshot import ServeSnapshot
+    from matchcast.snapshots.serve import ServeSnapshot
 
     settings = serve_predictions_settings()
     parse = partial(parse_snapshot, bookmaker=settings.odds_bookmaker)
@@ -281,7 +281,7 @@ def serve_snapshot() -> ServeSnapshot:
 def sweep_dead_letters() -> SweepDeadLetters:
     """Return the use case of sweep_dead_letters."""
     from matchcast.adapters.sqs_dead_letters import SQSDeadLetters
-    from matchcast.use_cases.sweep_dead_letters import SweepDeadLetters
+    from matchcast.tasks.sweep_dead_letters import SweepDeadLetters
 
     return SweepDeadLetters(SQSDeadLetters(client("sqs"), _dead_letter_queues(DeadLetterSettings())), tasks(), utc_now)
 

@@ -14,10 +14,10 @@ from matchcast.adapters.in_memory import InMemoryLanes, InMemoryResults, InMemor
 from matchcast.domain.prediction import Prediction
 from matchcast.domain.task import Priority, Task
 from matchcast.errors import DeadlineExceeded, InferenceUnavailable, MatchcastError, StageNotFound
-from matchcast.use_cases.lane_speed import LaneSpeed
-from matchcast.use_cases.predict_now import SAFETY_NET_SECONDS, PredictNow
-from matchcast.use_cases.predictor import Ask
-from matchcast.use_cases.result_cache import CachedResults
+from matchcast.predictions.predict_now import SAFETY_NET_SECONDS, PredictNow
+from matchcast.predictions.predictor import Ask
+from matchcast.predictions.result_cache import CachedResults
+from matchcast.tasks.lane_speed import LaneSpeed
 from tests.support.documented import ask
 from tests.support.http_events import Answer
 from tests.support.releases import MATCHES, SIGNATURE, Release, published

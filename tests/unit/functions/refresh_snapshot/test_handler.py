@@ -16,7 +16,6 @@ import pytest
 from onnx import TensorProto, helper
 
 from functions.refresh_snapshot.handler import lambda_handler
-from infra.data.publish import publish_dataset
 from matchcast import bootstrap
 from matchcast.adapters.in_memory import InMemoryObjects
 from matchcast.domain.manifests import (
@@ -30,6 +29,7 @@ from matchcast.domain.manifests import (
 from matchcast.domain.signature import Column, Signature
 from matchcast.domain.task import utc_now
 from matchcast.errors import ManifestInvalid, ModelUnavailable, ReleaseRaceLost, StageNotFound, StorageUnavailable
+from matchcast_tools.dataset.upload import publish_dataset
 from tests.support.datasets import FEATURES, LAST_SEASON_STARTS, write_dataset
 from tests.support.http_events import Context
 from tests.support.logs import capture_logs
@@ -223,7 +223,7 @@ def test_a_refused_snapshot_is_counted_and_a_lost_race_is_not(
 def test_imports_none_of_the_tools() -> None:
     # WHEN everything that an invocation imports is imported
     code = (
-        "import sys, functions.refresh_snapshot.handler, infra.data.snapshot, matchcast.adapters.onnx_model;"
+        "import sys, functions.refresh_snapshot.handler, matchcast.snapshots.make, matchcast.adapters.onnx_model;"
         "print(*sorted({name.partition('.')[0] for name in sys.modules}))"
     )
     paths = {"PYTHONPATH": f"{ROOT}:{ROOT / 'layers/core/python'}"}
@@ -237,15 +237,15 @@ def test_imports_none_of_the_tools() -> None:
 
 def test_the_image_holds_what_the_function_imports(tmp_path: Path) -> None:
     # GIVEN what the Dockerfile copies, and nothing else of the repository
-    from infra.local.package import image_files
+    from matchcast_tools.laptop.package import image_files
 
     for name, body in image_files(ROOT, ".", "functions/refresh_snapshot/Dockerfile").items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(body)
     # THEN the function's parts can be made from it
     code = (
-        "import functions.refresh_snapshot.handler, infra.data.snapshot, matchcast.adapters.onnx_model, sys;"
-        f"print(infra.data.snapshot.__file__.startswith({str(tmp_path)!r}))"
+        "import functions.refresh_snapshot.handler, matchcast.snapshots.make, matchcast.adapters.onnx_model, sys;"
+        f"print(matchcast.snapshots.make.__file__.startswith({str(tmp_path)!r}))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code],

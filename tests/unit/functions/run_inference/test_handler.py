@@ -16,12 +16,14 @@ from matchcast.domain.manifests import MODEL_MANIFEST_KEY, ModelManifest
 from matchcast.domain.prediction import Prediction
 from matchcast.domain.task import Priority, Task, TaskStatus, utc_now
 from matchcast.messages import encode
-from matchcast.use_cases.circuit_breaker import CircuitBreaker
-from matchcast.use_cases.help_high_lane import HelpHighLane
-from matchcast.use_cases.lane_speed import LaneSpeed
-from matchcast.use_cases.predictor import Predictor
-from matchcast.use_cases.releases import FeatureRows, ManifestReader, Shelf
-from matchcast.use_cases.run_predictions import RunPredictions
+from matchcast.predictions.predictor import Predictor
+from matchcast.releases.readers import ManifestReader
+from matchcast.releases.served_models import ServedModels
+from matchcast.snapshots.features import FeatureRows
+from matchcast.tasks.circuit_breaker import CircuitBreaker
+from matchcast.tasks.help_high_lane import HelpHighLane
+from matchcast.tasks.lane_speed import LaneSpeed
+from matchcast.tasks.run import RunPredictions
 from tests.support.http_events import Context
 from tests.support.releases import MATCHES, SNAPSHOT_ID, Release, parse
 from tests.support.tasks import a_task
@@ -33,7 +35,7 @@ MATCH = next(iter(MATCHES))
 def store(monkeypatch: pytest.MonkeyPatch) -> InMemoryTasks:
     release, store, speeds, lanes = Release(), InMemoryTasks(), InMemorySpeeds(), InMemoryLanes()
     predictor = release.predictor()
-    shelf = Shelf(release.models, release.objects, release.load)
+    served_models = ServedModels(release.models, release.objects, release.load)
     worker = RunPredictions(
         predictor=predictor,
         tasks=store,
@@ -46,7 +48,7 @@ def store(monkeypatch: pytest.MonkeyPatch) -> InMemoryTasks:
     monkeypatch.setattr(bootstrap, "run_predictions", lambda: worker)
     monkeypatch.setattr(bootstrap, "help_high_lane", lambda: HelpHighLane(worker, lanes))
     monkeypatch.setattr(bootstrap, "predictor", lambda: predictor)
-    monkeypatch.setattr(bootstrap, "shelf", lambda: shelf)
+    monkeypatch.setattr(bootstrap, "served_models", lambda: served_models)
     monkeypatch.setattr(bootstrap, "snapshots", lambda: release.snapshots)
     monkeypatch.setattr(bootstrap, "lane_speed", lambda: LaneSpeed(speeds))
     names = {"matchcast-high": Priority.HIGH, "matchcast-normal": Priority.NORMAL}
@@ -172,10 +174,10 @@ def test_the_model_of_a_stage_is_described() -> None:
 def test_the_model_that_serves_on_says_why_a_newer_release_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     release = Release()
     models = ManifestReader(release.objects, MODEL_MANIFEST_KEY, ModelManifest, refresh_seconds=0)
-    shelf = Shelf(models, release.objects, release.load)
+    served_models = ServedModels(models, release.objects, release.load)
     rows = FeatureRows(release.snapshots, release.objects, parse)
-    monkeypatch.setattr(bootstrap, "shelf", lambda: shelf)
-    monkeypatch.setattr(bootstrap, "predictor", lambda: Predictor(shelf, rows, utc_now))
+    monkeypatch.setattr(bootstrap, "served_models", lambda: served_models)
+    monkeypatch.setattr(bootstrap, "predictor", lambda: Predictor(served_models, rows, utc_now))
     invoke({"kind": "model_info", "stage": "champion"})
     manifest = models.current()
     newer = manifest.stages["champion"].model_copy(update={"version": "4", "prefix": "models/matchcast/4/"})

@@ -10,7 +10,7 @@ from functions.submit_prediction.handler import lambda_handler
 from matchcast import bootstrap
 from matchcast.adapters.in_memory import InMemoryLanes, InMemorySpeeds, InMemoryTasks
 from matchcast.domain.task import Priority
-from matchcast.use_cases.lane_speed import LaneSpeed
+from matchcast.tasks.lane_speed import LaneSpeed
 from tests.support.documented import ask
 from tests.support.http_events import TENANT, Answer
 from tests.support.releases import MATCHES

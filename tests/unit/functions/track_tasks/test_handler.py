@@ -12,8 +12,8 @@ from matchcast import bootstrap
 from matchcast.adapters.in_memory import InMemorySpeeds, InMemoryTasks
 from matchcast.domain.task import Task, TaskError, TaskStatus
 from matchcast.http.cursors import Cursors
-from matchcast.use_cases.lane_speed import LaneSpeed
-from matchcast.use_cases.track_tasks import TrackTasks
+from matchcast.tasks.lane_speed import LaneSpeed
+from matchcast.tasks.track import TrackTasks
 from tests.support.documented import ask
 from tests.support.http_events import Answer
 from tests.support.tasks import NOW, a_prediction, a_task

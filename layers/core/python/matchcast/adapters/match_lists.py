@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from matchcast.adapters.json_columns import CodedColumn, Indices, JsonRows
-from matchcast.use_cases.snapshot_tables import Filters, Position, RowsPage
+from matchcast.snapshots.tables import Filters, Position, RowsPage
 
 _DAY_MS = 86_400_000
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,12 +13,17 @@ import pyarrow.parquet as pq
 
 from matchcast.adapters.json_columns import CodedColumn, Indices, NumberColumn
 from matchcast.errors import ManifestInvalid
+from matchcast.snapshots.contract import Columns, Kind
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UNREADABLE = (pa.ArrowException, OSError, ValueError, TypeError, OverflowError)
-_KINDS = {
-    "text": (pa.types.is_string, pa.types.is_large_string),
-    "number": (pa.types.is_float64, pa.types.is_float32, pa.types.is_integer),
+_TEXT = (pa.types.is_string, pa.types.is_large_string)
+_NUMBER = (pa.types.is_float64, pa.types.is_float32, pa.types.is_integer)
+_KINDS: dict[Kind, tuple[Callable[[pa.DataType], bool], ...]] = {
+    "text": _TEXT,
+    "repeated": _TEXT,
+    "number": _NUMBER,
+    "count": _NUMBER,
     "time": (pa.types.is_timestamp,),
     "day": (pa.types.is_date32,),
 }
@@ -32,7 +37,7 @@ class ParquetTable:
     name, body
         The file's name, for the messages, and its bytes.
     needed
-        Column name to kind: text, number, time or day.
+        Column name to kind, as `matchcast.snapshots.contract` has them.
     nullable
         Those that may have empty cells.
 
@@ -42,7 +47,7 @@ class ParquetTable:
         If it is no Parquet file, or a column is missing, of another kind, or has gaps.
     """
 
-    def __init__(self, name: str, body: bytes, needed: Mapping[str, str], *, nullable: Collection[str] = ()) -> None:
+    def __init__(self, name: str, body: bytes, needed: Columns, *, nullable: Collection[str] = ()) -> None:
         self._name = name
         try:
             self._table = pq.ParquetFile(pa.BufferReader(body)).read()

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from matchcast.errors import ManifestInvalid
-from matchcast.use_cases.releases import MATCH_FEATURES, FeatureTable
+from matchcast.snapshots.contract import MATCH_FEATURES_FILE
+from matchcast.snapshots.features import FeatureTable
 
 ID = "match_id"
 AS_OF = "as_of"
@@ -26,7 +27,7 @@ def parse_features(body: bytes) -> FeatureTable:
     try:
         table = pq.read_table(pa.BufferReader(body))
     except (pa.ArrowException, OSError) as error:
-        raise ManifestInvalid(f"{MATCH_FEATURES} is no Parquet file that can be read ({error}).") from error
+        raise ManifestInvalid(f"{MATCH_FEATURES_FILE} is no Parquet file that can be read ({error}).") from error
     names = [name for name in table.column_names if name not in (ID, AS_OF)]
     _check(table, names)
     values = np.empty((table.num_rows, len(names)), dtype=np.float32)
@@ -35,7 +36,7 @@ def parse_features(body: bytes) -> FeatureTable:
     ids = table.column(ID).cast(pa.string()).to_pylist()
     index = {match_id: row for row, match_id in enumerate(ids)}
     if len(index) != len(ids):
-        raise ManifestInvalid(f"{MATCH_FEATURES} names a match twice.")
+        raise ManifestInvalid(f"{MATCH_FEATURES_FILE} names a match twice.")
     as_of = table.column(AS_OF).cast(pa.timestamp("ms", tz="UTC")).cast(pa.int64()).to_pylist()
     return FeatureTable(index=index, columns=tuple(names), values=values, as_of=as_of)
 
@@ -46,8 +47,8 @@ def _check(table: Any, names: list[str]) -> None:
 
     schema = table.schema
     if ID not in schema.names or AS_OF not in schema.names or not pa.types.is_timestamp(schema.field(AS_OF).type):
-        raise ManifestInvalid(f"{MATCH_FEATURES} has the columns {schema.names}; '{ID}' and '{AS_OF}' are needed.")
+        raise ManifestInvalid(f"{MATCH_FEATURES_FILE} has the columns {schema.names}; '{ID}' and '{AS_OF}' are needed.")
     if wrong := [name for name in names if schema.field(name).type != pa.float32()]:
-        raise ManifestInvalid(f"{MATCH_FEATURES} has features that are not float32: {', '.join(wrong)}.")
+        raise ManifestInvalid(f"{MATCH_FEATURES_FILE} has features that are not float32: {', '.join(wrong)}.")
     if gaps := [name for name in table.column_names if table.column(name).null_count]:
-        raise ManifestInvalid(f"{MATCH_FEATURES} has empty cells in: {', '.join(gaps)}.")
+        raise ManifestInvalid(f"{MATCH_FEATURES_FILE} has empty cells in: {', '.join(gaps)}.")

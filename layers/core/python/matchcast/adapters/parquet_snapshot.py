@@ -13,36 +13,22 @@ from matchcast.adapters.json_scorecard import read_scorecard
 from matchcast.adapters.match_lists import EncodedMatchList, MatchKeys, TextIndex
 from matchcast.adapters.parquet_columns import ParquetTable
 from matchcast.domain.manifests import SnapshotManifest
+from matchcast.domain.prediction import OUTCOMES
 from matchcast.errors import ManifestInvalid
-from matchcast.use_cases.serve_snapshot import ODDS, PREDICTIONS, REGION_ROI, SCORECARD
-from matchcast.use_cases.snapshot_tables import RowsPage
-
-OUTCOMES = ("home", "draw", "away")
-_TEXTS = ("region", "league", "home_team", "away_team")
-_DISPLAY = {
-    "match_id": "text",
-    "kickoff": "time",
-    **dict.fromkeys(_TEXTS, "text"),
-    **dict.fromkeys(OUTCOMES, "number"),
-    "pick": "text",
-    "confidence": "number",
-}
-_MODEL = {"name": "model_name", "version": "model_version", "run_id": "model_run_id"}
-_PREDICTIONS = {**_DISPLAY, **dict.fromkeys(_MODEL.values(), "text"), "as_of": "time"}
-_ODDS = {"match_id": "text", "bookmaker": "text", **dict.fromkeys(OUTCOMES, "number"), "taken_at": "time"}
-_MAY_BE_EMPTY = {"roi": "number", "roi_low": "number", "roi_high": "number", "from": "day", "to": "day"}
-_ROI = {
-    "region": "text",
-    "bets": "number",
-    "staked": "number",
-    "returned": "number",
-    "roi": "number",
-    "roi_low": "number",
-    "roi_high": "number",
-    "max_drawdown": "number",
-    "from": "day",
-    "to": "day",
-}
+from matchcast.snapshots.contract import (
+    DISPLAY_COLUMNS,
+    MATCH_TEXTS,
+    MODEL_COLUMNS,
+    ODDS_COLUMNS,
+    ODDS_FILE,
+    PREDICTION_COLUMNS,
+    PREDICTIONS_FILE,
+    REGION_ROI_COLUMNS,
+    REGION_ROI_FILE,
+    REGION_ROI_GAPS,
+    SCORECARD_FILE,
+)
+from matchcast.snapshots.tables import RowsPage
 
 
 @dataclass(frozen=True)
@@ -71,7 +57,7 @@ class RegionRoi:
 
     def __init__(self, table: ParquetTable) -> None:
         self._regions = [region.casefold() for region in table.texts("region")]
-        self._rows = JsonRows({name: table.column(name) for name in _ROI})
+        self._rows = JsonRows({name: table.column(name) for name in REGION_ROI_COLUMNS})
 
     def page(self, region: str | None) -> RowsPage:
         """Return the rows of one region, or of all."""
@@ -97,19 +83,19 @@ def parse_snapshot(manifest: SnapshotManifest, files: Mapping[str, bytes], *, bo
     ManifestInvalid
         If a file is not what the data contract says.
     """
-    table = ParquetTable(PREDICTIONS, files[PREDICTIONS], _PREDICTIONS)
+    table = ParquetTable(PREDICTIONS_FILE, files[PREDICTIONS_FILE], PREDICTION_COLUMNS)
     table.take(np.lexsort((np.asarray(table.texts("match_id"), dtype=np.str_), table.milliseconds("kickoff"))))
     ids = table.texts("match_id")
-    index = _index(ids, PREDICTIONS)
+    index = _index(ids, PREDICTIONS_FILE)
     probabilities = _probabilities(table)
-    texts = {name: table.coded(name) for name in _TEXTS}
-    shown: dict[str, Column] = {name: texts.get(name) or table.column(name) for name in _DISPLAY}
+    texts = {name: table.coded(name) for name in MATCH_TEXTS}
+    shown: dict[str, Column] = {name: texts.get(name) or table.column(name) for name in DISPLAY_COLUMNS}
     keys = MatchKeys(
         kickoffs=table.milliseconds("kickoff"),
         match_ids=ids,
         texts={name: TextIndex(column) for name, column in texts.items()},
     )
-    rows, odds, prices = _odds(files[ODDS], bookmaker, index)
+    rows, odds, prices = _odds(files[ODDS_FILE], bookmaker, index)
     quoted = keys.take(rows)
 
     def cards() -> JsonRows:
@@ -123,8 +109,10 @@ def parse_snapshot(manifest: SnapshotManifest, files: Mapping[str, bytes], *, bo
         predictions=EncodedMatchList(keys, lambda: JsonRows(shown)),
         cards=EncodedMatchList(quoted, cards),
         odds=EncodedMatchList(quoted, prices_only),
-        region_roi=RegionRoi(ParquetTable(REGION_ROI, files[REGION_ROI], _ROI, nullable=_MAY_BE_EMPTY)),
-        scorecard=read_scorecard(manifest, SCORECARD, files.get(SCORECARD)),
+        region_roi=RegionRoi(
+            ParquetTable(REGION_ROI_FILE, files[REGION_ROI_FILE], REGION_ROI_COLUMNS, nullable=REGION_ROI_GAPS)
+        ),
+        scorecard=read_scorecard(manifest, SCORECARD_FILE, files.get(SCORECARD_FILE)),
         index=index,
         rest=_rest(table, manifest),
     )
@@ -154,14 +142,14 @@ def _odds(
     body: bytes, bookmaker: str, index: Mapping[str, int]
 ) -> tuple[Indices, dict[str, Column], npt.NDArray[np.float64]]:
     """Return the rows of predictions that the bookmaker quotes, in order, with his columns and prices for them."""
-    table = ParquetTable(ODDS, body, _ODDS)
+    table = ParquetTable(ODDS_FILE, body, ODDS_COLUMNS)
     quotes = zip(table.texts("match_id"), table.texts("bookmaker"), strict=True)
     mine = {match_id: at for at, (match_id, book) in enumerate(quotes) if book == bookmaker and match_id in index}
     rows = sorted((index[match_id], at) for match_id, at in mine.items())
     table.take(np.asarray([at for _, at in rows], dtype=np.int64))
     prices = np.column_stack([table.numbers(outcome) for outcome in OUTCOMES])
     if not (np.isfinite(prices) & (prices > 1)).all():
-        raise ManifestInvalid(f"{ODDS} has odds that are not above 1.")
+        raise ManifestInvalid(f"{ODDS_FILE} has odds that are not above 1.")
     columns: dict[str, Column] = {"bookmaker": table.column("bookmaker"), "taken_at": table.column("taken_at")}
     columns |= {f"{outcome}_odds": table.column(outcome) for outcome in OUTCOMES}
     return np.asarray([row for row, _ in rows], dtype=np.int64), columns, prices
@@ -170,15 +158,17 @@ def _odds(
 def _probabilities(table: ParquetTable) -> npt.NDArray[np.float64]:
     values = np.column_stack([table.numbers(outcome) for outcome in OUTCOMES])
     if not (np.isfinite(values) & (values >= 0)).all() or np.abs(values.sum(axis=1) - 1).max(initial=0) > 1e-6:
-        raise ManifestInvalid(f"{PREDICTIONS} has probabilities that are negative, not finite, or do not sum to 1.")
+        raise ManifestInvalid(
+            f"{PREDICTIONS_FILE} has probabilities that are negative, not finite, or do not sum to 1."
+        )
     return values
 
 
 def _rest(table: ParquetTable, manifest: SnapshotManifest) -> ObjectColumn:
-    features = [name for name in table.names if name not in _PREDICTIONS]
+    features = [name for name in table.names if name not in PREDICTION_COLUMNS]
     if strange := [name for name in features if not table.is_number(name)]:
-        raise ManifestInvalid(f"{PREDICTIONS} has features that are no numbers: {', '.join(strange)}.")
-    model: dict[str, Column] = {field: table.column(name) for field, name in _MODEL.items()}
+        raise ManifestInvalid(f"{PREDICTIONS_FILE} has features that are no numbers: {', '.join(strange)}.")
+    model: dict[str, Column] = {field: table.column(name) for field, name in MODEL_COLUMNS.items()}
     same = np.zeros(len(table.milliseconds("as_of")), dtype=np.int32)
     stage = CodedColumn([manifest.model.stage], same)
     return ObjectColumn(

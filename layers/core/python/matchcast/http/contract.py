@@ -5,7 +5,7 @@ A route names its scope and its answers in one line::
     @api.get("/predict/cards/", security=READ, responses=answers(200, 304, model=CardPage))
 
 What the gateway may answer, and what every route shares (422 with parameters or a body, 500), the
-generator adds (`infra.openapi`).
+generator adds (`openapi_document.generate`).
 """
 
 from __future__ import annotations

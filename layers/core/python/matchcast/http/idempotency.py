@@ -10,7 +10,7 @@ import orjson
 from aws_lambda_powertools.event_handler.openapi.params import Header
 
 from matchcast.errors import FieldError, KeyMalformed
-from matchcast.use_cases.accept_task import IdempotencyKey
+from matchcast.tasks.accept import IdempotencyKey
 
 HEADER = "Idempotency-Key"
 # One expression for this code and for the OpenAPI document: what both it and JavaScript read alike.

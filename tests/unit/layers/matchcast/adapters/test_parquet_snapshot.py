@@ -15,7 +15,7 @@ from matchcast.adapters.json_columns import CodedColumn, JsonRows, NumberColumn
 from matchcast.adapters.match_lists import EncodedMatchList
 from matchcast.adapters.parquet_snapshot import ParquetSnapshot, parse_snapshot
 from matchcast.errors import ManifestInvalid
-from matchcast.use_cases.snapshot_tables import Filters, Position, RowsPage
+from matchcast.snapshots.tables import Filters, Position, RowsPage
 from tests.support.snapshots import (
     BOOKMAKER,
     MODEL,

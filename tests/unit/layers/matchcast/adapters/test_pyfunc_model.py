@@ -258,7 +258,7 @@ class TestRuntimes:
             "import sys; import functions.run_inference.handler; from matchcast import bootstrap\n"
             "from tests.unit.layers.matchcast.adapters.test_onnx_model import ARTIFACT, linear, published\n"
             "import numpy, onnx; sys.modules.pop('pandas', None)\n"
-            "model = bootstrap.shelf()._load(published(), {ARTIFACT: linear()})\n"
+            "model = bootstrap.served_models()._load(published(), {ARTIFACT: linear()})\n"
             "assert model.predict(numpy.zeros((1, 2), 'f')).shape == (1, 3)\n"
             "print(*sorted({name.partition('.')[0] for name in sys.modules}))"
         )

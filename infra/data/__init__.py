@@ -1,1 +1,0 @@
-"""Matches, odds, features, the betting simulation and the snapshots made from them."""

@@ -1,0 +1,1 @@
+"""What model builders, operators and developers run: import, train, publish, and the laptop stack."""

@@ -1,0 +1,160 @@
+"""`matchcast import | features | evaluate`: from match files to a dataset, and how good odds and models are."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from matchcast_tools.cli.data_tables import show_evaluation, show_import
+from matchcast_tools.errors import BadInput
+from matchcast_tools.stack.deployed import LOCAL
+
+if TYPE_CHECKING:
+    from matchcast.snapshots.scoring import Margin
+    from matchcast_tools.evaluation.model import Forecaster
+
+# A table that goes into a file or a pipe needs no line breaks.
+output = Console(width=None if sys.stdout.isatty() else 160)
+notes = Console(stderr=True)
+
+DataDir = Annotated[Path, typer.Option("--data", help="The folder of the imported dataset.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object, and nothing else.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("import")(import_)
+    app.command()(features)
+    app.command()(evaluate)
+
+
+def import_(
+    paths: Annotated[
+        list[str] | None, typer.Argument(help="Match files, folders, patterns or zip archives.", metavar="PATH...")
+    ] = None,
+    *,
+    data: DataDir = LOCAL / "data",
+    sample: Annotated[bool, typer.Option("--sample", help="Generate the sample league and import it.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Import matches and odds; importing again updates what is there.
+
+    Exit code 2 if a file could not be used; what could be used is imported nevertheless.
+    """
+    from matchcast_tools.importing.import_files import import_paths
+
+    wanted: list[str | Path] = [*(paths or [])]
+    if sample:
+        from matchcast_tools.sample.league import write_sample
+
+        wanted += write_sample(data / "sample")
+    with _progress("importing") as tell:
+        report = import_paths(wanted, data, tell)
+    if as_json:
+        typer.echo(json.dumps(report.as_dict()))
+    else:
+        show_import(output, report)
+    if report.failed:
+        raise BadInput(
+            f"{len(report.failed)} of {len(report.files)} files could not be used; the others are imported. "
+            + " ".join(file.error or "" for file in report.failed)
+        )
+
+
+def features(
+    *,
+    data: DataDir = LOCAL / "data",
+    afresh: Annotated[bool, typer.Option("--afresh", help="Compute all of them, not only what is new.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Compute the features of every match from earlier matches."""
+    from matchcast_tools.features.build import build_features
+
+    with _progress("features") as tell:
+        report = build_features(data, tell, afresh=afresh)
+    if as_json:
+        typer.echo(json.dumps(report.as_dict()))
+    else:
+        output.print(
+            f"{report.matches} matches of {report.regions} regions have {len(report.columns)} features "
+            f"({report.computed} computed, {report.seconds:.1f} s)."
+        )
+
+
+def evaluate(
+    paths: Annotated[list[str], typer.Argument(help="Match files, folders, patterns or zip archives.")],
+    *,
+    book: Annotated[str, typer.Option(help="Whose odds: a column prefix (B365, PSC) or a name (bet365).")] = "B365",
+    margin: Annotated[str, typer.Option(help="How the margin is taken out: multiplicative, power, shin.")] = (
+        "multiplicative"
+    ),
+    model: Annotated[
+        str | None, typer.Option(help="Alias of a registered model to score beside the book on unseen matches.")
+    ] = None,
+    edge: Annotated[float, typer.Option(help="The model bets where probability x odds - 1 is above this.")] = 0.05,
+    picture: Annotated[
+        Path | None, typer.Option(help="Draw reliability and profit of the model into this file.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score a bookmaker's odds, and a model beside it: in all, per season, per division."""
+    from matchcast_tools.evaluation.bookmaker import evaluate_book, read_files, select
+    from matchcast_tools.importing.books import parse_price
+
+    price, method = parse_price(book), _margin(margin)
+    if picture is not None and model is None:
+        raise BadInput("A picture shows a model beside the book. Name one with --model.")
+    with _progress("reading") as tell:
+        dataset, reports = read_files(paths, tell)
+    scored = select(dataset, price)
+    if model is None:
+        figures = evaluate_book(scored, method)
+    else:
+        from matchcast_tools.evaluation.model import compare
+
+        with _progress("scoring the model"):
+            comparison = compare(dataset, scored, _forecaster(model), method, edge)
+        figures = comparison.figures
+        if picture is not None:
+            from matchcast_tools.evaluation.charts import draw
+
+            draw(comparison, picture)
+    result = {"files": len(reports), **figures}
+    if as_json:
+        typer.echo(json.dumps(result))
+    else:
+        show_evaluation(output, result)
+
+
+def _forecaster(alias: str) -> Forecaster:
+    from matchcast_tools.evaluation.model import Forecaster
+    from matchcast_tools.models.registry import load
+
+    model = load(alias)
+    return Forecaster(model.at.name, model.at.version, alias, model.signature.names, model.at.trained_until, model)
+
+
+def _margin(text: str) -> Margin:
+    from matchcast.snapshots.scoring import MARGINS
+
+    for margin in MARGINS:
+        if text == margin:
+            return margin
+    raise BadInput(f"There is no way {text!r} to take out the margin. Give {', '.join(MARGINS)}.")
+
+
+@contextmanager
+def _progress(what: str) -> Iterator[Callable[[int, int, str], None]]:
+    """Show a bar on stderr while the work reports how far it is."""
+    columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[item]}"), TimeElapsedColumn()
+    with Progress(*columns, console=notes, transient=True, disable=not notes.is_terminal) as bar:
+        task = bar.add_task(what, total=None, item="")
+        yield lambda done, total, item: bar.update(task, completed=done, total=total, item=item)

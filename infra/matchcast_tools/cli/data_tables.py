@@ -1,0 +1,121 @@
+"""Import reports and evaluations as tables on a terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from matchcast_tools.importing.report import FileReport, ImportReport
+
+_LINES_SHOWN = 8
+_COUNTS = {
+    "rows": "rows",
+    "played": "played",
+    "awarded": "award-\ned",
+    "abandoned": "aban-\ndoned",
+    "fixtures": "fix-\ntures",
+    "repaired": "re-\npaired",
+    "skipped": "skip-\nped",
+    "odds": "odds",
+    "odds_rejected": "odds\nrejected",
+}
+_FIGURES = {
+    "rows": "rows",
+    "overround": "over-\nround",
+    "log_loss": "log\nloss",
+    "brier": "brier",
+    "rps": "rps",
+    "accuracy": "hits\n%",
+    "roi_home": "roi %\nhome",
+    "roi_draw": "roi %\ndraw",
+    "roi_away": "roi %\naway",
+    "roi_favourite": "roi %\nfav.",
+}
+_MODEL = {"log_loss": "model\nlog loss", "rps": "model\nrps"}
+
+
+def show_import(output: Console, report: ImportReport) -> None:
+    """Print a row per file, then every note with its lines, then what became of the dataset."""
+    table = Table("file", "format", "encoding", box=SIMPLE_HEAD, padding=(0, 0, 0, 1))
+    for label in _COUNTS.values():
+        table.add_column(label, justify="right", no_wrap=True)
+    for file in report.files:
+        table.add_row(_short(file.name), file.format, file.encoding, *(str(getattr(file, name)) for name in _COUNTS))
+    table.add_section()
+    table.add_row(f"{len(report.files)} files", "", "", *(str(report.total(name)) for name in _COUNTS))
+    output.print(table)
+    for file in report.files:
+        _show_notes(output, file)
+    output.print(
+        f"{report.added} matches added, {report.updated} updated, {report.unchanged} unchanged, "
+        f"{report.repeated} in more than one file, {len(report.withdrawn)} fixtures withdrawn, "
+        f"{len(report.moved)} moved to another date, {report.kept_scores} scores kept. "
+        f"The dataset holds {report.matches} matches and {report.odds} odds ({report.seconds:.1f} s).",
+        soft_wrap=True,
+    )
+
+
+def _show_notes(output: Console, file: FileReport) -> None:
+    for note in file.notes.values():
+        lines = ", ".join(map(str, note.lines[:_LINES_SHOWN])) + (", ..." if note.count > _LINES_SHOWN else "")
+        where = f" ({note.count}: line {lines})" if note.lines else ""
+        _say(output, f"{_short(file.name)}: {note.kind}: {note.reason}{where}")
+    if file.error is not None:
+        _say(output, f"{_short(file.name)}: not used: {file.error}")
+
+
+def _short(name: str) -> str:
+    """Return the file and the folder or archive that it is in."""
+    return "/".join(name.split("/")[-2:])
+
+
+def _say(output: Console, text: str) -> None:
+    output.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def show_evaluation(output: Console, result: dict[str, Any]) -> None:
+    """Print the figures in all, per division and per season, with those of a model where there is one."""
+    beside = "model" in result
+    table = Table(box=SIMPLE_HEAD, padding=(0, 0, 0, 1), title=result["book"])
+    table.add_column("", no_wrap=True)
+    for label in [*_FIGURES.values(), *(_MODEL.values() if beside else ())]:
+        table.add_column(label, justify="right", no_wrap=True)
+    parts = [("all", result)]
+    parts += [(part["division"], part) for part in result["per_division"]]
+    parts += [(part["season"], part) for part in result["per_season"]]
+    parts.append(("base rate", result["base_rate"]))
+    for label, part in parts:
+        model = part.get("model", {})
+        cells = [_cell(name, part.get(name)) for name in _FIGURES]
+        table.add_row(label, *cells, *([_cell(name, model.get(name)) for name in _MODEL] if beside else ()))
+    output.print(table)
+    output.print(f"The margin is taken out by the {result['margin']} method.")
+    if beside:
+        _show_model(output, result)
+
+
+def _show_model(output: Console, result: dict[str, Any]) -> None:
+    model, (mean, low, high) = result["model"], result["intervals"]["model_minus_book"]["log_loss"]
+    output.print(
+        f"{model['name']} version {model['version']} ({model['alias']}), on matches after {model['trained_until']}: "
+        f"its log loss is {mean:+.4f} against the book's (95% interval {low:+.4f} to {high:+.4f})."
+    )
+    for row in result["bets"]:
+        if row["region"] == "all":
+            output.print(
+                f"{row['bets']} bets: {100 * row['roi']:+.2f}% (95% interval {100 * row['roi_low']:+.2f}% to "
+                f"{100 * row['roi_high']:+.2f}%), deepest fall {row['max_drawdown']:.1f} units."
+            )
+
+
+def _cell(name: str, value: float | None) -> str:
+    if value is None:
+        return ""
+    if name == "rows":
+        return f"{value}"
+    return f"{value:.2f}" if name.startswith(("roi", "accuracy")) else f"{value:.4f}"

@@ -1,0 +1,207 @@
+"""The laptop stack from the command line: up, down, token, doctor."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import signal
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from matchcast_tools.errors import BadInput, EnvironmentProblem
+
+notes = Console(stderr=True)
+ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(up)
+    app.command()(down)
+    app.command()(url)
+    app.command()(token)
+    app.command("sam-env")(sam_env)
+    app.command()(doctor)
+
+
+def up(
+    *,
+    detach: Annotated[bool, typer.Option("--detach", help="Return when the stack is ready; `down` stops it.")] = False,
+    port: Annotated[
+        int | None, typer.Option("--port", min=1, max=65535, help="Loopback port of the engine; a free one by default.")
+    ] = None,
+    bind: Annotated[
+        list[str] | None,
+        typer.Option("--bind", help="An address to listen on besides loopback, for containers; repeat it."),
+    ] = None,
+    no_sample: Annotated[
+        bool, typer.Option("--no-sample", help="Load no sample league: import and publish your own data.")
+    ] = False,
+    parameters: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="A template parameter, for example OddsBookmaker=bet365; repeat it."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the content of stack.json.")] = False,
+) -> None:
+    """Start the laptop stack: the product's template on a local engine, with a sample league and a token."""
+    started = time.monotonic()
+    for number in ENDING_SIGNALS:
+        # Whatever ends the command while it works ends what it started as well.
+        signal.signal(number, signal.default_int_handler)
+    # After the handlers: what a function is imported from takes a moment, in which Ctrl-C may come.
+    from matchcast_tools.laptop.laptop import Laptop
+
+    laptop, values = Laptop(), parameter_values(parameters or [])
+    try:
+        with notes.status("starting") as status:
+            content = laptop.up(port=port, bind=bind or (), sample=not no_sample, parameters=values, tell=status.update)
+        show_ready(content, time.monotonic() - started, as_json=as_json)
+        if not detach:
+            notes.print("Ctrl-C stops it.")
+            wait_for_end(laptop)
+    except KeyboardInterrupt:
+        with ignoring_signals():
+            laptop.down()
+        notes.print("The laptop stack is stopped; nothing is left running.")
+
+
+def parameter_values(given: Sequence[str]) -> dict[str, str]:
+    """Return `NAME=VALUE` texts as a mapping.
+
+    Raises
+    ------
+    BadInput
+        If one of them has another form.
+    """
+    pairs = [text.partition("=") for text in given]
+    for name, equals, _ in pairs:
+        if not (name and equals):
+            raise BadInput(f"--set {name}: write NAME=VALUE, for example --set OddsBookmaker=bet365.")
+    return {name: value for name, _, value in pairs}
+
+
+def down(
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print whether there was a stack to stop.")] = False,
+) -> None:
+    """Stop the laptop stack and every process that it started."""
+    from matchcast_tools.laptop.laptop import Laptop
+
+    stopped = Laptop().down()
+    if as_json:
+        typer.echo(json.dumps({"stopped": stopped}))
+    else:
+        notes.print("The laptop stack is stopped." if stopped else "No laptop stack is running.")
+
+
+def url() -> None:
+    """Print the address of the API, as curl and browsers take it."""
+    from matchcast_tools.stack.deployed import find_stack
+
+    typer.echo(find_stack().browser_url)
+
+
+def sam_env(
+    *,
+    host: Annotated[
+        str, typer.Option("--host", help="The address under which containers reach the stack, as `up --bind` had it.")
+    ] = "127.0.0.1",
+) -> None:
+    """Print the environment of every function for `sam local invoke --env-vars`, pointed at the laptop stack."""
+    from matchcast_tools.laptop.sam import environments
+    from matchcast_tools.stack.deployed import local_stack
+
+    typer.echo(json.dumps(environments(local_stack(), host), indent=2))
+
+
+def token(
+    *,
+    scope: Annotated[
+        list[str] | None, typer.Option("--scope", help="A scope to ask for; repeat it. All of the client's by default.")
+    ] = None,
+    client: Annotated[
+        str | None, typer.Option("--client", help="Id of another app client of the user pool: another tenant.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print token, client and scopes as JSON.")] = False,
+) -> None:
+    """Print an access token for the API, good for an hour."""
+    from matchcast_tools.stack.deployed import find_stack
+
+    stack = find_stack()
+    client_id = client or stack.output("UserPoolClientId")
+    access = stack.fetch_token(scope or (), client_id)
+    typer.echo(json.dumps({"token": access, "client_id": client_id, "scopes": scope}) if as_json else access)
+
+
+def doctor(
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+) -> None:
+    """Check the environment, the stack, and what it serves; say what to do about each problem."""
+    from matchcast_tools.laptop.doctor import SIGNS, examine
+
+    findings = examine()
+    if as_json:
+        typer.echo(json.dumps({"findings": [finding.as_dict() for finding in findings]}))
+    else:
+        out = Console()
+        for finding in findings:
+            sign, style = SIGNS[finding.state]
+            out.print(f"[{style}]{sign}[/] {finding.check}: ", end="", highlight=False)
+            out.print(finding.detail, markup=False, highlight=False, soft_wrap=True)
+            if finding.remedy:
+                out.print(f"    {finding.remedy}", markup=False, highlight=False, soft_wrap=True)
+    if any(finding.state == "error" for finding in findings):
+        raise typer.Exit(code=3)
+
+
+def show_ready(content: dict[str, Any], seconds: float, *, as_json: bool) -> None:
+    """Print the address, the token, and lines to copy."""
+    notes.print(f"The laptop stack is ready after {seconds:.1f} s.")
+    if as_json:
+        typer.echo(json.dumps(content))
+        return
+    api = content["browser_url"]
+    for line in (
+        f"export API={shlex.quote(api)}",
+        f"export TOKEN={content['token']}",
+        'curl -s "$API/health"',
+        'curl -s -H "Authorization: Bearer $TOKEN" "$API/predict/cards/?limit=3"',
+        'curl -s -H "Authorization: Bearer $TOKEN" "$API/predict/predictions/?limit=3"',
+        f"# {api}/docs describes every route; `matchcast token` prints a new token, `matchcast doctor` checks it all.",
+    ):
+        typer.echo(line)
+
+
+def wait_for_end(laptop: Any) -> None:
+    """Wait until a signal raises KeyboardInterrupt.
+
+    Raises
+    ------
+    EnvironmentProblem
+        If the engine ends by itself.
+    """
+    from matchcast_tools.laptop.state import engine_is_running
+
+    never = threading.Event()
+    while engine_is_running(laptop.folder.root):
+        never.wait(0.5)
+    laptop.down()
+    raise EnvironmentProblem(f"The local engine ended. Its last words are in {laptop.folder.log}.")
+
+
+@contextmanager
+def ignoring_signals() -> Iterator[None]:
+    """Let nothing interrupt the stop: it takes moments, and half of it would leave processes behind."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in ENDING_SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

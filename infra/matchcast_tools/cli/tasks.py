@@ -1,0 +1,137 @@
+"""`matchcast predict | submit | wait | tasks`: ask a stack's API for predictions."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import typer
+from rich.console import Console
+from rich.table import Column, Table
+
+from matchcast_tools.errors import BadInput
+from matchcast_tools.stack.api_client import ApiClient
+from matchcast_tools.stack.deployed import find_stack
+
+output = Console()
+
+MatchId = Annotated[str | None, typer.Argument(help="A match of the snapshot, for example e0-2024-08-16-...")]
+Features = Annotated[
+    Path | None, typer.Option("--features", help="A JSON file with your own features, in place of a match.")
+]
+Stage = Annotated[str, typer.Option(help="The stage whose model answers.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else.")]
+Seconds = Annotated[float, typer.Option("--seconds", min=0, help="How long to wait at most.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(predict)
+    app.command()(submit)
+    app.command()(wait)
+    app.command("tasks")(list_tasks)
+
+
+def predict(
+    match_id: MatchId = None, features: Features = None, stage: Stage = "champion", as_json: AsJson = False
+) -> None:
+    """Ask for a prediction and wait for the answer."""
+    api = ApiClient.of(find_stack())
+    subject = _subject(match_id, features)
+    if "match_id" in subject:
+        answer = api.get(f"/predict/{quote(subject['match_id'], safe='')}", stage=stage)
+    else:
+        answer = api.post("/predict/", {**subject, "stage": stage})
+    prediction = answer.expect(200)
+    if as_json:
+        typer.echo(json.dumps(prediction))
+    else:
+        _show_prediction(prediction)
+
+
+def submit(
+    match_id: MatchId = None,
+    features: Features = None,
+    stage: Stage = "champion",
+    priority: Annotated[str, typer.Option(help="The lane: high or normal.")] = "normal",
+    start_within: Annotated[int | None, typer.Option(help="Seconds; the task expires if nobody starts it.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Submit a prediction as a task and print its id."""
+    body = {**_subject(match_id, features), "stage": stage, "priority": priority}
+    if start_within is not None:
+        body["start_within"] = start_within
+    task = ApiClient.of(find_stack()).post("/predict/async/", body).expect(202)
+    typer.echo(json.dumps(task) if as_json else task["task_id"])
+
+
+def wait(
+    task_id: Annotated[str, typer.Argument(help="A task's id, as `matchcast submit` prints it.")],
+    seconds: Seconds = 60,
+    as_json: AsJson = False,
+) -> None:
+    """Wait until a task is over; exit 0 if it succeeded, 1 if it ended otherwise, 3 if it is still queued."""
+    task = ApiClient.of(find_stack()).wait(task_id, seconds)
+    if as_json:
+        typer.echo(json.dumps(task))
+    elif task["result"] is not None:
+        _show_prediction(task["result"])
+    else:
+        typer.echo(f"{task['status']}: {(task['error'] or {}).get('detail', 'it has no result')}")
+    if task["status"] != "succeeded":
+        raise typer.Exit(1)
+
+
+def list_tasks(
+    status: Annotated[str | None, typer.Option(help="Only tasks in this state.")] = None,
+    match_id: Annotated[str | None, typer.Option(help="Only tasks of this match.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Tasks in all.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """List your tasks, newest first."""
+    api = ApiClient.of(find_stack())
+    tasks: list[dict[str, Any]] = []
+    cursor: str | None = None
+    while len(tasks) < limit:
+        wanted = min(100, limit - len(tasks))
+        page = api.get("/predict/async/", status=status, match_id=match_id, limit=wanted, cursor=cursor).expect(200)
+        tasks += page["items"]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            break
+    if as_json:
+        typer.echo(json.dumps(tasks))
+        return
+    # An id that is cut off is of no use; the others may be.
+    table = Table(Column("task", no_wrap=True, min_width=36), "status", "match", "stage", "lane", "created")
+    for task in tasks:
+        subject = task["match_id"] or "(own features)"
+        table.add_row(task["task_id"], task["status"], subject, task["stage"], task["priority"], task["created_at"])
+    output.print(table)
+
+
+def _subject(match_id: str | None, features: Path | None) -> dict[str, Any]:
+    """Return what to predict, as the API takes it."""
+    if (match_id is None) == (features is None):
+        raise BadInput("Give either a match id or --features FILE.")
+    if features is None:
+        return {"match_id": match_id}
+    try:
+        content = json.loads(features.read_text())
+    except OSError as error:
+        raise BadInput(f"{features} cannot be read: {error.strerror}.") from error
+    except ValueError as error:
+        raise BadInput(f"{features} is not JSON: {error}.") from error
+    if not isinstance(content, dict):
+        raise BadInput(f'{features} has to hold a JSON object such as {{"elo_difference": 35.5, ...}}.')
+    return {"features": content}
+
+
+def _show_prediction(prediction: dict[str, Any]) -> None:
+    model = prediction["model"]
+    table = Table("home", "draw", "away", title=prediction["match_id"] or "own features")
+    table.add_row(*(f"{prediction[outcome]:.1%}" for outcome in ("home", "draw", "away")))
+    table.caption = f"{model['name']} {model['version']} ({model['stage']})"
+    output.print(table)

@@ -1,0 +1,113 @@
+"""The local dataset: three parquet files under `.local/data`, written whole or not at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from matchcast.snapshots.dataset import FEATURES_FILE, MATCHES, MATCHES_FILE, ODDS, ODDS_FILE, plain_schema
+from matchcast_tools.errors import BadInput
+from matchcast_tools.stack.deployed import LOCAL
+
+DATA_DIR = LOCAL / "data"
+
+_HOW_TO_IMPORT = "Run `matchcast import PATH` with match files, or `matchcast import --sample` for the sample league."
+
+
+def read_matches(data_dir: Path = DATA_DIR) -> pa.Table:
+    """Return the matches (`matchcast_tools.dataset.tables.MATCHES`), sorted by id.
+
+    Raises
+    ------
+    BadInput
+        If nothing has been imported yet, or the file cannot be read.
+    """
+    table = read_table(data_dir / MATCHES_FILE, _HOW_TO_IMPORT)
+    if not len(table):
+        raise BadInput(f"The dataset in {data_dir} has no match. {_HOW_TO_IMPORT}")
+    return table
+
+
+def read_odds(data_dir: Path = DATA_DIR) -> pa.Table:
+    """Return the odds (`matchcast.snapshots.dataset.ODDS`), sorted by match, bookmaker and time; there may be none.
+
+    Raises
+    ------
+    BadInput
+        If nothing has been imported yet, or the file cannot be read.
+    """
+    return read_table(data_dir / ODDS_FILE, _HOW_TO_IMPORT)
+
+
+def read_features(data_dir: Path = DATA_DIR) -> pa.Table:
+    """Return the features of every match: `match_id`, float32 columns, `as_of`.
+
+    Raises
+    ------
+    BadInput
+        If they have not been built since the last import, or the file cannot be read.
+    """
+    path = data_dir / FEATURES_FILE
+    matches = data_dir / MATCHES_FILE
+    if not matches.exists():
+        raise BadInput(f"There is no dataset in {data_dir}. {_HOW_TO_IMPORT}")
+    if path.exists() and path.stat().st_mtime_ns < matches.stat().st_mtime_ns:
+        raise BadInput(f"The features in {data_dir} are older than its matches. Run `matchcast features`.")
+    return read_table(path, "Run `matchcast features`.")
+
+
+def has_dataset(data_dir: Path) -> bool:
+    """Tell whether something has been imported into this folder."""
+    return (data_dir / MATCHES_FILE).exists() and (data_dir / ODDS_FILE).exists()
+
+
+def write_dataset(data_dir: Path, matches: pa.Table, odds: pa.Table) -> None:
+    """Write matches and odds, sorted and dictionary-encoded."""
+    matches = matches.sort_by("match_id")
+    odds = odds.sort_by([("match_id", "ascending"), ("bookmaker", "ascending"), ("taken_at", "ascending")])
+    # Odds first: readers go by the matches, and odds of unknown matches are never looked at.
+    write_table(data_dir / ODDS_FILE, encode(odds, ODDS))
+    write_table(data_dir / MATCHES_FILE, encode(matches, MATCHES))
+
+
+def write_table(path: Path, table: pa.Table) -> None:
+    """Write one parquet file under its name only when it is complete."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    pq.write_table(table, partial, compression="zstd")
+    partial.replace(path)
+
+
+def encode(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Return the table with the columns and types of a schema, dictionaries included."""
+    columns = []
+    for entry in schema:
+        column = table[entry.name]
+        if pa.types.is_dictionary(entry.type) and not pa.types.is_dictionary(column.type):
+            column = pc.dictionary_encode(column)
+        columns.append(column.cast(entry.type))
+    return pa.table(columns, schema=schema)
+
+
+def decode(table: pa.Table) -> pa.Table:
+    """Return the table with text in place of dictionaries."""
+    return table.cast(plain_schema(table.schema))
+
+
+def read_table(path: Path, what_to_do: str) -> pa.Table:
+    """Return a parquet file; `what_to_do` ends the error message where it is missing or damaged.
+
+    Raises
+    ------
+    BadInput
+        In these two cases.
+    """
+    try:
+        return pq.read_table(path)
+    except FileNotFoundError:
+        raise BadInput(f"There is no {path.name} in {path.parent}. {what_to_do}") from None
+    except (pa.ArrowInvalid, OSError) as error:
+        raise BadInput(f"{path} cannot be read ({error}). Remove it and start again: {what_to_do}") from error

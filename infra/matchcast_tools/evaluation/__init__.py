@@ -1,0 +1,1 @@
+"""How good bookmakers' odds and models are."""

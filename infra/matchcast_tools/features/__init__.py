@@ -1,0 +1,1 @@
+"""Features of matches, each from earlier matches only."""

@@ -1,0 +1,1 @@
+"""Match files of football-data.co.uk into the dataset."""

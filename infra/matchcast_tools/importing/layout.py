@@ -1,0 +1,163 @@
+"""Lines of a match file to rows under a header: separators, quotes, ragged rows and repeated headers."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from matchcast_tools.errors import BadInput
+from matchcast_tools.importing.books import find_triples
+from matchcast_tools.importing.report import FileReport
+
+_LINE_END = re.compile(r"\r*\n|\r")
+_SEPARATORS = (",", ";", "\t")
+_HEADER_WITHIN = 15
+"""How many lines a title or blank lines may take before the header."""
+_DATE_WITHIN = 8
+"""The column `Date` is among this many first ones."""
+_ALIASES: dict[str, tuple[str, ...]] = {
+    "division": ("Div",),
+    "country": ("Country",),
+    "league": ("League",),
+    "season": ("Season",),
+    "date": ("Date",),
+    "time": ("Time",),
+    "home": ("HomeTeam", "Home", "HT"),
+    "away": ("AwayTeam", "Away", "AT"),
+    "home_goals": ("FTHG", "HG"),
+    "away_goals": ("FTAG", "AG"),
+    "result": ("FTR", "Res"),
+    "half_time_home": ("HTHG",),
+    "half_time_away": ("HTAG",),
+    "home_shots": ("HS",),
+    "away_shots": ("AS",),
+}
+
+
+@dataclass(slots=True)
+class Section:
+    """The rows under one header, all as long as it; `lines` are their places in the file."""
+
+    header: list[str]
+    columns: dict[str, int]
+    rows: list[list[str]] = field(default_factory=list)
+    lines: list[int] = field(default_factory=list)
+
+    @property
+    def format(self) -> str:
+        """Return `season file` or `extra league`."""
+        return "season file" if "division" in self.columns else "extra league"
+
+
+def read_sections(text: str, report: FileReport) -> list[Section]:
+    """Return the rows of a match file; a header that comes again, as in joined files, starts a new section.
+
+    Raises
+    ------
+    BadInput
+        If no line among the first ones is the header of a match file.
+    """
+    lines = _LINE_END.split(text)
+    separator = _separator(lines, report.name)
+    sections: list[Section] = []
+    for number, cells in _cells(lines, separator, report):
+        header = _header(cells, number, report)
+        if header is not None:
+            if sections:
+                report.note("info", "the header comes again; the rows after it are read by it", number)
+            sections.append(header)
+        elif not sections:
+            if any(cell.strip() for cell in cells):
+                report.note("info", "text above the header", number)
+        elif not any(cell.strip() for cell in cells):
+            report.blank_rows += 1
+        else:
+            _append(sections[-1], cells, number, report)
+    return sections
+
+
+def _separator(lines: Sequence[str], name: str) -> str:
+    """Return what separates the cells of the first line that is a header."""
+    for line in lines[:_HEADER_WITHIN]:
+        for separator in _SEPARATORS:
+            if _is_header([cell.strip().strip('"') for cell in line.split(separator)]):
+                return separator
+    start = next((line.strip() for line in lines if line.strip()), "")[:60]
+    raise BadInput(
+        f"{name} is no match file: it begins with {start!r}. The header needs Date, HomeTeam, AwayTeam and Div "
+        "(season files), or Date, Home, Away and Country (extra leagues)."
+    )
+
+
+def _is_header(cells: Sequence[str]) -> bool:
+    columns = _columns(cells)
+    return {"date", "home", "away"} <= columns.keys() and bool({"division", "country"} & columns.keys())
+
+
+def _columns(header: Sequence[str]) -> dict[str, int]:
+    places: dict[str, int] = {}
+    for index, name in enumerate(header):
+        places.setdefault(name, index)
+    return {
+        meaning: places[alias]
+        for meaning, aliases in _ALIASES.items()
+        for alias in reversed(aliases)
+        if alias in places and not any(other in places for other in aliases[: aliases.index(alias)])
+    }
+
+
+def _header(cells: Sequence[str], number: int, report: FileReport) -> Section | None:
+    """Return the section that these cells head, if they are a header."""
+    # Nearly every row fails the cheap question, so that the thorough one is rarely asked.
+    if not any("Date" in cell for cell in cells[:_DATE_WITHIN]) or not _is_header(
+        names := [cell.strip() for cell in cells]
+    ):
+        return None
+    for index in range(len(names) - 2):
+        name = names[index]
+        if name and name == names[index + 1] == names[index + 2] and name + "H" not in names:
+            names[index : index + 3] = [name + outcome for outcome in "HDA"]
+            report.note("info", f"the columns {name}, {name}, {name} are read as {name}H, {name}D, {name}A", number)
+    twice = sorted({name for name in names if name and names.count(name) > 1})
+    if twice:
+        report.note("info", f"columns that the header names more than once count the first time: {', '.join(twice)}")
+    if any(not name for name in names):
+        report.note("info", "columns without a name are left out")
+    known = {triple.prefix for triple in find_triples(names)}
+    if not known:
+        report.note("info", "the header has no odds")
+    return Section(names, _columns(names))
+
+
+def _cells(lines: Sequence[str], separator: str, report: FileReport) -> Iterator[tuple[int, list[str]]]:
+    """Yield each line's number and cells; a quote never swallows the lines after it."""
+    last = len(lines) - 1 if lines and not lines[-1] else len(lines)
+    for number, line in enumerate(lines[:last], start=1):
+        if '"' not in line:
+            yield number, line.split(separator)
+        elif line.count('"') % 2:
+            report.note("repaired", "a quote without its pair is taken as text", number)
+            yield number, line.replace('"', "").split(separator)
+        else:
+            try:
+                yield number, next(csv.reader([line], delimiter=separator))
+            except csv.Error:
+                # Cells of more than 128 kB: no match, but a row that has to be accounted for.
+                yield number, line.replace('"', "").split(separator)
+
+
+def _append(section: Section, cells: list[str], number: int, report: FileReport) -> None:
+    width = len(section.header)
+    if len(cells) > width:
+        lost = any(cell.strip() for cell in cells[width:])
+        reason = "what stands" if lost else "blank cells"
+        report.note("repaired", f"the row is longer than the header: {reason} beyond it left out", number)
+        cells = cells[:width]
+    elif len(cells) < width:
+        if len(cells) <= max(section.columns.values()):
+            report.note("repaired", "the row ends early; what is missing counts as blank", number)
+        cells = cells + [""] * (width - len(cells))
+    section.rows.append(cells)
+    section.lines.append(number)

@@ -1,0 +1,179 @@
+"""One row of a match file to a match, or the reason why it is none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from functools import lru_cache
+
+from matchcast.domain.match_id import make_match_id
+from matchcast.snapshots.dataset import STATISTICS
+from matchcast_tools.importing import cells
+from matchcast_tools.importing.divisions import Division, by_code, by_country
+from matchcast_tools.importing.layout import Section
+from matchcast_tools.importing.report import FileReport
+
+
+@dataclass(slots=True)
+class Match:
+    """A row that is a match; `section` and `place` say where its odds are."""
+
+    match_id: str
+    division: Division
+    day: date
+    kickoff: datetime
+    home: str
+    away: str
+    goals: tuple[int, int] | None
+    status: str
+    half_time: tuple[int | None, int | None]
+    statistics: tuple[int | None, ...]
+    season: str | None
+    section: int
+    place: int
+    line: int
+
+
+class NoMatchError(ValueError):
+    """A row that cannot be a match; the text goes into the report."""
+
+
+@dataclass(slots=True)
+class RowReader:
+    """Reads the rows of one file and notes in its report what it repaired and skipped."""
+
+    report: FileReport
+    sections: list[Section]
+    _only_division: str | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        codes = {
+            parsed
+            for section in self.sections
+            if "division" in section.columns
+            for row in section.rows
+            if (parsed := cells.parse_name(row[section.columns["division"]]))
+        }
+        self._only_division = codes.pop() if len(codes) == 1 else None
+
+    def read(self, number: int, place: int) -> Match | None:
+        """Return the match of a row, or None when it was noted as skipped."""
+        section = self.sections[number]
+        row, line = section.rows[place], section.lines[place]
+        cell = {meaning: row[column] for meaning, column in section.columns.items()}
+        try:
+            day = _date(cell["date"])
+            home, away = _teams(cell["home"], cell["away"])
+            division = self._division(cell, line)
+            goals = _goals(cell.get("home_goals", ""), cell.get("away_goals", ""))
+        except NoMatchError as reason:
+            self.report.note("skipped", str(reason), line)
+            return None
+        half_time = cells.parse_goals(cell.get("half_time_home", "")), cells.parse_goals(cell.get("half_time_away", ""))
+        self._check_result(cell.get("result", ""), goals, line)
+        unplayed = "fixture" if None in half_time else "abandoned"
+        return Match(
+            match_id=make_match_id(division.code, day, home, away),
+            division=division,
+            day=day,
+            kickoff=_kickoff(day, self._clock(cell.get("time", ""), line)),
+            home=home,
+            away=away,
+            goals=goals,
+            status=unplayed if goals is None else "played",
+            half_time=half_time,
+            statistics=tuple(cells.parse_goals(cell.get(name, "")) for name in STATISTICS),
+            season=self._season(cell.get("season", ""), line),
+            section=number,
+            place=place,
+            line=line,
+        )
+
+    def _division(self, cell: Mapping[str, str], line: int) -> Division:
+        if "division" not in cell:
+            country = cells.parse_name(cell["country"])
+            if not country:
+                raise NoMatchError("the country is missing")
+            division = by_country(country, cells.parse_name(cell.get("league", "")))
+        else:
+            code = cells.parse_name(cell["division"])
+            if not code and self._only_division is None:
+                raise NoMatchError("the division is missing")
+            if not code:
+                self.report.note(
+                    "repaired", f"the division is blank; the rest of the file is {self._only_division}", line
+                )
+            division = by_code(code or str(self._only_division))
+        if not division.known:
+            self.report.note("info", f"the division {division.code} is not known; it is a region of its own")
+        return division
+
+    def _check_result(self, text: str, goals: tuple[int, int] | None, line: int) -> None:
+        letter = text.strip().upper()
+        if goals is not None and letter and letter != result(goals):
+            self.report.note("repaired", "the result does not fit the score; the score counts", line)
+
+    def _clock(self, text: str, line: int) -> str:
+        if not text or _is_time(text):
+            return text
+        if text.strip():
+            self.report.note("repaired", "the time is no time of day; the match is kept without one", line)
+        return ""
+
+    def _season(self, text: str, line: int) -> str | None:
+        if not text.strip():
+            return None
+        season = cells.parse_season(text)
+        if season is None:
+            self.report.note("repaired", "the season cannot be read; it is taken from the dates", line)
+        return season
+
+
+def result(goals: tuple[int, int]) -> str:
+    """Return H, D or A."""
+    return "H" if goals[0] > goals[1] else "A" if goals[0] < goals[1] else "D"
+
+
+@lru_cache(maxsize=50_000)
+def _date(text: str) -> date:
+    day = cells.parse_date(text)
+    if day is not None:
+        return day
+    if not text.strip():
+        raise NoMatchError("the date is missing")
+    raise NoMatchError(f"{text.strip()[:30]!r} is no date with the day first")
+
+
+def _teams(home_text: str, away_text: str) -> tuple[str, str]:
+    home, away = _name(home_text), _name(away_text)
+    if not home or not away:
+        raise NoMatchError("a team is missing")
+    if home == away:
+        raise NoMatchError("both teams are the same")
+    return home, away
+
+
+def _goals(home_text: str, away_text: str) -> tuple[int, int] | None:
+    home, away = cells.parse_goals(home_text), cells.parse_goals(away_text)
+    if home is not None and away is not None:
+        return home, away
+    given = bool(home_text.strip()), bool(away_text.strip())
+    if given == (False, False):
+        return None
+    if False in given:
+        raise NoMatchError("half of the score is missing")
+    raise NoMatchError(f"{home_text.strip()[:20]!r} : {away_text.strip()[:20]!r} is no score")
+
+
+@lru_cache(maxsize=50_000)
+def _kickoff(day: date, clock: str) -> datetime:
+    return cells.kickoff(day, cells.parse_time(clock))
+
+
+@lru_cache(maxsize=5_000)
+def _is_time(text: str) -> bool:
+    return cells.parse_time(text) is not None
+
+
+_name = lru_cache(maxsize=50_000)(cells.parse_name)

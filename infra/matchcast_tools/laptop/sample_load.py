@@ -1,0 +1,166 @@
+"""The sample league for the laptop stack: trained in a process of its own while the template is deployed.
+
+What the process publishes is kept, with a digest of the code and libraries that made it and the day
+(the sample's fixtures are always to come). The next start of that day puts the same objects into the
+bucket and trains nothing; only the snapshot is made anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import IO
+
+from matchcast_tools.errors import EnvironmentProblem
+from matchcast_tools.laptop.processes import signal_group, wait_for_group_end
+from matchcast_tools.stack.deployed import ROOT, Stack
+from matchcast_tools.stack.invoke_refresh import invoke_refresh
+
+SAMPLE_VARIABLE = "MATCHCAST_SAMPLE"
+"""Names the folder that keeps the trained sample; without it that is `sample` in the local folder."""
+MADE_BY = ("infra/matchcast_tools", "layers/core", "infra/requirements/dev.txt")
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class SampleFolder:
+    """The sample's match files, dataset and model registry, and what was published of them."""
+
+    root: Path
+
+    @property
+    def match_files(self) -> Path:
+        """The sample league in the format of football-data.co.uk."""
+        return self.root / "matches"
+
+    @property
+    def data(self) -> Path:
+        """The imported dataset with its features."""
+        return self.root / "data"
+
+    @property
+    def objects(self) -> Path:
+        """The published objects, each under its key."""
+        return self.root / "objects"
+
+    @property
+    def digest(self) -> Path:
+        """Says what made the content; written last."""
+        return self.root / "digest"
+
+    def is_made_by(self, digest: str) -> bool:
+        """Tell whether the content is whole, and of this code."""
+        return self.digest.exists() and self.digest.read_text() == digest
+
+    def published(self) -> Iterator[tuple[str, bytes]]:
+        """Yield key and body of every published object, manifests last."""
+        files = [path for path in self.objects.rglob("*") if path.is_file()]
+        for path in sorted(files, key=lambda path: (path.name == "manifest.json", path)):
+            yield path.relative_to(self.objects).as_posix(), path.read_bytes()
+
+
+class SampleLoad:
+    """A sample league on its way into a stack: `finish` once there is a stack, or `stop`."""
+
+    def __init__(self, folder: SampleFolder, process: subprocess.Popen[str] | None) -> None:
+        self._folder = folder
+        self._process = process
+
+    def finish(self, stack: Stack, tell: Tell) -> None:
+        """Publish dataset and model to the stack, and make its snapshot.
+
+        Raises
+        ------
+        EnvironmentProblem
+            If the process that trains failed; its last words are the message.
+        """
+        if self._process is None:
+            tell("loading the sample league trained before")
+            put_objects(stack, self._folder)
+        else:
+            tell("training on the sample league")
+            self._hand_over(self._process, stack, tell)
+        tell("making the snapshot")
+        invoke_refresh(stack)
+
+    def stop(self) -> None:
+        """End the process that trains."""
+        if self._process is not None:
+            signal_group(self._process.pid, signal.SIGKILL)
+            self._process.communicate()
+            wait_for_group_end(self._process.pid, seconds=5)
+
+    def _hand_over(self, process: subprocess.Popen[str], stack: Stack, tell: Tell) -> None:
+        """Give the process the stack that it publishes to, and pass on what it says."""
+        stdin, stdout = _pipes(process)
+        try:
+            stdin.write(json.dumps({"port": int(stack.api_url.rpartition(":")[2]), "outputs": stack.outputs}))
+            stdin.close()
+        except BrokenPipeError:
+            # It ended already; what it said is read below.
+            tell("the training has ended early")
+        said = []
+        with stdout:
+            for line in stdout:
+                said.append(line.rstrip())
+                if line.startswith("> "):
+                    tell(line.removeprefix("> ").rstrip())
+        if process.wait() != 0:
+            raise EnvironmentProblem(
+                "The sample league could not be loaded:\n"
+                + "\n".join(said[-20:])
+                + "\nStart without it: `matchcast up --no-sample`."
+            )
+
+
+def begin_sample(local: Path) -> SampleLoad:
+    """Start to make the sample, unless it was made before by the same code."""
+    folder = SampleFolder(Path(os.environ.get(SAMPLE_VARIABLE) or local / "sample").resolve())
+    digest = digest_of(ROOT)
+    if folder.is_made_by(digest):
+        return SampleLoad(folder, None)
+    shutil.rmtree(folder.root, ignore_errors=True)
+    process = subprocess.Popen(  # noqa: S603 - this environment's interpreter
+        [sys.executable, "-m", "matchcast_tools.laptop.sample_worker", str(folder.root), digest],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    return SampleLoad(folder, process)
+
+
+def put_objects(stack: Stack, folder: SampleFolder) -> None:
+    """Put what was published before into the stack's bucket."""
+    s3, bucket = stack.client("s3"), stack.output("DataBucketName")
+    for key, body in folder.published():
+        s3.put_object(Bucket=bucket, Key=key, Body=body)
+
+
+def digest_of(root: Path) -> str:
+    """Return a digest of all that decides what the sample looks like: day, interpreter, libraries, code."""
+    today = date.today()  # noqa: DTZ011 - the day that the sample takes for today
+    hasher = hashlib.sha256(f"{today} {sys.version}".encode())
+    for place in MADE_BY:
+        path = root / place
+        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
+            hasher.update(f"\0{file.relative_to(root).as_posix()}\0".encode())
+            hasher.update(file.read_bytes())
+    return hasher.hexdigest()
+
+
+def _pipes(process: subprocess.Popen[str]) -> tuple[IO[str], IO[str]]:
+    if process.stdin is None or process.stdout is None:
+        raise ValueError("The process was started without pipes.")
+    return process.stdin, process.stdout

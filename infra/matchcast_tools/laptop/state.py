@@ -1,0 +1,119 @@
+"""Which engine belongs to a local folder, and whether it is alive: a lock says so, never a process id.
+
+The engine inherits the lock's file descriptor and holds the lock until it is gone, however it
+ends. So a leftover `stack.json` is told from a running stack without trusting a process id that
+the system may have given to somebody else, and two starts in one folder cannot both win.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from matchcast_tools.errors import EnvironmentProblem
+
+
+@dataclass(frozen=True, slots=True)
+class EngineRecord:
+    """The running engine of a local folder: its process, which leads a session of its own, and its port."""
+
+    pid: int
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """The files that a laptop stack keeps under its local folder."""
+
+    root: Path
+
+    @property
+    def lock(self) -> Path:
+        """Held by the engine for as long as it lives."""
+        return self.root / "engine.lock"
+
+    @property
+    def engine(self) -> Path:
+        """The engine's process and port."""
+        return self.root / "engine.json"
+
+    @property
+    def stack(self) -> Path:
+        """The deployed stack: there only when it is ready to be used."""
+        return self.root / "stack.json"
+
+    @property
+    def log(self) -> Path:
+        """What the engine and the functions wrote."""
+        return self.root / "engine.log"
+
+    @property
+    def scratch(self) -> Path:
+        """Everything that the engine writes; removed with it."""
+        return self.root / "engine"
+
+    def record(self) -> EngineRecord | None:
+        """Return the recorded engine, running or not."""
+        try:
+            return EngineRecord(**json.loads(self.engine.read_text()))
+        except (FileNotFoundError, ValueError, TypeError):
+            return None
+
+    def write_record(self, record: EngineRecord) -> None:
+        """Note a started engine."""
+        write_whole(self.engine, json.dumps(asdict(record)))
+
+    def forget(self) -> None:
+        """Remove what describes a stack that has ended."""
+        for path in (self.stack, self.engine):
+            path.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file that readers see whole or not at all, readable by its owner alone (it may hold secrets)."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.touch(mode=0o600)
+    draft.write_text(text)
+    draft.replace(path)
+
+
+@contextmanager
+def engine_lock(folder: Folder) -> Iterator[int]:
+    """Hold the folder's lock; the descriptor that is yielded can be handed to the engine, which keeps it.
+
+    Raises
+    ------
+    EnvironmentProblem
+        If an engine, or somebody who is starting one, holds it.
+    """
+    folder.root.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder.lock, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            record = folder.record()
+            where = f" on port {record.port}" if record else ""
+            raise EnvironmentProblem(
+                f"A laptop stack is running or starting{where} already. Use it, or stop it with `matchcast down`."
+            ) from None
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def engine_is_running(root: Path) -> bool:
+    """Tell whether the engine of a local folder is alive."""
+    folder = Folder(root)
+    if not folder.lock.exists():
+        return False
+    try:
+        with engine_lock(folder):
+            return False
+    except EnvironmentProblem:
+        return True

@@ -1,0 +1,141 @@
+"""The real template as the local engine can deploy it: adapted, run through SAM, adapted again."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from matchcast_tools.errors import BadInput
+from matchcast_tools.laptop.adaptations import AFTER_SAM, BEFORE_SAM, Artifacts, of_type
+
+REGION = "us-east-1"
+
+
+@dataclass(frozen=True, slots=True)
+class LocalTemplate:
+    """A CloudFormation template for the local engine.
+
+    Attributes
+    ----------
+    body
+        The template as JSON.
+    objects
+        What it refers to in the artifacts bucket, by key.
+    time_to_live
+        The TTL attribute of each table's logical id: the engine ignores it in the template and wants a call.
+    """
+
+    body: str
+    objects: dict[str, bytes]
+    time_to_live: dict[str, str]
+
+
+def local_template(path: Path, bucket: str, parameters: Mapping[str, str] | None = None) -> LocalTemplate:
+    """Translate a SAM template.
+
+    Parameters
+    ----------
+    path
+        The template; the paths in it are relative to its folder.
+    bucket
+        The artifacts bucket.
+    parameters
+        Values of template parameters in place of their defaults.
+
+    Raises
+    ------
+    BadInput
+        If the template cannot be read, is not valid SAM, or has no such parameter.
+    """
+    template = read_template(path)
+    artifacts = Artifacts(root=path.parent, bucket=bucket)
+    for adaptation in BEFORE_SAM:
+        adaptation.apply(template, artifacts)
+    # After the adaptations: what was asked for beats what suits a laptop.
+    set_defaults(template, parameters or {})
+    translated = run_sam(template, parameter_defaults(template), path)
+    for adaptation in AFTER_SAM:
+        adaptation.apply(translated, artifacts)
+    return LocalTemplate(
+        body=json.dumps(translated),
+        objects=artifacts.objects,
+        time_to_live={
+            name: table["Properties"]["TimeToLiveSpecification"]["AttributeName"]
+            for name, table in of_type(translated, "AWS::DynamoDB::Table")
+            if "TimeToLiveSpecification" in table["Properties"]
+        },
+    )
+
+
+def read_template(path: Path) -> dict[str, Any]:
+    """Read a template with CloudFormation's short forms (`!Ref`, `!Sub`, ...).
+
+    Raises
+    ------
+    BadInput
+        If the file is missing or is not a template.
+    """
+    from samtranslator.yaml_helper import yaml_parse
+    from yaml import YAMLError
+
+    try:
+        template = yaml_parse(path.read_text())
+    except FileNotFoundError:
+        raise BadInput(f"{path} is missing: run the command in a checkout of the project.") from None
+    except YAMLError as error:
+        raise BadInput(f"{path} is not YAML: {error}") from error
+    if not isinstance(template, dict) or "Resources" not in template:
+        raise BadInput(f"{path} is no CloudFormation template: it has no Resources.")
+    return template
+
+
+def set_defaults(template: dict[str, Any], values: Mapping[str, str]) -> None:
+    """Make values the defaults of the template's parameters.
+
+    Raises
+    ------
+    BadInput
+        If there is no such parameter, or it does not allow the value.
+    """
+    parameters = template.get("Parameters", {})
+    for name, value in values.items():
+        if name not in parameters:
+            raise BadInput(f"The template has no parameter {name}; it has {', '.join(sorted(parameters))}.")
+        allowed = parameters[name].get("AllowedPattern", ".*")
+        if not re.fullmatch(allowed, value) or value not in parameters[name].get("AllowedValues", [value]):
+            raise BadInput(f"{name} cannot be {value!r}: {parameters[name].get('Description', '')}")
+        parameters[name]["Default"] = value
+
+
+def parameter_defaults(template: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the default of every parameter that has one."""
+    parameters = template.get("Parameters", {})
+    return {name: item["Default"] for name, item in parameters.items() if "Default" in item}
+
+
+def run_sam(template: dict[str, Any], values: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    """Return what the SAM transform makes of a template.
+
+    Raises
+    ------
+    BadInput
+        If SAM refuses it.
+    """
+    import boto3
+    from samtranslator.model.exceptions import ExceptionWithMessage
+    from samtranslator.parser.parser import Parser
+    from samtranslator.translator.translator import Translator
+
+    # Managed policies are looked up at AWS when a function names one; the template writes its own statements.
+    translator = Translator({}, Parser(), boto_session=boto3.Session(region_name=REGION))
+    try:
+        translated = translator.translate(sam_template=template, parameter_values=dict(values))
+    except ExceptionWithMessage as error:
+        causes = "; ".join(cause.message or "" for cause in getattr(error, "causes", [])) or error.message
+        raise BadInput(f"SAM refuses {path}: {causes}") from error
+    translated.pop("Transform", None)
+    return dict(translated)

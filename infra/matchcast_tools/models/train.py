@@ -1,0 +1,212 @@
+"""Train a calibrated 1X2 model on played matches, log it to MLflow, register it and set its aliases."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date
+from importlib.metadata import version as installed
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from matchcast_tools.models.lineage import DATASET, dataset_digest
+from matchcast_tools.models.registry import MODEL_NAME, TRAINED_FROM, TRAINED_UNTIL, configured_stages
+from matchcast_tools.models.scores import scores
+from matchcast_tools.models.tracking import Tracking
+from matchcast_tools.models.training_set import RESULTS, TrainingSet, check_enough, read_training_set
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+EXPERIMENT = "matchcast"
+OUTPUTS = ("home", "draw", "away")
+EXAMPLE_ROWS = 5
+# The inverse strength of the L2 penalty; features are standardised, so one value fits all of them.
+REGULARISATION = 0.003
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A registered version and how good it was on matches later than those that it had learnt from."""
+
+    name: str
+    version: str
+    run_id: str
+    aliases: tuple[str, ...]
+    features: tuple[str, ...]
+    rows: int
+    validation_rows: int
+    trained_from: date
+    trained_until: date
+    metrics: dict[str, float]
+    seconds: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON has them."""
+        return {
+            **asdict(self),
+            "trained_from": self.trained_from.isoformat(),
+            "trained_until": self.trained_until.isoformat(),
+        }
+
+
+def train(
+    data_dir: Path,
+    *,
+    from_day: date | None = None,
+    until_day: date | None = None,
+    hold_out_last_season: bool = False,
+    aliases: Sequence[str] | None = None,
+    tracking: Tracking | None = None,
+    progress: Progress = lambda _: None,
+) -> Trained:
+    """Train on the played matches of a window and register the version under the aliases.
+
+    The metrics come from a model that was fitted before the last season of the window and scored
+    on it; the registered model is then fitted on the whole window.
+
+    Parameters
+    ----------
+    data_dir
+        The dataset: `matches.parquet` and `match_features.parquet`.
+    from_day, until_day
+        The first and the last match day to learn from; open by default.
+    hold_out_last_season
+        Learn from nothing of the last season in the window, so that the betting simulation and
+        the precomputed predictions have played matches that the model has not seen.
+    aliases
+        What to call the version; by default every configured stage.
+    tracking
+        The MLflow store; by default what `MLFLOW_TRACKING_URI` names, or the one under `.local/`.
+    progress
+        Told what happens next.
+
+    Raises
+    ------
+    BadInput, EnvironmentProblem
+        If the dataset is missing, unreadable or too small, or the MLflow store is out of reach.
+    """
+    started = time.perf_counter()
+    tracking = tracking or Tracking.find()
+    aliases = tuple(configured_stages() if aliases is None else aliases)
+    progress("reading played matches")
+    window = read_training_set(data_dir, from_day, until_day)
+    if hold_out_last_season:
+        window = window.before(window.last_season_starts())
+        check_enough(window, "before the last season")
+    progress(f"fitting on {len(window)} matches with {len(window.features)} features")
+    earlier, later = window.before(window.validation_starts()), window.since(window.validation_starts())
+    check_enough(earlier, "before those that validate the model")
+    metrics = scores(fit(earlier).predict_proba(frame(later)), later.outcomes)
+    metrics["base_rate_log_loss"] = _base_rate_log_loss(earlier, later)
+    model = fit(window)
+    progress("logging the model to MLflow")
+    params = {
+        "model": "standardised multinomial logistic regression",
+        "regularisation": REGULARISATION,
+        "rows": len(window),
+        "validation_rows": len(later),
+        "validation_from": later.first_day.isoformat(),
+    }
+    digest = dataset_digest(data_dir)
+    run_id, version = _register(
+        model, window, tracking, dataset=digest, metrics=metrics, params=params, aliases=aliases
+    )
+    return Trained(
+        name=MODEL_NAME,
+        version=version,
+        run_id=run_id,
+        aliases=aliases,
+        features=window.features,
+        rows=len(window),
+        validation_rows=len(later),
+        trained_from=window.first_day,
+        trained_until=window.last_day,
+        metrics=metrics,
+        seconds=round(time.perf_counter() - started, 3),
+    )
+
+
+def fit(matches: TrainingSet) -> Any:
+    """Return a fitted scikit-learn pipeline whose `predict_proba` gives home, draw, away.
+
+    A multinomial logistic regression with a log loss is calibrated by construction: on the
+    training matches its mean probability of each result equals that result's frequency.
+    """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=REGULARISATION, max_iter=1000))
+    return model.fit(frame(matches), matches.outcomes)
+
+
+def frame(matches: TrainingSet) -> pd.DataFrame:
+    """Return the feature rows with their names."""
+    import pandas as pd
+
+    return pd.DataFrame(matches.rows, columns=list(matches.features))
+
+
+def _base_rate_log_loss(earlier: TrainingSet, later: TrainingSet) -> float:
+    """Return the log loss of always giving the frequencies of the earlier results: what any model must beat."""
+    frequencies = np.bincount(earlier.outcomes, minlength=len(RESULTS)) / len(earlier)
+    return scores(np.tile(frequencies, (len(later), 1)), later.outcomes)["log_loss"]
+
+
+def _register(
+    model: Any,
+    window: TrainingSet,
+    tracking: Tracking,
+    *,
+    dataset: str,
+    metrics: dict[str, float],
+    params: dict[str, Any],
+    aliases: Sequence[str],
+) -> tuple[str, str]:
+    """Log, register and name a model; return its run id and version."""
+    client = tracking.connect(create=True)
+    import mlflow
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, Schema
+
+    tags = {
+        TRAINED_FROM: window.first_day.isoformat(),
+        TRAINED_UNTIL: window.last_day.isoformat(),
+        DATASET: dataset,
+    }
+    signature = ModelSignature(
+        inputs=Schema([ColSpec("float", name) for name in window.features]),
+        outputs=Schema([ColSpec("double", name) for name in OUTPUTS]),
+    )
+    with tracking.answering():
+        experiment = client.get_experiment_by_name(EXPERIMENT)
+        experiment_id = (
+            experiment.experiment_id if experiment else client.create_experiment(EXPERIMENT, tracking.artifacts)
+        )
+        with mlflow.start_run(experiment_id=experiment_id, tags=tags) as run:
+            mlflow.log_params(params)
+            mlflow.log_metrics({name: value for name, value in metrics.items() if math.isfinite(value)})
+            logged = mlflow.sklearn.log_model(
+                model,
+                name="model",
+                signature=signature,
+                input_example=frame(window).tail(EXAMPLE_ROWS),
+                pyfunc_predict_fn="predict_proba",
+                # Named, so that MLflow does not load the model in a process of its own to find them out.
+                pip_requirements=[f"{name}=={installed(name)}" for name in ("mlflow", "scikit-learn", "skops")],
+            )
+        if not client.search_registered_models(filter_string=f"name = '{MODEL_NAME}'", max_results=1):
+            client.create_registered_model(MODEL_NAME)
+        registered = client.create_model_version(
+            MODEL_NAME, source=logged.model_uri, run_id=run.info.run_id, tags=tags, model_id=logged.model_id
+        )
+        for alias in aliases:
+            client.set_registered_model_alias(MODEL_NAME, alias, registered.version)
+    return run.info.run_id, str(registered.version)

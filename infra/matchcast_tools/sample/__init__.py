@@ -1,0 +1,1 @@
+"""The sample league: invented clubs in the real file format."""

@@ -1,0 +1,1 @@
+"""A deployed stack, on the laptop or on AWS, and how the tools reach it."""

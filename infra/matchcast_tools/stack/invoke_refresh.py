@@ -1,0 +1,55 @@
+"""Ask a stack for a new snapshot now, as its schedule would."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import matchcast.errors
+from matchcast.errors import MatchcastError, ReleaseRefused, Transient
+from matchcast_tools.errors import EnvironmentProblem
+from matchcast_tools.stack.deployed import Stack
+
+READ_SECONDS = 905
+"""A little longer than the function may run."""
+
+
+def invoke_refresh(stack: Stack) -> dict[str, Any]:
+    """Run `refresh_snapshot` once and return its answer: `snapshot_id`, `model`, `bookmaker`, `rows`, `seconds`.
+
+    Raises
+    ------
+    MatchcastError
+        The function's own error, where it refused the snapshot.
+    EnvironmentProblem
+        If it could not be run, or failed in another way.
+    """
+    from botocore.config import Config
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    name = stack.output("RefreshSnapshotFunctionName")
+    # One attempt: a client that retries after a timeout would run the function again.
+    config = Config(read_timeout=READ_SECONDS, retries={"total_max_attempts": 1})
+    try:
+        answer = stack.client("lambda", config=config).invoke(FunctionName=name, Payload=b"{}")
+        content = json.loads(answer["Payload"].read() or b"null")
+    except (BotoCoreError, ClientError, ValueError) as error:
+        raise EnvironmentProblem(
+            f"The function {name} of the stack {stack.name} could not be run ({error}). Check that the stack is up "
+            "and that the credentials may invoke it."
+        ) from error
+    if answer.get("FunctionError"):
+        raise _error_of(name, content if isinstance(content, dict) else {})
+    return dict(content)
+
+
+def _error_of(name: str, content: dict[str, Any]) -> MatchcastError:
+    """Return the product's error that the function raised, or what stands for any other."""
+    message = str(content.get("errorMessage") or "it said nothing")
+    kind = getattr(matchcast.errors, str(content.get("errorType", "")), None)
+    if isinstance(kind, type) and issubclass(kind, ReleaseRefused | Transient):
+        return kind(message)
+    return EnvironmentProblem(
+        f"The function {name} failed: {content.get('errorType', 'Error')}: {message}. Its log says more; "
+        "what was served before is served on."
+    )

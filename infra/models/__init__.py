@@ -1,1 +1,0 @@
-"""Train, register, export and publish models."""

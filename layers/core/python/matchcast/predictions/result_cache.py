@@ -1,0 +1,71 @@
+"""On-demand predictions kept for a while, by match and run; another snapshot is a miss.
+
+Whatever is out of reach (manifests, table) makes the cache a detour, never an error: it is counted and skipped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from matchcast.domain.manifests import ModelManifest, SnapshotManifest
+from matchcast.domain.prediction import Prediction
+from matchcast.errors import Transient
+from matchcast.ports import ResultCache
+from matchcast.releases.readers import ManifestReader
+
+Count = Callable[[str], None]
+"""Counts `hits` or `errors` of the cache."""
+
+
+class CachedResults:
+    """The result cache as the present releases see it."""
+
+    def __init__(
+        self,
+        *,
+        cache: ResultCache,
+        models: ManifestReader[ModelManifest],
+        snapshots: ManifestReader[SnapshotManifest],
+        now: Callable[[], datetime],
+        lifetime: timedelta,
+        count: Count,
+    ) -> None:
+        self._cache = cache
+        self._models = models
+        self._snapshots = snapshots
+        self._now = now
+        self._lifetime = lifetime
+        self._count = count
+
+    def find(self, match_id: str, stage: str) -> Prediction | None:
+        """Return the prediction of a match by the version that the stage serves, from the present snapshot."""
+        if not self._lifetime:
+            return None
+        try:
+            published = self._models.current().stages.get(stage)
+            if published is None:
+                return None
+            snapshot_id = self._snapshots.current().snapshot_id
+            found = self._cache.find(match_id, published.run_id, self._now())
+        except Transient:
+            self._count("errors")
+            return None
+        if found is None or found.snapshot_id != snapshot_id:
+            return None
+        served = published.ref(stage)
+        if (found.model.name, found.model.version) != (served.name, served.version):
+            # A run may hold several models; what another version of it has predicted is not this one's.
+            return None
+        self._count("hits")
+        # Two stages may serve the same version: the answer names the one that was asked.
+        return found.model_copy(update={"cached": True, "model": served})
+
+    def keep(self, prediction: Prediction) -> None:
+        """Keep a prediction of a match."""
+        if not self._lifetime:
+            return
+        try:
+            self._cache.keep(prediction, self._now() + self._lifetime)
+        except Transient:
+            self._count("errors")

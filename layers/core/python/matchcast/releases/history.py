@@ -1,0 +1,200 @@
+"""The releases of the models, read from the present manifest and those kept before it: what was served when, and why.
+
+A manifest is kept under `models/releases/` before the next one takes its place, so all that is needed
+to tell the history, and to go back, is in the bucket; the MLflow registry is not asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import PurePosixPath
+from typing import Any
+
+from matchcast.domain.manifests import (
+    MODEL_MANIFEST_KEY,
+    MODEL_RELEASES_PREFIX,
+    Change,
+    ModelManifest,
+    Move,
+    PublishedModel,
+    model_release_key,
+)
+from matchcast.errors import ManifestInvalid
+from matchcast.ports import ReleaseStore
+from matchcast.releases.publishing import Present, read_manifest
+
+UNKNOWN = "unknown"
+
+
+class ReleaseHistory:
+    """The present manifest and the kept ones, which are read as they are needed.
+
+    Attributes
+    ----------
+    present
+        The manifest that is served now, as a publisher found it.
+    numbers
+        Every release that is known, newest first.
+    """
+
+    def __init__(self, objects: ReleaseStore) -> None:
+        self._objects = objects
+        self.present: Present[ModelManifest] = read_manifest(objects, MODEL_MANIFEST_KEY, ModelManifest)
+        kept = {_number(each.key) for each in objects.list_objects(MODEL_RELEASES_PREFIX)} - {0}
+        self._read: dict[int, ModelManifest | None] = {}
+        if self.present.manifest is not None:
+            self._read[self.present.manifest.release] = self.present.manifest
+        self.numbers: tuple[int, ...] = tuple(sorted(kept | self._read.keys(), reverse=True))
+
+    @property
+    def next_number(self) -> int:
+        """Return a number that no release has had.
+
+        A manifest that is gone, or that nobody can read, had one too: the one after the newest that was kept.
+        """
+        lost = self.present.manifest is None and (self.present.etag is not None or bool(self.numbers))
+        return max(self.numbers, default=0) + (2 if lost else 1)
+
+    @property
+    def served(self) -> ModelManifest | None:
+        """Return the present manifest, or the newest kept one where that is gone or nobody can read it."""
+        return self.present.manifest or next((each for _, each in self._from_newest()), None)
+
+    def get(self, number: int) -> ModelManifest | None:
+        """Return a release; None where it is not kept or cannot be read."""
+        if number not in self._read:
+            key = model_release_key(number)
+            stored = self._objects.get(key) if number in self.numbers else None
+            try:
+                self._read[number] = None if stored is None else ModelManifest.parse(stored.body, key)
+            except ManifestInvalid:
+                self._read[number] = None
+        return self._read[number]
+
+    def before(self, stage: str) -> int | None:
+        """Return the newest release with what a stage served before its present version; None if there is none.
+
+        After a rollback that is one further back, not the version that was rolled back from.
+        """
+        served = self.served
+        if served is None:
+            return None
+        present = served.stages.get(stage)
+        if self.present.manifest is None and present is not None:
+            # What is served now cannot be read, so the newest release that can is the one before.
+            return served.release
+        for number, manifest in self._from_newest(below=self.origin(stage, served.release)):
+            model = manifest.stages.get(stage)
+            if model is not None and not model.is_same(present):
+                return number
+        return None
+
+    def origin(self, stage: str, number: int) -> int:
+        """Return the release that brought the version that a stage has in this one, seen through rollbacks."""
+        while (manifest := self.get(number)) is not None:
+            restored = _restored(manifest, stage)
+            if restored is not None and restored < number and self.get(restored) is not None:
+                number = restored
+                continue
+            earlier = next(self._from_newest(below=number), None)
+            if earlier is None or not _same(manifest.stages.get(stage), earlier[1].stages.get(stage)):
+                break
+            number = earlier[0]
+        return number
+
+    def entries(self, stage: str | None = None) -> Iterator[Entry]:
+        """Yield every release, newest first; with a stage only those that changed what it serves."""
+        for number in self.numbers:
+            entry = self._entry(number)
+            if stage is None or stage in entry.stages:
+                yield entry
+
+    def _entry(self, number: int) -> Entry:
+        manifest = self.get(number)
+        if manifest is None:
+            return Entry(number, None, "unreadable", UNKNOWN, None, {}, {}, None, is_served=False)
+        earlier = next(self._from_newest(below=number), None)
+        change = manifest.change or Change(
+            action="publish",
+            by=UNKNOWN,
+            at=manifest.published_at,
+            stages=moves(earlier[1].stages if earlier else {}, manifest.stages),
+        )
+        return Entry(
+            number,
+            change.at,
+            change.action,
+            change.by,
+            change.why,
+            change.stages,
+            change.figures,
+            change.restores,
+            is_served=manifest is self.present.manifest,
+        )
+
+    def _from_newest(self, below: int | None = None) -> Iterator[tuple[int, ModelManifest]]:
+        """Yield the releases that can be read, newest first."""
+        for number in self.numbers:
+            if below is None or number < below:
+                manifest = self.get(number)
+                if manifest is not None:
+                    yield number, manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the history; `at` is None only where the kept manifest cannot be read."""
+
+    release: int
+    at: datetime | None
+    action: str
+    by: str
+    why: str | None
+    stages: dict[str, Move]
+    figures: dict[str, float]
+    restores: int | None
+    is_served: bool
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON has them."""
+        return {
+            "release": self.release,
+            "is_served": self.is_served,
+            "at": self.at.isoformat() if self.at else None,
+            "action": self.action,
+            "by": self.by,
+            "why": self.why,
+            "stages": {stage: {"from": move.before, "to": move.after} for stage, move in sorted(self.stages.items())},
+            "figures": self.figures,
+            "restores": self.restores,
+        }
+
+
+def moves(before: dict[str, PublishedModel], after: dict[str, PublishedModel]) -> dict[str, Move]:
+    """Return the stages that differ, with the versions on both sides."""
+    return {
+        stage: Move(before=_version(before.get(stage)), after=_version(after.get(stage)))
+        for stage in sorted(before.keys() | after.keys())
+        if not _same(before.get(stage), after.get(stage))
+    }
+
+
+def _same(one: PublishedModel | None, other: PublishedModel | None) -> bool:
+    return other is None if one is None else one.is_same(other)
+
+
+def _version(model: PublishedModel | None) -> str | None:
+    return None if model is None else model.version
+
+
+def _restored(manifest: ModelManifest, stage: str) -> int | None:
+    change = manifest.change
+    return change.restores if change is not None and stage in change.stages else None
+
+
+def _number(key: str) -> int:
+    """Return the release that a key names; 0 where it names none."""
+    stem = PurePosixPath(key).stem
+    return int(stem) if stem.isdecimal() and key == model_release_key(int(stem)) else 0

@@ -1,0 +1,77 @@
+"""The models that functions serve: one per stage, verified, loaded once, kept while a newer release is refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+
+from matchcast.domain.manifests import ModelManifest, PublishedModel
+from matchcast.errors import MatchcastError, StageNotFound
+from matchcast.ports import Model, ModelLoader, ObjectStore
+from matchcast.releases.readers import LastGood, ManifestReader, read_files
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A model that is ready to predict, and the release it came from."""
+
+    published: PublishedModel
+    model: Model
+    stage: str
+    loaded_at: datetime
+
+
+class ServedModels:
+    """The published models, one per stage, loaded once per artifact however many stages share it."""
+
+    def __init__(self, manifests: ManifestReader[ModelManifest], objects: ObjectStore, load: ModelLoader) -> None:
+        self._manifests = manifests
+        self._objects = objects
+        self._load = load
+        self._stages: dict[str, LastGood[ModelManifest, PublishedModel, LoadedModel]] = {}
+        self._artifacts: dict[str, tuple[Model, datetime]] = {}
+
+    @property
+    def problem(self) -> MatchcastError | None:
+        """Say why the newest release is not served, where it is not."""
+        problems = (self._manifests.problem, *(kept.problem for kept in self._stages.values()))
+        return next((problem for problem in problems if problem is not None), None)
+
+    def problem_of(self, stage: str) -> MatchcastError | None:
+        """Say why a stage does not serve the newest release, where it does not."""
+        kept = self._stages.get(stage)
+        return self._manifests.problem or (kept.problem if kept else None)
+
+    def get(self, stage: str) -> LoadedModel:
+        """Return the model that a stage serves.
+
+        Raises
+        ------
+        StageNotFound
+            If no model is published under this stage.
+        ModelUnavailable
+            If no version of it could ever be loaded.
+        """
+        manifest = self._manifests.current()
+        published = manifest.stages.get(stage)
+        if published is None:
+            self._stages.pop(stage, None)
+            stages = ", ".join(sorted(manifest.stages)) or "none"
+            raise StageNotFound(f"No model is published under the stage '{stage}'; there are: {stages}.")
+        if stage not in self._stages:
+            self._stages[stage] = LastGood(
+                self._manifests, lambda manifest: manifest.stages.get(stage), partial(self._take, stage)
+            )
+        return self._stages[stage].get(published)
+
+    def _take(self, stage: str, published: PublishedModel) -> LoadedModel:
+        key = published.prefix + "".join(entry.sha256 for entry in published.files.values())
+        if key not in self._artifacts:
+            files = read_files(self._objects, published.prefix, published.files)
+            model = self._load(published, files)
+            named = {each.prefix for each in self._manifests.current().stages.values()}
+            self._artifacts = {old: kept for old, kept in self._artifacts.items() if old.startswith(tuple(named))}
+            self._artifacts[key] = model, datetime.now(UTC)
+        model, loaded_at = self._artifacts[key]
+        return LoadedModel(published, model, stage, loaded_at)

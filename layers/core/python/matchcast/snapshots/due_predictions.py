@@ -1,0 +1,74 @@
+"""The rows of a snapshot: predictions of the matches that are due, and the odds to show with them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from matchcast.domain.prediction import OUTCOMES
+from matchcast.errors import ReleaseRefused
+from matchcast.releases.served_models import LoadedModel
+from matchcast.snapshots.features import FeatureTable
+
+# What float32 makes of a sum of one; anything further off is no probability.
+SUM_TOLERANCE = 1e-3
+
+
+def predict_due(matches: pa.Table, features: FeatureTable, model: LoadedModel) -> pd.DataFrame:
+    """Return the predictions of every match that is due, sorted by id, with the features that explain them."""
+    published = model.published
+    due = pc.equal(matches["status"], "fixture")
+    if published.trained_until is not None:
+        due = pc.or_(due, pc.greater(matches["date"], pa.scalar(published.trained_until)))
+    frame: pd.DataFrame = matches.filter(due).sort_by("match_id").to_pandas()
+    names = list(published.signature.names)
+    if missing := [name for name in names if name not in features.columns]:
+        raise ReleaseRefused(
+            f"The dataset lacks features that {published.name} version {published.version} needs: "
+            f"{', '.join(missing)}. Make them, or publish a model that was trained on this dataset."
+        )
+    if without_features := [match_id for match_id in frame["match_id"] if match_id not in features.index]:
+        raise ReleaseRefused(
+            f"{len(without_features)} matches have no features, {without_features[0]} first. Publish a whole dataset."
+        )
+    places = [features.index[match_id] for match_id in frame["match_id"]]
+    rows = features.values[places][:, [features.columns.index(name) for name in names]]
+    if not np.isfinite(rows).all():
+        raise ReleaseRefused("The features hold values that are not finite. Make them again.")
+    frame[list(OUTCOMES)] = _probabilities(model, rows)
+    frame["pick"] = np.array(OUTCOMES)[frame[list(OUTCOMES)].to_numpy().argmax(axis=1)] if len(frame) else ""
+    frame["confidence"] = frame[list(OUTCOMES)].max(axis=1)
+    frame["model_name"] = published.name
+    frame["model_version"] = published.version
+    frame["model_run_id"] = published.run_id
+    frame["as_of"] = pd.to_datetime([features.as_of[place] for place in places], unit="ms", utc=True)
+    for position, name in enumerate(names):
+        frame[name] = rows[:, position]
+    return frame
+
+
+def _probabilities(model: LoadedModel, rows: Any) -> Any:
+    """Return float64 probabilities that sum to one, for the float32 outputs of the model."""
+    raw = model.model.predict(rows).astype(np.float64) if len(rows) else np.empty((0, len(OUTCOMES)))
+    sums = raw.sum(axis=1)
+    if not np.isfinite(raw).all() or (raw < -1e-6).any() or (np.abs(sums - 1) > SUM_TOLERANCE).any():
+        raise ReleaseRefused(
+            f"{model.published.name} version {model.published.version} gives values that are no probabilities. "
+            "The snapshot is not published; publish another version."
+        )
+    clipped = np.maximum(raw, 0.0)
+    return clipped / clipped.sum(axis=1, keepdims=True)
+
+
+def latest_odds(odds: pa.Table, bookmaker: str, predictions: pd.DataFrame) -> pd.DataFrame:
+    """Return a bookmaker's last odds before each kick-off, one row a match; closing odds come too late."""
+    quoted: pd.DataFrame = odds.filter(pc.equal(odds["bookmaker"], bookmaker)).to_pandas()
+    quoted = quoted.merge(predictions[["match_id", "kickoff"]], on="match_id", validate="many_to_one")
+    quoted = quoted[quoted["taken_at"] < quoted["kickoff"]].sort_values(["match_id", "taken_at", *OUTCOMES])
+    if not (np.isfinite(quoted[list(OUTCOMES)]).all(axis=None) and (quoted[list(OUTCOMES)] > 1).all(axis=None)):
+        raise ReleaseRefused(f"The dataset holds odds of {bookmaker} that are at or below 1. Import it again.")
+    return quoted.drop_duplicates("match_id", keep="last")

@@ -1,0 +1,1 @@
+"""Tasks: accepted, tracked, run and ended exactly once; their lanes and dead letters."""

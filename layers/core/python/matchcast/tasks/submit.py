@@ -1,0 +1,101 @@
+"""Accept a prediction for later."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from matchcast.domain.manifests import ModelManifest
+from matchcast.domain.task import Priority, Task
+from matchcast.errors import FieldError, InvalidRequest, MatchNotFound, StageNotFound
+from matchcast.releases.readers import ManifestReader
+from matchcast.tasks.accept import AcceptTask, IdempotencyKey
+from matchcast.tasks.open_tasks import OpenTasks
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What a client asks for: a match of the snapshot, or its own features."""
+
+    match_id: str | None = None
+    features: Mapping[str, Any] | None = None
+    stage: str = "champion"
+    priority: Priority = Priority.NORMAL
+    start_within: int | None = None
+    retry_of: str | None = None
+
+
+class SubmitPrediction:
+    """Checks a submission and has its task accepted."""
+
+    def __init__(
+        self,
+        *,
+        accept: AcceptTask,
+        models: ManifestReader[ModelManifest],
+        matches: Container[str],
+        open_tasks: OpenTasks,
+        lifetime: timedelta,
+    ) -> None:
+        self._accept = accept
+        self._models = models
+        self._matches = matches
+        self._open_tasks = open_tasks
+        self._lifetime = lifetime
+
+    def __call__(
+        self,
+        tenant: str,
+        submission: Submission | Callable[[], Submission],
+        key: IdempotencyKey | None = None,
+        delay_seconds: int = 0,
+    ) -> tuple[Task, bool]:
+        """Return the accepted task, and whether this call sent it (or an earlier one with the same key).
+
+        A submission that has to be found first is found only if no earlier call with the key was accepted.
+
+        Raises
+        ------
+        StageNotFound, MatchNotFound, InvalidRequest
+            What can be told before the task runs is told now.
+        TooManyTasks
+            If the tenant has as many open tasks as it may have.
+        QueueUnavailable, StorageUnavailable
+            The task was not accepted.
+        """
+
+        def make(task_id: str, created_at: datetime) -> Task:
+            asked = submission if isinstance(submission, Submission) else submission()
+            self._check(asked)
+            self._open_tasks.check(tenant)
+            within = asked.start_within
+            return Task(
+                task_id=task_id,
+                tenant=tenant,
+                match_id=asked.match_id,
+                features=None if asked.features is None else dict(asked.features),
+                stage=asked.stage,
+                priority=asked.priority,
+                created_at=created_at,
+                start_by=None if within is None else created_at + timedelta(seconds=within),
+                expires_at=created_at + self._lifetime,
+                retry_of=asked.retry_of,
+            )
+
+        return self._accept(tenant, make, key, delay_seconds)
+
+    def _check(self, submission: Submission) -> None:
+        published = self._models.current().stages.get(submission.stage)
+        if published is None:
+            raise StageNotFound(f"No model is published under the stage {submission.stage!r}.")
+        if submission.features is not None:
+            published.signature.row(submission.features)
+        elif submission.match_id not in self._matches:
+            raise MatchNotFound(f"No match of the snapshot has the id {submission.match_id}.")
+        if submission.start_within is not None and submission.start_within > self._lifetime.total_seconds():
+            raise InvalidRequest(
+                "The task would expire before it had to start.",
+                [FieldError(pointer="/start_within", detail=f"At most {int(self._lifetime.total_seconds())} seconds.")],
+            )

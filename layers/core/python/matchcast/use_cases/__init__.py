@@ -1,1 +1,0 @@
-"""What the product does, in terms of the ports alone."""

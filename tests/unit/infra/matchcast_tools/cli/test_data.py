@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import json
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from matchcast_tools.cli import data
+from matchcast_tools.errors import BadInput
+from matchcast_tools.sample.league import write_sample
+from tests.support.forecasters import forecaster
+from tests.support.match_files import League, csv_bytes, season_row, write
+
+app = typer.Typer()
+data.register(app)
+
+
+def run(*arguments: str | Path) -> tuple[int, str, str]:
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result.exit_code, result.stdout, result.stderr
+
+
+def run_json(*arguments: str | Path) -> dict[str, Any]:
+    code, stdout, stderr = run(*arguments, "--json")
+    assert (code, stderr) == (0, "")
+    assert stdout.count("\n") == 1
+    content: dict[str, Any] = json.loads(stdout)
+    return content
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    write(tmp_path / "files", League().files())
+    return tmp_path / "files"
+
+
+def test_import_prints_one_json_object_with_a_report_per_file(files: Path, tmp_path: Path) -> None:
+    report = run_json("import", files, "--data", tmp_path / "data")
+
+    assert (report["files"], report["played"], report["added"]) == (1, 24, 24)
+    assert report["per_file"][0]["name"].endswith("E0.csv")
+    assert report["dataset"] == {"matches": 24, "odds": 24}
+
+
+def test_import_shows_a_table_and_every_note(files: Path, tmp_path: Path) -> None:
+    write(files, {"E1.csv": csv_bytes([season_row(division="E1"), season_row("x", division="E1")])})
+
+    code, stdout, _ = run("import", files, "--data", tmp_path / "data")
+
+    assert code == 0
+    assert "E1.csv: skipped: 'x' is no date with the day first (1: line 3)" in stdout
+    assert "25 matches added, 0 updated" in stdout
+    assert "2 files" in stdout
+
+
+def test_a_file_that_cannot_be_used_is_an_error_after_the_others_are_imported(files: Path, tmp_path: Path) -> None:
+    write(files, {"page.csv": b"<html>"})
+    with pytest.raises(BadInput, match=r"1 of 2 files could not be used; the others are imported.*web page"):
+        run("import", files, "--data", tmp_path / "data")
+    assert run_json("features", "--data", tmp_path / "data")["matches"] == 24
+
+
+def test_import_without_anything_says_what_to_give(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="use --sample"):
+        run("import", "--data", tmp_path / "data")
+
+
+def test_the_sample_league_is_one_option_away(tmp_path: Path) -> None:
+    report = run_json("import", "--sample", "--data", tmp_path / "data")
+
+    assert report["files_failed"] == 0
+    assert report["played"] > 3000
+    assert report["fixtures"] > 100
+    features = run_json("features", "--data", tmp_path / "data")
+    assert features["matches"] == report["matches"]
+    assert "elo_home" in features["columns"]
+
+
+def test_features_say_how_many_were_computed(files: Path, tmp_path: Path) -> None:
+    run("import", files, "--data", tmp_path / "data")
+
+    assert "24 matches of 1 regions have 19 features (24 computed" in run("features", "--data", tmp_path / "data")[1]
+    assert run_json("features", "--data", tmp_path / "data")["computed"] < 24
+    assert run_json("features", "--afresh", "--data", tmp_path / "data")["computed"] == 24
+
+
+def test_evaluate_prints_one_json_object_with_the_figures(files: Path) -> None:
+    result = run_json("evaluate", files, "--book", "B365")
+
+    assert result["book"] == "bet365"
+    assert result["rows"] == 24
+    names = ("log_loss", "brier", "rps", "accuracy", "roi_home", "roi_draw", "roi_away", "roi_favourite")
+    assert all(isinstance(result[name], float) for name in names)
+    assert [part["season"] for part in result["per_season"]] == ["2014/15", "2015/16"]
+
+
+def test_evaluate_shows_a_table_that_fits_a_terminal(files: Path) -> None:
+    code, stdout, _ = run("evaluate", files)
+
+    assert code == 0
+    assert "2015/16" in stdout
+    assert "base rate" in stdout
+    assert max(map(len, stdout.splitlines())) <= 160
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (["--book", "nobody"], "No bookmaker is called"),
+        (["--book", "PSC"], r"No match with a result has odds of pinnacle \(closing\)"),
+        (["--margin", "guess"], "Give multiplicative, power, shin"),
+        (["--picture", "x.png"], "Name one with --model"),
+    ],
+)
+def test_evaluate_refuses_what_makes_no_sense(files: Path, options: list[str], reason: str) -> None:
+    with pytest.raises(BadInput, match=reason):
+        run("evaluate", files, *options)
+
+
+def test_evaluate_scores_a_model_beside_the_book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # GIVEN a registered model, whose registry is another matter
+    monkeypatch.setattr(data, "_forecaster", lambda _: forecaster())
+    files = tmp_path / "sample"
+    write_sample(files, date(2026, 3, 14))
+    picture = tmp_path / "model.png"
+
+    result = run_json("evaluate", files, "--book", "FON", "--model", "champion", "--picture", picture)
+    _, table, _ = run("evaluate", files, "--book", "FON", "--model", "champion")
+
+    assert result["model"]["name"] == "elo"
+    assert all("model" in part for part in result["per_division"])
+    assert picture.exists()
+    assert "elo version 3 (champion), on matches after 2025-03-01" in table
+    assert "bets:" in table

@@ -1,0 +1,155 @@
+"""The commands of the laptop stack, as far as they can be tried without one."""
+
+from __future__ import annotations
+
+import json
+import signal
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from matchcast_tools.cli import laptop as commands
+from matchcast_tools.errors import BadInput, EnvironmentProblem
+from matchcast_tools.laptop import doctor, laptop
+from matchcast_tools.laptop.doctor import Finding
+
+runner = CliRunner()
+
+
+def app() -> typer.Typer:
+    made = typer.Typer()
+    commands.register(made)
+    return made
+
+
+def invoke(*arguments: str) -> Any:
+    return runner.invoke(app(), arguments)
+
+
+@pytest.fixture(autouse=True)
+def _signals_restored() -> Any:
+    before = {number: signal.getsignal(number) for number in commands.ENDING_SIGNALS}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+class Pretended(laptop.Laptop):
+    """A laptop stack that is up at once."""
+
+    __slots__ = ()
+
+    def up(self, **_: Any) -> dict[str, Any]:
+        return {"browser_url": "http://f007ba11.execute-api.localhost:4711", "token": "eyJ", "port": 4711}
+
+
+def test_up_prints_lines_that_can_be_copied(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(laptop, "Laptop", Pretended)
+
+    done = invoke("up", "--detach")
+
+    lines = done.stdout.splitlines()
+    assert done.exit_code == 0
+    assert lines[0] == "export API=http://f007ba11.execute-api.localhost:4711"
+    assert lines[1] == "export TOKEN=eyJ"
+    assert all(line.startswith(("export ", "curl ", "# ")) for line in lines)
+    assert "ready after" in done.stderr
+
+
+def test_up_with_json_prints_one_object_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(laptop, "Laptop", Pretended)
+
+    done = invoke("up", "--detach", "--json")
+
+    assert json.loads(done.stdout)["port"] == 4711
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "x"])
+def test_a_port_that_is_none_is_refused(port: str) -> None:
+    assert invoke("up", "--port", port).exit_code == 2
+
+
+def test_parameters_are_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: dict[str, Any] = {}
+
+    class Listening(Pretended):
+        __slots__ = ()
+
+        def up(self, **options: Any) -> dict[str, Any]:
+            given.update(options)
+            return super().up()
+
+    monkeypatch.setattr(laptop, "Laptop", Listening)
+
+    invoke("up", "--detach", "--no-sample", "--port", "4711", "--set", "OddsBookmaker=bet365", "--set", "JwtIssuer=")
+
+    assert given["parameters"] == {"OddsBookmaker": "bet365", "JwtIssuer": ""}
+    assert given["port"] == 4711
+    assert given["sample"] is False
+
+
+@pytest.mark.parametrize("text", ["OddsBookmaker", "=bet365"])
+def test_a_parameter_of_another_form_is_refused(text: str) -> None:
+    done = invoke("up", "--set", text)
+
+    assert isinstance(done.exception, BadInput)
+    assert "NAME=VALUE" in done.exception.detail
+
+
+def test_down_without_a_stack_says_so() -> None:
+    assert json.loads(invoke("down", "--json").stdout) == {"stopped": False}
+
+
+def test_token_without_a_stack_says_how_to_start_one() -> None:
+    done = invoke("token")
+
+    assert isinstance(done.exception, EnvironmentProblem)
+    assert "make up" in done.exception.detail
+
+
+FINDINGS = [Finding("one", "ok", "fine"), Finding("two", "warning", "[odd]", "Look at it.")]
+
+
+def test_the_doctor_shows_findings_with_their_remedies(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "examine", lambda: FINDINGS)
+
+    done = invoke("doctor")
+
+    assert done.exit_code == 0
+    assert done.stdout.splitlines() == ["ok one: fine", "-- two: [odd]", "    Look at it."]
+
+
+def test_the_doctor_ends_with_code_3_where_something_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "examine", lambda: [*FINDINGS, Finding("three", "error", "broken", "Mend it.")])
+
+    done = invoke("doctor", "--json")
+
+    assert done.exit_code == 3
+    assert json.loads(done.stdout)["findings"][2] == {
+        "check": "three",
+        "state": "error",
+        "detail": "broken",
+        "remedy": "Mend it.",
+    }
+
+
+@pytest.mark.enable_socket
+def test_the_doctor_examines_the_environment_where_there_is_no_stack() -> None:
+    findings = {item["check"]: item["state"] for item in json.loads(invoke("doctor", "--json").stdout)["findings"]}
+
+    assert findings["python"] == "ok"
+    assert findings["stack"] == "warning"
+
+
+def test_nothing_interrupts_the_stop() -> None:
+    # A background job of a shell starts with SIGINT ignored, so the handler is set here.
+    outside = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with commands.ignoring_signals():
+            signal.raise_signal(signal.SIGINT)
+
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, outside)

@@ -1,0 +1,95 @@
+"""One dataset and one MLflow store for all tests of models: making a store takes seconds. The commands, on a bucket."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+import typer
+from moto import mock_aws
+from typer.testing import CliRunner
+
+from functions.refresh_snapshot.handler import lambda_handler
+from matchcast import bootstrap
+from matchcast.adapters.s3_objects import S3Objects
+from matchcast_tools.cli import releases
+from matchcast_tools.cli import training as models
+from matchcast_tools.models.registry import RegisteredModel, load
+from matchcast_tools.models.tracking import Tracking
+from matchcast_tools.models.train import Trained, train
+from matchcast_tools.stack.deployed import Stack
+from tests.support.datasets import write_dataset
+from tests.support.lambda_client import HandlerClient
+
+if TYPE_CHECKING:
+    from click.testing import Result
+
+
+@pytest.fixture(scope="session")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dataset that tests read only."""
+    return write_dataset(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="session")
+def tracking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tracking]:
+    """A SQLite store of these tests' own; what connecting puts into the environment is taken out at the end."""
+    before = dict(os.environ)
+    yield Tracking.at(tmp_path_factory.mktemp("mlflow"))
+    os.environ.clear()
+    os.environ.update(before)
+
+
+@pytest.fixture(scope="session")
+def trained(data_dir: Path, tracking: Tracking) -> Trained:
+    """The first version in the store, under the three usual aliases."""
+    return train(data_dir, hold_out_last_season=True, tracking=tracking)
+
+
+@pytest.fixture(scope="session")
+def champion(trained: Trained, tracking: Tracking) -> RegisteredModel:
+    """The trained version, loaded from the registry."""
+    return load("champion", tracking)
+
+
+@dataclass
+class Session:
+    """A session with a bucket service, and a Lambda service that runs the handler here."""
+
+    functions: HandlerClient
+
+    def client(self, service_name: str, **options: Any) -> Any:
+        return self.functions if service_name == "lambda" else boto3.client("s3", **options)
+
+
+@pytest.fixture
+def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
+    """A stack with an empty bucket and refresh_snapshot."""
+    with mock_aws():
+        boto3.client("s3").create_bucket(Bucket="data")
+        outputs = {"DataBucketName": "data", "RefreshSnapshotFunctionName": "refresh", "ModelRuntime": "onnx"}
+        stack = Stack("test", "us-east-1", "http://api", None, outputs, Session(HandlerClient(lambda_handler)))
+        for group in (models, releases):
+            monkeypatch.setattr(group, "find_stack", lambda: stack)
+        monkeypatch.setattr(bootstrap, "objects", lambda: S3Objects(boto3.client("s3"), "data"))
+        monkeypatch.setenv("DATA_BUCKET_NAME", "data")
+        yield stack
+
+
+@pytest.fixture
+def matchcast(monkeypatch: pytest.MonkeyPatch, tracking: Tracking) -> Any:
+    """The commands of models and releases, on this session's MLflow store."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", tracking.uri)
+    app = typer.Typer()
+    models.register(app)
+    releases.register(app)
+
+    def run(*arguments: Any) -> Result:
+        return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+    return run

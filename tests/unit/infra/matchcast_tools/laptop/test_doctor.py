@@ -1,0 +1,147 @@
+"""What the doctor finds, and what it says to do."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from matchcast.domain.manifests import (
+    DATASET_MANIFEST_KEY,
+    MODEL_MANIFEST_KEY,
+    SNAPSHOT_MANIFEST_KEY,
+    DatasetManifest,
+    FileEntry,
+    ModelManifest,
+    SnapshotManifest,
+)
+from matchcast.domain.prediction import ModelRef
+from matchcast_tools.laptop import doctor
+from matchcast_tools.laptop.doctor import (
+    Finding,
+    check_dataset,
+    check_leftovers,
+    check_models,
+    check_port,
+    check_python,
+    check_snapshot,
+)
+from matchcast_tools.laptop.state import EngineRecord, Folder
+
+NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
+
+
+def snapshot(odds_rows: int | None = 10, age: timedelta = timedelta(0)) -> dict[str, bytes]:
+    files = {} if odds_rows is None else {"odds.parquet": FileEntry.of(b"", rows=odds_rows)}
+    manifest = SnapshotManifest(
+        snapshot_id="snap",
+        created_at=NOW - age,
+        as_of=NOW - age,
+        prefix="snapshots/snap/",
+        bookmaker="fonbet",
+        model=ModelRef(name="matchcast", version="1", stage="champion", run_id="run"),
+        files=files,
+    )
+    return {SNAPSHOT_MANIFEST_KEY: manifest.body()}
+
+
+def states(findings: Any) -> dict[str, str]:
+    return {finding.check: finding.state for finding in findings}
+
+
+def test_a_python_that_is_too_old_is_an_error_with_a_remedy() -> None:
+    finding = check_python((3, 10))
+
+    assert finding.state == "error"
+    assert finding.remedy == "Install Python 3.13 and run `make setup`."
+
+
+def test_this_python_is_good_enough() -> None:
+    assert check_python().state == "ok"
+
+
+@pytest.mark.enable_socket
+def test_loopback_ports_work_here() -> None:
+    assert check_port().state == "ok"
+
+
+def test_no_loopback_port_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> int:
+        raise OSError("no network")
+
+    monkeypatch.setattr(doctor, "free_port", fail)
+
+    assert check_port().state == "error"
+
+
+def test_what_an_engine_that_died_left_is_a_warning(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    assert check_leftovers(folder).state == "ok"
+
+    folder.write_record(EngineRecord(pid=1, port=1))
+
+    finding = check_leftovers(folder)
+    assert finding.state == "warning"
+    assert "matchcast down" in str(finding.remedy)
+
+
+def test_nothing_published_is_a_warning_that_says_which_commands_publish() -> None:
+    nothing: dict[str, bytes] = {}
+
+    found = [
+        *check_dataset(nothing.get),
+        *check_models(nothing.get),
+        *check_snapshot(nothing.get, NOW),
+    ]
+
+    assert states(found) == {"dataset": "warning", "models": "warning", "snapshot": "warning"}
+    assert all(finding.remedy and "matchcast" in finding.remedy for finding in found)
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b'{"schema_version": 2}'])
+def test_a_manifest_that_cannot_be_read_is_an_error(body: bytes) -> None:
+    everything = dict.fromkeys((DATASET_MANIFEST_KEY, MODEL_MANIFEST_KEY, SNAPSHOT_MANIFEST_KEY), body)
+
+    found = [*check_dataset(everything.get), *check_models(everything.get), *check_snapshot(everything.get, NOW)]
+
+    assert {finding.state for finding in found} == {"error"}
+
+
+def test_a_fresh_snapshot_with_odds_is_all_right() -> None:
+    assert states(check_snapshot(snapshot().get, NOW)) == {"snapshot": "ok", "odds": "ok"}
+
+
+def test_a_snapshot_that_is_older_than_a_day_is_a_warning() -> None:
+    (old, _) = check_snapshot(snapshot(age=timedelta(days=3)).get, NOW)
+
+    assert old == Finding("snapshot", "warning", "snap is 3 days old.", "`matchcast snapshot`")
+
+
+@pytest.mark.parametrize("rows", [0, None])
+def test_a_bookmaker_without_odds_is_a_warning_that_names_it(rows: int | None) -> None:
+    (_, odds) = check_snapshot(snapshot(odds_rows=rows).get, NOW)
+
+    assert odds.state == "warning"
+    assert "no odds of fonbet" in odds.detail
+    assert "OddsBookmaker" in str(odds.remedy)
+
+
+def test_what_is_published_is_shown() -> None:
+    published = {
+        DATASET_MANIFEST_KEY: DatasetManifest(
+            dataset_id="data-1",
+            created_at=NOW,
+            as_of=NOW,
+            prefix="datasets/data-1/",
+            files={"matches.parquet": FileEntry.of(b"", rows=7)},
+        ).body(),
+        MODEL_MANIFEST_KEY: ModelManifest(release=3, published_at=NOW, stages={}).body(),
+    }
+
+    (dataset,) = check_dataset(published.get)
+    (models,) = check_models(published.get)
+
+    assert "7 matches" in dataset.detail
+    assert "release 3" in models.detail

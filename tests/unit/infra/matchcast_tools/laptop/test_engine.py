@@ -1,0 +1,192 @@
+"""The engine's process: its environment, its port, and that nothing of it survives."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from matchcast_tools.errors import EnvironmentProblem
+from matchcast_tools.laptop import engine, processes
+from matchcast_tools.laptop.engine import engine_environment, require_free, stop_engine, tail, wait_until_ready
+from matchcast_tools.laptop.processes import group_members, signal_group
+from matchcast_tools.laptop.state import EngineRecord, Folder, engine_lock
+
+# A parent and a child that ignore SIGTERM if they are told to, and say when they are there.
+FAMILY = """
+import signal, subprocess, sys
+child = (
+    "import signal, time\\n"
+    "if {stubborn}: signal.signal(signal.SIGTERM, signal.SIG_IGN)\\n"
+    "print(1, flush=True)\\n"
+    "time.sleep(60)"
+)
+if {stubborn}:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+made = subprocess.Popen([sys.executable, "-c", child], stdout=subprocess.PIPE)
+made.stdout.readline()
+print(made.pid, flush=True)
+{then}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    return Folder(tmp_path / "local")
+
+
+def start_family(folder: Folder, *, stubborn: bool = False, then: str = "made.wait()") -> tuple[int, int]:
+    """Start a process that stands for an engine, with a child that stands for a function's worker."""
+    with engine_lock(folder) as lock:
+        process = subprocess.Popen(
+            [sys.executable, "-c", FAMILY.format(stubborn=stubborn, then=then)],
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+            pass_fds=[lock],
+        )
+        folder.write_record(EngineRecord(pid=process.pid, port=1))
+    assert process.stdout
+    child = int(process.stdout.readline())
+    process.stdout.close()
+    # Stopped, or ended by itself, in the test: nobody needs its status.
+    process.returncode = 0
+    folder.scratch.mkdir()
+    folder.stack.write_text("{}")
+    return process.pid, child
+
+
+def test_stopping_ends_the_engine_and_its_workers_and_removes_their_files(folder: Folder) -> None:
+    parent, child = start_family(folder)
+    assert group_members(parent) == sorted([parent, child])
+
+    assert stop_engine(folder) is True
+
+    assert group_members(parent) == []
+    assert sorted(path.name for path in folder.root.iterdir()) == ["engine.lock"]
+
+
+def test_what_ignores_a_polite_signal_is_killed(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "STOP_SECONDS", 0.2)
+    parent, _ = start_family(folder, stubborn=True)
+
+    assert stop_engine(folder) is True
+
+    assert group_members(parent) == []
+
+
+def test_workers_whose_engine_died_are_stopped_as_well(folder: Folder) -> None:
+    parent, child = start_family(folder, then="")
+    os.waitpid(parent, 0)
+    assert group_members(parent) == [child]
+
+    assert stop_engine(folder) is True
+
+    assert group_members(parent) == []
+
+
+def test_a_process_that_got_a_dead_engines_number_is_left_alone(folder: Folder) -> None:
+    # GIVEN a record of an engine that is gone, whose process id somebody else leads a group with
+    other = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, start_new_session=True)
+    folder.root.mkdir()
+    folder.write_record(EngineRecord(pid=other.pid, port=1))
+
+    assert stop_engine(folder) is True
+
+    assert other.poll() is None
+    assert folder.record() is None
+    other.kill()
+    other.communicate()
+
+
+def test_stopping_nothing_is_no_error(folder: Folder) -> None:
+    assert stop_engine(folder) is False
+
+
+def test_a_zombie_is_no_living_process() -> None:
+    process = subprocess.Popen([sys.executable, "-c", ""], start_new_session=True)
+    deadline = time.monotonic() + 10
+    while group_members(process.pid):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.wait()
+
+
+def test_where_there_is_no_proc_the_group_itself_is_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(processes, "Path", lambda _: tmp_path)
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, start_new_session=True)
+
+    assert group_members(process.pid) == [process.pid]
+
+    process.kill()
+    process.communicate()
+    assert group_members(process.pid) == []
+
+
+def test_the_engine_sees_nothing_of_another_stack_account_or_registry(folder: Folder) -> None:
+    inherited = {
+        "AWS_PROFILE": "work",
+        "AWS_ENDPOINT_URL": "https://elsewhere",
+        "GATEWAY_PORT": "1",
+        "LAMBDA_EXECUTOR": "docker",
+        "LOCALSTACK_HOSTNAME": "x",
+        "MINISTACK_REGION": "eu",
+        "MLFLOW_TRACKING_URI": "https://registry",
+        "DOCKER_HOST": "unix:///var/run/docker.sock",
+        "HTTPS_PROXY": "http://proxy",
+        "PATH": "/bin",
+    }
+
+    made = engine_environment(inherited, folder, 4711)
+
+    assert made["GATEWAY_PORT"] == "4711"
+    assert made["BIND_HOST"] == "127.0.0.1"
+    assert made["AWS_SHARED_CREDENTIALS_FILE"] == os.devnull
+    assert made["HTTPS_PROXY"] == "http://proxy"
+    assert "127.0.0.1" in made["NO_PROXY"]
+    assert not {"AWS_PROFILE", "AWS_ENDPOINT_URL", "LAMBDA_EXECUTOR", "LOCALSTACK_HOSTNAME"} & set(made)
+    assert not {"MINISTACK_REGION", "MLFLOW_TRACKING_URI"} & set(made)
+    # Docker is where nothing is, and everything is written under the folder.
+    assert not Path(made["DOCKER_HOST"].removeprefix("unix://")).exists()
+    for name in ("TMPDIR", "S3_DATA_DIR", "STATE_DIR"):
+        assert Path(made[name]).is_relative_to(folder.root)
+
+
+@pytest.mark.enable_socket
+def test_a_taken_port_is_refused_with_what_to_do() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+
+        with pytest.raises(EnvironmentProblem, match=rf"Port {port} cannot be used.*--port"):
+            require_free(port)
+
+    assert require_free(port) == port
+
+
+def test_an_engine_that_ends_at_once_is_reported_with_the_end_of_its_log(folder: Folder) -> None:
+    folder.root.mkdir()
+    folder.log.write_text("first\n" * 30 + "ModuleNotFoundError: no engine\n")
+
+    with pytest.raises(EnvironmentProblem, match="no engine") as caught:
+        wait_until_ready(EngineRecord(pid=1, port=1), folder, lambda: True)
+
+    assert caught.value.detail.count("first") == 19
+
+
+def test_a_log_that_is_not_there_is_empty(tmp_path: Path) -> None:
+    assert tail(tmp_path / "engine.log") == "(empty)"
+
+
+def test_a_group_that_ended_can_be_signalled() -> None:
+    process = subprocess.Popen([sys.executable, "-c", ""], start_new_session=True)
+    process.wait()
+
+    signal_group(process.pid, signal.SIGTERM)

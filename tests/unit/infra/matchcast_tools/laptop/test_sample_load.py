@@ -1,0 +1,126 @@
+"""The sample league on its way into a stack."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from matchcast_tools.errors import EnvironmentProblem
+from matchcast_tools.laptop import sample_load as sample
+from matchcast_tools.laptop.sample_load import MADE_BY, SampleFolder, SampleLoad, begin_sample, digest_of
+from matchcast_tools.stack.deployed import ROOT, Stack
+
+STACK = Stack("matchcast", "us-east-1", "http://127.0.0.1:4711", "host", {"DataBucketName": "data"}, session=None)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def snapshots(monkeypatch: pytest.MonkeyPatch) -> list[Stack]:
+    """Return the stacks that were asked for a snapshot."""
+    asked: list[Stack] = []
+    monkeypatch.setattr(sample, "invoke_refresh", asked.append)
+    return asked
+
+
+def process(code: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def test_the_process_is_told_the_stack_and_its_steps_are_passed_on(tmp_path: Path, snapshots: list[Stack]) -> None:
+    steps: list[str] = []
+    code = "import json; s = json.loads(input()); print('noise'); print('>', s['port'], s['outputs']['DataBucketName'])"
+    load = SampleLoad(SampleFolder(tmp_path), process(code))
+
+    load.finish(STACK, steps.append)
+
+    assert steps == ["training on the sample league", "4711 data", "making the snapshot"]
+    assert snapshots == [STACK]
+
+
+@pytest.mark.parametrize("code", ["input(); raise SystemExit('no matches')", "raise SystemExit('no matches')"])
+def test_a_process_that_fails_early_or_late_fails_the_start_with_its_last_words(
+    tmp_path: Path, snapshots: list[Stack], code: str
+) -> None:
+    load = SampleLoad(SampleFolder(tmp_path), process(code))
+
+    with pytest.raises(EnvironmentProblem, match=r"(?s)no matches.*--no-sample"):
+        load.finish(STACK, lambda _: None)
+
+    assert snapshots == []
+
+
+def test_a_process_that_is_stopped_is_gone(tmp_path: Path) -> None:
+    running = process("input()")
+
+    SampleLoad(SampleFolder(tmp_path), running).stop()
+
+    assert running.poll() is not None
+
+
+def test_manifests_are_put_last(tmp_path: Path) -> None:
+    folder = SampleFolder(tmp_path)
+    for key in ("models/manifest.json", "models/a/model.onnx", "datasets/manifest.json", "datasets/1/odds.parquet"):
+        path = folder.objects / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(key.encode())
+
+    keys = [key for key, body in folder.published() if body == key.encode()]
+
+    assert len(keys) == 4
+    assert set(keys[2:]) == {"models/manifest.json", "datasets/manifest.json"}
+
+
+def test_a_sample_made_by_the_same_code_is_not_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = SampleFolder(tmp_path / "sample")
+    folder.root.mkdir()
+    folder.digest.write_text(digest_of(ROOT))
+    monkeypatch.setattr(sample.subprocess, "Popen", None)
+
+    begin_sample(tmp_path).stop()
+
+    assert folder.digest.exists()
+
+
+@pytest.mark.parametrize("leftover", ["another digest", None])
+def test_a_sample_of_other_code_or_half_a_sample_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, leftover: str | None
+) -> None:
+    folder = SampleFolder(tmp_path / "elsewhere")
+    folder.objects.mkdir(parents=True)
+    if leftover:
+        folder.digest.write_text(leftover)
+    monkeypatch.setenv(sample.SAMPLE_VARIABLE, str(folder.root))
+
+    begin_sample(tmp_path).stop()
+
+    assert not folder.objects.exists()
+
+
+def test_the_digest_changes_with_the_code_and_the_lock(tmp_path: Path) -> None:
+    for place in MADE_BY:
+        target = tmp_path / place
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if (ROOT / place).is_dir():
+            shutil.copytree(ROOT / place, target)
+        else:
+            shutil.copy(ROOT / place, target)
+    digests = {digest_of(ROOT), digest_of(tmp_path)}
+    assert len(digests) == 1
+
+    for place in MADE_BY:
+        path = tmp_path / place
+        file = next(path.rglob("*.py")) if path.is_dir() else path
+        file.write_text(file.read_text() + "\n# changed\n")
+        digests.add(digest_of(tmp_path))
+
+    assert len(digests) == 1 + len(MADE_BY)

@@ -1,0 +1,236 @@
+"""The template as the local engine gets it: a small one for each adaptation, and the product's own."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from matchcast_tools.errors import BadInput
+from matchcast_tools.laptop.adaptations import AFTER_SAM, BEFORE_SAM
+from matchcast_tools.laptop.template import LocalTemplate, local_template, read_template
+
+ROOT = Path(__file__).resolve().parents[5]
+
+SMALL = """
+    AWSTemplateFormatVersion: "2010-09-09"
+    Transform: AWS::Serverless-2016-10-31
+    Parameters:
+      Concurrency: {Type: Number, Default: 10}
+      HighMaximumConcurrency: {Type: Number, Default: 10}
+      Level: {Type: String, Default: INFO, AllowedValues: [INFO, DEBUG]}
+    Resources:
+      Core:
+        Type: AWS::Serverless::LayerVersion
+        Properties: {ContentUri: layers/core/}
+      Libraries:
+        Type: AWS::Serverless::LayerVersion
+        Metadata: {BuildMethod: python3.13}
+        Properties: {ContentUri: layers/vendor/}
+      Queue: {Type: AWS::SQS::Queue}
+      Table:
+        Type: AWS::DynamoDB::Table
+        Properties:
+          BillingMode: PAY_PER_REQUEST
+          AttributeDefinitions: [{AttributeName: pk, AttributeType: S}]
+          KeySchema: [{AttributeName: pk, KeyType: HASH}]
+          TimeToLiveSpecification: {AttributeName: gone_at, Enabled: true}
+      Zip:
+        Type: AWS::Serverless::Function
+        Properties:
+          Runtime: python3.13
+          Handler: functions.zip.handler.lambda_handler
+          CodeUri: functions/zip/
+          Layers: [!Ref Core, !Ref Libraries]
+          Environment: {Variables: {LEVEL: !Ref Level}}
+      Image:
+        Type: AWS::Serverless::Function
+        Metadata: {Dockerfile: Dockerfile, DockerContext: ., DockerTag: image}
+        Properties:
+          PackageType: Image
+          Events:
+            Lane:
+              Type: SQS
+              Properties:
+                Queue: !GetAtt Queue.Arn
+                BatchSize: 7
+                ScalingConfig: {MaximumConcurrency: !Ref Concurrency}
+      Alarms:
+        Type: AWS::Serverless::Application
+        Properties: {Location: alarms.yaml, Parameters: {Name: !Ref Queue}}
+"""
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    for name in ("functions/__init__.py", "functions/zip/handler.py", "functions/image/handler.py"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("# code\n")
+    (tmp_path / "layers/core/python").mkdir(parents=True)
+    (tmp_path / "layers/core/python/core.py").write_text("# core\n")
+    (tmp_path / "alarms.yaml").write_text("Resources: {}\n")
+    (tmp_path / "Dockerfile").write_text(
+        'FROM base\nCOPY functions/image ${LAMBDA_TASK_ROOT}/functions/image/\nCMD ["functions.image.handler.go"]\n'
+    )
+    (tmp_path / "template.yaml").write_text(textwrap.dedent(SMALL))
+    return tmp_path
+
+
+def translate(checkout: Path) -> tuple[LocalTemplate, dict[str, Any]]:
+    template = local_template(checkout / "template.yaml", "artifacts")
+    return template, json.loads(template.body)["Resources"]
+
+
+def test_a_zip_function_gets_its_code_from_the_artifacts_bucket(checkout: Path) -> None:
+    template, resources = translate(checkout)
+
+    assert resources["Zip"]["Properties"]["Code"] == {"S3Bucket": "artifacts", "S3Key": "Zip.zip"}
+    assert "Zip.zip" in template.objects
+
+
+def test_layers_of_libraries_are_dropped_and_our_own_stays(checkout: Path) -> None:
+    template, resources = translate(checkout)
+
+    layers = [name for name, item in resources.items() if item["Type"] == "AWS::Lambda::LayerVersion"]
+    assert len(layers) == 1
+    assert layers[0].startswith("Core")
+    assert resources["Zip"]["Properties"]["Layers"] == [{"Ref": layers[0]}]
+    assert "Core.zip" in template.objects
+
+
+def test_an_image_function_becomes_a_python_function_with_the_handler_of_its_command(checkout: Path) -> None:
+    _, resources = translate(checkout)
+
+    properties = resources["Image"]["Properties"]
+    assert properties["Handler"] == "functions.image.handler.go"
+    assert properties["Runtime"] == "python3.13"
+    assert properties["Code"] == {"S3Bucket": "artifacts", "S3Key": "Image.zip"}
+    assert "PackageType" not in properties or properties["PackageType"] == "Zip"
+
+
+def test_the_command_of_the_template_comes_before_the_dockerfile(checkout: Path) -> None:
+    path = checkout / "template.yaml"
+    path.write_text(
+        path.read_text().replace(
+            "PackageType: Image", "PackageType: Image\n      ImageConfig: {Command: [functions.image.handler.split]}"
+        )
+    )
+
+    _, resources = translate(checkout)
+
+    assert resources["Image"]["Properties"]["Handler"] == "functions.image.handler.split"
+    assert "ImageConfig" not in resources["Image"]["Properties"]
+
+
+def test_an_image_without_a_command_is_refused(checkout: Path) -> None:
+    (checkout / "Dockerfile").write_text("FROM base\nCOPY functions/image ${LAMBDA_TASK_ROOT}/functions/image/\n")
+
+    with pytest.raises(BadInput, match="no handler to run"):
+        translate(checkout)
+
+
+def test_numbers_of_an_event_source_mapping_are_numbers(checkout: Path) -> None:
+    _, resources = translate(checkout)
+
+    properties = resources["ImageLane"]["Properties"]
+    assert properties["ScalingConfig"] == {"MaximumConcurrency": 10}
+    assert properties["BatchSize"] == 7
+
+
+def test_parameters_get_the_values_that_suit_a_laptop(checkout: Path) -> None:
+    parameters = json.loads(translate(checkout)[0].body)["Parameters"]
+
+    assert parameters["HighMaximumConcurrency"]["Default"] == 2
+    assert parameters["Concurrency"]["Default"] == 10
+
+
+def test_other_references_to_parameters_stay(checkout: Path) -> None:
+    _, resources = translate(checkout)
+
+    assert resources["Zip"]["Properties"]["Environment"] == {"Variables": {"LEVEL": {"Ref": "Level"}}}
+
+
+def test_a_nested_template_is_copied_to_the_artifacts_bucket(checkout: Path) -> None:
+    template, resources = translate(checkout)
+
+    assert resources["Alarms"]["Properties"]["TemplateURL"] == "https://s3.amazonaws.com/artifacts/alarms.yaml"
+    assert template.objects["alarms.yaml"] == b"Resources: {}\n"
+
+
+def test_the_ttl_attribute_of_a_table_is_kept_for_the_call_that_switches_it_on(checkout: Path) -> None:
+    assert translate(checkout)[0].time_to_live == {"Table": "gone_at"}
+
+
+def test_the_same_checkout_gives_the_same_template_and_artifacts(checkout: Path) -> None:
+    assert translate(checkout)[0] == translate(checkout)[0]
+
+
+def test_a_template_that_sam_refuses_is_refused_with_its_reason(checkout: Path) -> None:
+    path = checkout / "template.yaml"
+    path.write_text(path.read_text().replace("      Handler: functions.zip.handler.lambda_handler\n", ""))
+
+    with pytest.raises(BadInput, match=r"SAM refuses .*Zip"):
+        translate(checkout)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"), [("a: [", "is not YAML"), ("just words", "has no Resources"), (None, "is missing")]
+)
+def test_what_is_no_template_is_refused(tmp_path: Path, text: str | None, reason: str) -> None:
+    path = tmp_path / "template.yaml"
+    if text is not None:
+        path.write_text(text)
+
+    with pytest.raises(BadInput, match=reason):
+        read_template(path)
+
+
+def test_every_adaptation_says_what_and_why() -> None:
+    for adaptation in (*BEFORE_SAM, *AFTER_SAM):
+        assert adaptation.what
+        assert adaptation.why
+
+
+def test_nothing_of_the_products_template_is_lost_but_the_layers_of_libraries() -> None:
+    template = read_template(ROOT / "template.yaml")
+
+    resources = json.loads(local_template(ROOT / "template.yaml", "artifacts").body)["Resources"]
+
+    dropped = {"VendorLayer", "ArrowLayer"}
+    # SAM puts a digest behind a layer's name.
+    missing = {name for name in template["Resources"] if not any(made.startswith(name) for made in resources)}
+    assert missing == dropped
+
+
+def test_every_route_of_the_products_template_is_there_with_and_without_its_last_slash() -> None:
+    resources = json.loads(local_template(ROOT / "template.yaml", "artifacts").body)["Resources"]
+
+    routes = [item["Properties"] for item in resources.values() if item["Type"] == "AWS::ApiGatewayV2::Route"]
+    keys = {route["RouteKey"] for route in routes}
+    plain = {key for key in keys if not key.endswith(("/", "{proxy+}", "$default"))}
+    assert {"POST /predict", "GET /predict/{match_id}", "GET /results/{task_id}", "GET /health"} <= plain
+    assert {f"{key}/" for key in plain} <= keys
+
+
+def test_a_parameter_that_is_asked_for_beats_the_default_and_what_suits_a_laptop(checkout: Path) -> None:
+    asked = {"Level": "DEBUG", "HighMaximumConcurrency": "5"}
+
+    parameters = json.loads(local_template(checkout / "template.yaml", "artifacts", asked).body)["Parameters"]
+
+    assert parameters["Level"]["Default"] == "DEBUG"
+    assert parameters["HighMaximumConcurrency"]["Default"] == "5"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [("Nothing", "1", "has no parameter Nothing"), ("Level", "LOUD", "Level cannot be 'LOUD'")],
+)
+def test_a_parameter_that_is_unknown_or_not_allowed_is_refused(
+    checkout: Path, name: str, value: str, reason: str
+) -> None:
+    with pytest.raises(BadInput, match=reason):
+        local_template(checkout / "template.yaml", "artifacts", {name: value})

@@ -1,0 +1,331 @@
+"""A version as files: which runtime it gets, what comes with it, and which models are refused."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import lightgbm
+import numpy as np
+import pytest
+from lightgbm import LGBMClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from matchcast.adapters.in_memory import InMemoryObjects
+from matchcast.adapters.model_loaders import loader_for
+from matchcast.adapters.pyfunc_model import FOLDER, MLMODEL
+from matchcast.domain.manifests import MODEL_MANIFEST_KEY, ModelManifest, Runtime
+from matchcast.errors import ModelFailed, ParityFailed, ReleaseRefused
+from matchcast.releases.readers import ManifestReader
+from matchcast.releases.served_models import ServedModels
+from matchcast.snapshots.dataset import FEATURES_FILE
+from matchcast_tools.errors import EnvironmentProblem
+from matchcast_tools.models import artifact, model_directory
+from matchcast_tools.models.artifact import Exported, export, load, runtimes_of
+from matchcast_tools.models.export import NotExportable, convert
+from matchcast_tools.models.isolated import IsolatedModel
+from matchcast_tools.models.registry import load_version, resolve
+from matchcast_tools.models.tracking import Tracking
+from matchcast_tools.models.train import Trained
+from tests.support.datasets import FEATURES
+from tests.support.mlflow_models import Constant, logistic, register, register_with
+from tests.support.mlflow_warnings import MLFLOW_WARNINGS
+from tests.support.pyfunc_models import code, published, saved
+from tests.support.tasks import NOW
+
+pytestmark = MLFLOW_WARNINGS
+
+BOTH = ("onnx", "pyfunc")
+STEADY = "return np.tile([0.5, 0.3, 0.2], (len(model_input), 1))"
+
+
+@pytest.fixture
+def export_of(trained: Trained, tracking: Tracking, data_dir: Path) -> Callable[..., Exported]:
+    """`export` of the champion of a registered model."""
+
+    def run(name: str, runtimes: Any = BOTH) -> Exported:
+        return export(resolve("champion", tracking, name), tracking, data_dir, runtimes)
+
+    return run
+
+
+@pytest.fixture
+def custom(tracking: Tracking, trained: Trained, tmp_path: Path) -> Callable[..., str]:
+    """Register a custom Python model whose `predict` has a body; return its name."""
+
+    def run(body: str, name: str, **options: Any) -> str:
+        (tmp_path / "custom.py").write_text(code(body))
+        register_with(tracking, "pyfunc", str(tmp_path / "custom.py"), name=name, **options)
+        return name
+
+    return run
+
+
+class TestPyfunc:
+    def test_a_custom_model_is_published_as_it_is(
+        self, custom: Callable[..., str], export_of: Callable[..., Exported]
+    ) -> None:
+        exported = export_of(custom(STEADY, "steady"))
+
+        assert exported.published.runtime == "pyfunc"
+        assert exported.parity_rows == 630
+        assert exported.parity_difference <= 1e-7
+        assert {MLMODEL, FOLDER + "custom.py", "signature.json", "lineage.json"} <= set(exported.bodies)
+        for name, entry in exported.published.files.items():
+            assert entry.sha256 == hashlib.sha256(exported.bodies[name]).hexdigest()
+        rows = np.zeros((2, len(FEATURES)), dtype=np.float32)
+        found = load(exported.published, exported.bodies).predict(rows)
+        np.testing.assert_allclose(found, [[0.5, 0.3, 0.2]] * 2, rtol=1e-6)
+
+    def test_the_same_version_gives_the_same_files_under_the_same_prefix(
+        self, custom: Callable[..., str], export_of: Callable[..., Exported], tracking: Tracking, tmp_path: Path
+    ) -> None:
+        (tmp_path / "helping.py").write_text("HOME = 0.5\n")
+        body = "import helping; return np.tile([helping.HOME, 0.3, 0.2], (len(model_input), 1))"
+        name = custom(body, "twice", code_paths=[str(tmp_path / "helping.py")])
+        first = export_of(name)
+        # Loading a model leaves the bytecode of its own code behind.
+        left = load_version(resolve("champion", tracking, name), tracking).folder / "code" / "__pycache__"
+        left.mkdir(exist_ok=True)
+        (left / "helping.cpython-313.pyc").write_bytes(b"bytecode")
+        second = export_of(name)
+        assert second.published == first.published
+        assert second.bodies == first.bodies
+
+    def test_a_stack_for_onnx_alone_refuses_it_and_says_what_to_do(
+        self, custom: Callable[..., str], export_of: Callable[..., Exported]
+    ) -> None:
+        with pytest.raises(NotExportable, match=r"logged as python_function.*ModelRuntime=pyfunc"):
+            export_of(custom(STEADY, "lonely"), ["onnx"])
+
+    def test_a_model_that_can_be_exported_is_not_served_as_code(self, export_of: Callable[..., Exported]) -> None:
+        assert export_of("matchcast").published.runtime == "onnx"
+
+    def test_failing_parity_never_falls_back(
+        self, export_of: Callable[..., Exported], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(artifact, "to_onnx", lambda _: convert("it", logistic(), len(FEATURES)))
+        with pytest.raises(ParityFailed, match="differ by up to"):
+            export_of("matchcast")
+
+    @pytest.mark.parametrize(
+        ("name", "body", "error", "reason"),
+        [
+            ("dice", "return np.random.default_rng().dirichlet([1, 1, 1], len(model_input))", ParityFailed, "differ"),
+            ("nowhere", "return np.full((len(model_input), 3), np.nan)", ParityFailed, "differ by up to inf"),
+            ("scores", "return np.tile([2.0, 1.0, 0.5], (len(model_input), 1))", ReleaseRefused, "off by up to 2.5"),
+            ("negative", "return np.tile([1.5, -0.5, 0], (len(model_input), 1))", ReleaseRefused, "least is -0.5"),
+            ("labels", "return np.zeros(len(model_input))", ReleaseRefused, "its own signature.*predict_proba"),
+            ("broken", "raise KeyError('x')", ReleaseRefused, "its own signature.*KeyError"),
+        ],
+    )
+    def test_what_gives_no_probabilities_is_refused(  # noqa: PLR0917
+        self,
+        name: str,
+        body: str,
+        error: type[ReleaseRefused],
+        reason: str,
+        custom: Callable[..., str],
+        export_of: Callable[..., Exported],
+    ) -> None:
+        with pytest.raises(error, match=reason):
+            export_of(custom(body, name))
+
+    def test_a_model_that_needs_code_which_it_does_not_bring_is_refused(
+        self, trained: Trained, tracking: Tracking, export_of: Callable[..., Exported]
+    ) -> None:
+        # Its class is a module of these tests: this process can import it, an image could not.
+        register(tracking, Constant(), name="homeless")
+        with pytest.raises(ReleaseRefused, match=r"cannot be loaded here.*tests.*code_paths"):
+            export_of("homeless")
+
+    def test_a_library_that_the_images_lack_is_named(
+        self, custom: Callable[..., str], export_of: Callable[..., Exported]
+    ) -> None:
+        wanted = ["mlflow>=3", "NumPy>=2", "xgboost==3.1.0", "pywin32; sys_platform == 'win32'"]
+        name = custom(STEADY, "foreign", pip_requirements=wanted)
+        with pytest.raises(ReleaseRefused, match=r"images for pyfunc lack: xgboost\. Add them to.*requirements-pyfunc"):
+            export_of(name)
+
+    def test_a_directory_that_no_function_could_hold_is_refused(
+        self, custom: Callable[..., str], export_of: Callable[..., Exported], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        name = custom(STEADY, "heavy")
+        monkeypatch.setattr(model_directory, "LARGEST_BYTES", 100)
+        with pytest.raises(ReleaseRefused, match="The directory of heavy version 1 has 0 MB"):
+            export_of(name)
+
+
+class TestServing:
+    def served_models(self, objects: InMemoryObjects, runtime: Runtime) -> ServedModels:
+        return ServedModels(ManifestReader(objects, MODEL_MANIFEST_KEY, ModelManifest, 0), objects, loader_for(runtime))
+
+    def switch(self, objects: InMemoryObjects, release: int, exported: Exported) -> None:
+        for name, body in exported.bodies.items():
+            objects.put(exported.published.prefix + name, body)
+        manifest = ModelManifest(release=release, published_at=NOW, stages={"champion": exported.published})
+        objects.put(MODEL_MANIFEST_KEY, manifest.body())
+
+    def test_an_image_for_onnx_serves_the_last_good_version_on(
+        self, custom: Callable[..., str], export_of: Callable[..., Exported]
+    ) -> None:
+        # GIVEN a function for each runtime, which serve the same exported model
+        objects = InMemoryObjects()
+        self.switch(objects, 1, export_of("matchcast"))
+        light, full = self.served_models(objects, "onnx"), self.served_models(objects, "pyfunc")
+        before = light.get("champion").published
+        assert full.get("champion").published == before
+        # WHEN a model directory is released
+        exported = export_of(custom(STEADY, "released"))
+        self.switch(objects, 2, exported)
+        # THEN one serves it, the other its last good version, and says why
+        assert full.get("champion").published == exported.published
+        assert full.problem is None
+        assert light.get("champion").published == before
+        assert light.problem is not None
+        assert "ModelRuntime=pyfunc" in light.problem.detail
+
+    def test_a_changed_file_is_refused_before_a_line_of_it_runs(
+        self, custom: Callable[..., str], export_of: Callable[..., Exported], tmp_path: Path
+    ) -> None:
+        objects = InMemoryObjects()
+        self.switch(objects, 1, export_of("matchcast"))
+        served_models = self.served_models(objects, "pyfunc")
+        before = served_models.get("champion").published
+        exported = export_of(custom(STEADY, "tampered"))
+        self.switch(objects, 2, exported)
+        trace = tmp_path / "ran"
+        objects.put(exported.published.prefix + FOLDER + "custom.py", f"open({str(trace)!r}, 'w')".encode())
+
+        assert served_models.get("champion").published == before
+        assert served_models.problem is not None
+        assert served_models.problem.code == "digest-mismatch"
+        assert not trace.exists()
+
+
+class TestIsolation:
+    def test_a_model_that_takes_its_interpreter_down_is_a_failure(self) -> None:
+        files = saved(code("import os; os._exit(3)"))
+        with pytest.raises(ModelFailed, match="ended its interpreter with status 3"):
+            IsolatedModel(published(files), files).predict(np.zeros((1, 2), dtype=np.float32))
+
+    def test_a_model_that_does_not_end_is_a_failure(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        files = saved(code("import time; time.sleep(60)"))
+        monkeypatch.setattr("matchcast_tools.models.isolated.SECONDS", 0.5)
+        with pytest.raises(ModelFailed, match="did not predict within"):
+            IsolatedModel(published(files), files).predict(np.zeros((1, 2), dtype=np.float32))
+
+    def test_errors_come_back_as_what_they_are(self) -> None:
+        files = saved(code("raise KeyError('x')"))
+        with pytest.raises(ModelFailed, match="KeyError"):
+            IsolatedModel(published(files), files).predict(np.zeros((1, 2), dtype=np.float32))
+
+    def test_it_knows_neither_this_checkout_nor_the_registry(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://mlflow.example.org")
+        body = "import importlib.util as u, os\n"
+        body += "assert not [n for n in ('infra', 'tests', 'functions') if u.find_spec(n)]\n"
+        body += "assert 'MLFLOW_TRACKING_URI' not in os.environ\n" + STEADY
+        files = saved(code(body))
+        found = IsolatedModel(published(files), files).predict(np.zeros((1, 2), dtype=np.float32))
+        np.testing.assert_allclose(found, [[0.5, 0.3, 0.2]], rtol=1e-6)
+
+
+def training() -> tuple[Any, Any]:
+    random = np.random.default_rng(3)
+    return random.normal(size=(300, len(FEATURES))).astype(np.float32), np.arange(300) % 3
+
+
+def small() -> Any:
+    return LGBMClassifier(n_estimators=4, num_leaves=5, verbose=-1, n_jobs=1)
+
+
+class TestOnnx:
+    """Models that are logged as people log them: without a word on what MLflow shall call."""
+
+    @pytest.mark.parametrize(
+        ("flavor", "model"),
+        [
+            ("sklearn", LogisticRegression()),
+            ("sklearn", small()),
+            ("sklearn", make_pipeline(StandardScaler(), small())),
+            ("lightgbm", small()),
+        ],
+        ids=["logistic regression", "lightgbm as scikit-learn", "pipeline with lightgbm", "lightgbm"],
+    )
+    def test_classifiers(
+        self, flavor: str, model: Any, trained: Trained, tracking: Tracking, export_of: Callable[..., Exported]
+    ) -> None:
+        model.fit(*training())
+        options = {"serialization_format": "cloudpickle"} if flavor == "sklearn" else {}
+        register_with(tracking, flavor, model, name="plain", **options)
+        exported = export_of("plain", ["onnx"])
+        assert exported.published.runtime == "onnx"
+        assert exported.parity_rows == 630
+        assert exported.parity_difference <= 1e-5
+
+    def test_a_booster(self, trained: Trained, tracking: Tracking, export_of: Callable[..., Exported]) -> None:
+        rows, outcomes = training()
+        parameters = {"objective": "multiclass", "num_class": 3, "verbose": -1, "num_threads": 1}
+        booster = lightgbm.train(parameters, lightgbm.Dataset(rows, outcomes), 4)
+        register_with(tracking, "lightgbm", booster, name="booster")
+        exported = export_of("booster", ["onnx"])
+        assert exported.published.runtime == "onnx"
+        assert exported.parity_difference <= 1e-5
+
+
+class TestLineage:
+    def test_tells_run_data_settings_scores_and_libraries(
+        self, export_of: Callable[..., Exported], trained: Trained, data_dir: Path, tracking: Tracking
+    ) -> None:
+        exported = export_of("matchcast")
+        told = json.loads(exported.bodies["lineage.json"])
+        assert "lineage.json" in exported.published.files
+        assert (told["name"], told["version"], told["run_id"]) == ("matchcast", trained.version, trained.run_id)
+        assert told["source"] == f"models:/{told['model_id']}"
+        assert told["params"]["rows"] == str(trained.rows)
+        assert told["metrics"] == pytest.approx(trained.metrics)
+        assert told["trained_from"] == trained.trained_from.isoformat()
+        assert told["trained_until"] == trained.trained_until.isoformat()
+        assert told["dataset"] == hashlib.sha256((data_dir / FEATURES_FILE).read_bytes()).hexdigest()
+        assert told["flavors"] == ["python_function", "sklearn"]
+        assert {"mlflow", "python", "sklearn"} <= set(told["libraries"])
+
+    def test_is_the_same_each_time_and_another_one_gets_another_prefix(
+        self, custom: Callable[..., str], export_of: Callable[..., Exported], tracking: Tracking
+    ) -> None:
+        first = export_of("matchcast")
+        assert export_of("matchcast").bodies == first.bodies
+        name = custom(STEADY, "tagged")
+        before = export_of(name)
+        tracking.connect().set_model_version_tag(name, "1", "reviewed", "yes")
+        after = export_of(name)
+        assert json.loads(after.bodies["lineage.json"])["tags"] == {"reviewed": "yes"}
+        assert after.published.prefix != before.published.prefix
+
+    def test_a_version_without_a_run_of_ours_has_gaps(
+        self, custom: Callable[..., str], export_of: Callable[..., Exported]
+    ) -> None:
+        told = json.loads(export_of(custom(STEADY, "strange")).bodies["lineage.json"])
+        assert told["dataset"] is None
+        assert told["trained_from"] is None
+        assert told["params"] == {}
+
+
+@pytest.mark.parametrize(("runtime", "expected"), [("onnx", ("onnx",)), ("pyfunc", BOTH)])
+def test_a_stack_says_what_its_images_serve(runtime: str, expected: tuple[str, ...]) -> None:
+    stack: Any = SimpleNamespace(output={"ModelRuntime": runtime}.__getitem__)
+    assert runtimes_of(stack) == expected
+
+
+def test_a_stack_of_an_older_template_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    from matchcast_tools.stack.deployed import Stack, laptop_session
+
+    stack = Stack("old", "eu-west-1", "http://127.0.0.1:1", None, {}, laptop_session(1))
+    with pytest.raises(EnvironmentProblem, match="ModelRuntime"):
+        runtimes_of(stack)

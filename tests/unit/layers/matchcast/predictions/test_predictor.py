@@ -1,0 +1,99 @@
+"""Predictions of many matches by one model call."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from matchcast.domain.manifests import MODEL_MANIFEST_KEY
+from matchcast.domain.prediction import Prediction
+from matchcast.errors import InvalidRequest, MatchNotFound, ModelFailed, ModelUnavailable, StageNotFound
+from matchcast.predictions.predictor import Ask
+from tests.support.releases import MATCHES, SIGNATURE, SNAPSHOT_ID, Release
+from tests.support.tasks import NOW
+
+SOME = list(MATCHES)[:5]
+
+
+def test_one_call_answers_all_asks_in_order_whatever_is_wrong_with_some() -> None:
+    release = Release()
+    asks = [
+        Ask(SOME[0]),
+        Ask("e0-2020-01-01-no-body"),
+        Ask(None, {"elo_difference": 1.0, "form": 0.5}),
+        Ask(None, {"elo_difference": "high"}),
+        Ask(SOME[1]),
+    ]
+
+    answers = release.predictor().predict("champion", asks)
+
+    assert [type(answer) for answer in answers] == [Prediction, MatchNotFound, Prediction, InvalidRequest, Prediction]
+    assert [answer.match_id for answer in answers if isinstance(answer, Prediction)] == [SOME[0], None, SOME[1]]
+    assert release.model.calls == [3]
+
+
+def test_a_match_is_predicted_from_its_own_features() -> None:
+    predictor = Release().predictor()
+
+    of_match = predictor.predict_one("champion", Ask(SOME[3]))
+    elo_difference, form = MATCHES[SOME[3]]
+    of_features = predictor.predict_one("champion", Ask(None, {"elo_difference": elo_difference, "form": form}))
+
+    assert (of_match.home, of_match.draw, of_match.away) == (of_features.home, of_features.draw, of_features.away)
+    assert (of_match.snapshot_id, of_match.features_as_of) == (SNAPSHOT_ID, NOW)
+    assert (of_features.snapshot_id, of_features.features_as_of) == (None, None)
+
+
+def test_the_same_match_gives_the_same_probabilities_alone_and_among_others() -> None:
+    predictor = Release().predictor()
+
+    alone = [predictor.predict_one("champion", Ask(match_id)) for match_id in SOME]
+    together = predictor.predict("champion", [Ask(match_id) for match_id in SOME])
+
+    for one, other in zip(alone, together, strict=True):
+        assert isinstance(other, Prediction)
+        assert one.home == pytest.approx(other.home, abs=1e-6)
+        assert math.fsum((other.home, other.draw, other.away)) == pytest.approx(1, abs=1e-9)
+
+
+def test_an_unknown_stage_concerns_every_ask() -> None:
+    with pytest.raises(StageNotFound, match="champion"):
+        Release().predictor().predict("smoke", [Ask(SOME[0])])
+
+
+def test_a_model_that_answers_nan_has_failed_and_says_so() -> None:
+    release = Release()
+    release.model.answer = np.array([[np.nan, 0.5, 0.5]], np.float32)
+
+    with pytest.raises(ModelFailed, match="Version 3"):
+        release.predictor().predict_one("champion", Ask(SOME[0]))
+
+
+def test_features_on_which_the_model_overflows_are_the_callers_fault() -> None:
+    release = Release()
+    release.model.answer = np.array([[np.nan, np.nan, np.nan]], np.float32)
+    features = dict.fromkeys(SIGNATURE.names, 3e38)
+
+    with pytest.raises(InvalidRequest) as caught:
+        release.predictor().predict_one("champion", Ask(None, features))
+
+    assert [error.pointer for error in caught.value.errors] == ["/features"]
+
+
+def test_a_broken_model_fails_only_what_it_was_asked() -> None:
+    release = Release()
+    release.model.broken = True
+
+    answers = release.predictor().predict("champion", [Ask(SOME[0]), Ask("e0-2020-01-01-no-body")])
+
+    assert [type(answer) for answer in answers] == [ModelFailed, MatchNotFound]
+
+
+def test_without_a_published_model_there_is_nothing_to_ask() -> None:
+    release = Release()
+    release.objects.put(MODEL_MANIFEST_KEY, b"{")
+
+    with pytest.raises(ModelUnavailable):
+        release.predictor().predict("champion", [Ask(SOME[0])])

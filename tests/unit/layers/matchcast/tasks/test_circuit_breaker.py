@@ -1,0 +1,217 @@
+"""The circuit breaker: a broken service rests, is tried once, and neither drains a lane nor spends attempts."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import pytest
+
+from matchcast.adapters.in_memory import InMemoryLanes, InMemoryTasks
+from matchcast.domain.manifests import MODEL_MANIFEST_KEY
+from matchcast.domain.task import Task, TaskStatus
+from matchcast.tasks.circuit_breaker import FAILURES_TO_OPEN, REST_SECONDS, CircuitBreaker
+from matchcast.tasks.run import Outcome, RunPredictions
+from tests.support.releases import MATCHES, Release
+from tests.support.tasks import NOW, a_delivery, a_task
+
+
+@dataclass
+class Clock:
+    seconds: float = 1000.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+def opened(clock: Clock, failures: int = FAILURES_TO_OPEN) -> CircuitBreaker:
+    breaker = CircuitBreaker(monotonic=clock)
+    for _ in range(failures):
+        breaker.record(success=False)
+    return breaker
+
+
+def test_a_breaker_is_closed_until_failures_come_in_a_row() -> None:
+    breaker = opened(Clock(), FAILURES_TO_OPEN - 1)
+    assert (breaker.is_open, breaker.allows()) == (False, True)
+
+    breaker.record(success=True)
+    for _ in range(FAILURES_TO_OPEN - 1):
+        breaker.record(success=False)
+
+    assert (breaker.is_open, breaker.allows()) == (False, True)
+
+
+def test_an_open_breaker_allows_nothing_until_it_has_rested_and_then_one_try() -> None:
+    clock = Clock()
+    breaker = opened(clock)
+    assert (breaker.is_open, breaker.allows()) == (True, False)
+
+    clock.seconds += REST_SECONDS - 0.1
+    assert not breaker.allows()
+    clock.seconds += 0.1
+    assert [breaker.allows() for _ in range(3)] == [True, False, False]
+
+
+def test_a_try_that_fails_is_followed_by_another_rest() -> None:
+    clock = Clock()
+    breaker = opened(clock)
+    clock.seconds += REST_SECONDS
+    assert breaker.allows()
+
+    breaker.record(success=False)
+
+    assert not breaker.allows()
+    clock.seconds += REST_SECONDS
+    assert breaker.allows()
+
+
+def test_a_try_that_succeeds_closes_it() -> None:
+    clock = Clock()
+    breaker = opened(clock)
+    clock.seconds += REST_SECONDS
+    breaker.allows()
+
+    breaker.record(success=True)
+
+    assert [breaker.is_open, breaker.allows(), breaker.allows()] == [False, True, True]
+
+
+def test_of_many_threads_one_makes_the_try() -> None:
+    clock = Clock()
+    breaker = opened(clock)
+    clock.seconds += REST_SECONDS
+
+    with ThreadPoolExecutor(8) as threads:
+        allowed = list(threads.map(lambda _: breaker.allows(), range(64)))
+
+    assert allowed.count(True) == 1
+
+
+@dataclass
+class Worker:
+    """A worker with a breaker of its own, whose model store can be broken."""
+
+    clock: Clock = field(default_factory=Clock)
+    release: Release = field(default_factory=Release)
+    tasks: InMemoryTasks = field(default_factory=InMemoryTasks)
+    lanes: InMemoryLanes = field(default_factory=InMemoryLanes)
+
+    def __post_init__(self) -> None:
+        self.breaker = CircuitBreaker(monotonic=self.clock)
+        good = self.release.objects.get(MODEL_MANIFEST_KEY)
+        assert good is not None
+        self._good = good.body
+
+    def __call__(self, *tasks: Task, receives: int = 1) -> list[Outcome]:
+        with ThreadPoolExecutor(2) as threads:
+            run = RunPredictions(
+                predictor=self.release.predictor(),
+                tasks=self.tasks,
+                lanes=self.lanes,
+                threads=threads,
+                breaker=self.breaker,
+                now=lambda: NOW,
+                max_attempts=3,
+            )
+            received = [a_delivery(task, number=n) for n, task in enumerate(tasks)]
+            return run(
+                [type(one)(one.message_id, one.receipt_handle, one.body, one.lane, receives) for one in received]
+            )
+
+    def break_models(self) -> None:
+        self.release.objects.put(MODEL_MANIFEST_KEY, b"{")
+
+    def mend_models(self) -> None:
+        self.release = Release()
+
+    def attempts(self, *tasks: Task) -> list[int]:
+        return [task.attempts for task in self.tasks.get_many([task.task_id for task in tasks]).values()]
+
+
+def queued(worker: Worker, number: int, **changes: object) -> list[Task]:
+    tasks = [a_task(**{"match_id": next(iter(MATCHES)), **changes}) for _ in range(number)]
+    for task in tasks:
+        worker.tasks.create(task)
+    return tasks
+
+
+def test_a_broken_model_spends_the_attempts_of_a_few_receives_and_of_no_more() -> None:
+    worker = Worker()
+    worker.break_models()
+    victims, spared = queued(worker, FAILURES_TO_OPEN), queued(worker, 20)
+    for task in victims:
+        worker(task)
+
+    outcomes = [worker(task) for task in spared]
+
+    # The receive that opens the breaker knows already that the service, and not its task, is at fault.
+    assert worker.attempts(*victims) == [1] * (FAILURES_TO_OPEN - 1) + [0]
+    assert worker.attempts(*spared) == [0] * 20
+    assert not any(outcome.done for (outcome,) in outcomes)
+    assert worker.lanes.dead_letters == []
+
+
+def test_a_resting_worker_keeps_its_messages_for_longer_each_time_they_come() -> None:
+    worker = Worker()
+    worker.break_models()
+    for task in queued(worker, FAILURES_TO_OPEN):
+        worker(task)
+    (task,) = queued(worker, 1)
+    worker.lanes.postponed.clear()
+
+    for receives in (1, 2, 5, 20):
+        worker(task, receives=receives)
+
+    seconds = [seconds for _, _, seconds in worker.lanes.postponed]
+    assert seconds[0] == 10
+    assert 20 <= seconds[1] <= 30
+    assert 160 <= seconds[2] <= 240
+    assert 600 <= seconds[3] <= 900
+
+
+def test_a_model_that_is_mended_is_noticed_after_a_rest() -> None:
+    worker = Worker()
+    worker.break_models()
+    for task in queued(worker, FAILURES_TO_OPEN):
+        worker(task)
+    worker.mend_models()
+    (task,) = queued(worker, 1)
+    assert not worker(task)[0].done
+
+    worker.clock.seconds += REST_SECONDS
+
+    assert worker(task)[0].done
+    assert not worker.breaker.is_open
+
+
+@pytest.mark.parametrize("stage", ["champion", "nowhere"])
+def test_a_receive_in_which_anything_was_answered_is_no_failure_of_the_service(stage: str) -> None:
+    worker = Worker()
+
+    for task in queued(worker, FAILURES_TO_OPEN, match_id="e0-2020-01-01-no-body", stage=stage):
+        worker(task)
+
+    assert not worker.breaker.is_open
+    tasks = worker.tasks.get_many(worker.tasks.list_ids("north", None, 100)).values()
+    assert {task.status for task in tasks} == {TaskStatus.FAILED}
+
+
+def test_poison_is_buried_even_while_the_worker_rests() -> None:
+    worker = Worker()
+    worker.breaker = opened(worker.clock)
+    task = a_task()
+    with ThreadPoolExecutor(1) as threads:
+        run = RunPredictions(
+            predictor=worker.release.predictor(),
+            tasks=worker.tasks,
+            lanes=worker.lanes,
+            threads=threads,
+            breaker=worker.breaker,
+            now=lambda: NOW,
+            max_attempts=3,
+        )
+        outcomes = {one.message_id: one.done for one in run([a_delivery("x", number=1), a_delivery(task, number=2)])}
+
+    assert outcomes == {"message-1": True, "message-2": False}
+    assert [letter.cause for letter in worker.lanes.dead_letters] == ["invalid-message"]

@@ -1,0 +1,144 @@
+"""Backpressure: a tenant with as many open tasks as it may have is told when to come back."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import pytest
+
+from matchcast.adapters.in_memory import InMemorySpeeds, InMemoryTasks
+from matchcast.domain.task import Priority, Task, TaskStatus
+from matchcast.errors import TooManyTasks
+from matchcast.tasks.lane_speed import LaneSpeed
+from matchcast.tasks.open_tasks import OpenTasks
+from tests.support.tasks import NOW, a_task
+
+LIMIT = 3
+
+
+@dataclass
+class Counting(InMemoryTasks):
+    reads: Counter[str] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        InMemoryTasks.__init__(self)
+
+    def get_many(self, task_ids: Sequence[str]) -> Mapping[str, Task]:
+        self.reads["read"] += 1
+        return super().get_many(task_ids)
+
+    def list_ids(self, tenant: str, before: str | None, limit: int, match_id: str | None = None) -> Sequence[str]:
+        self.reads["list"] += 1
+        return super().list_ids(tenant, before, limit, match_id)
+
+
+class Desk:
+    """The check for tenants whose tasks were made one a second."""
+
+    def __init__(self, *speeds: tuple[Priority, float]) -> None:
+        self.tasks = Counting()
+        self.now: datetime = NOW
+        self.seconds = 100.0
+        self.check = OpenTasks(
+            tasks=self.tasks,
+            index=self.tasks,
+            speed=LaneSpeed(InMemorySpeeds(speeds)),
+            limit=LIMIT,
+            now=lambda: self.now,
+            monotonic=lambda: self.seconds,
+        ).check
+
+    def put(self, *statuses: TaskStatus, tenant: str = "north", **changes: object) -> None:
+        for n, status in enumerate(statuses):
+            created_at = NOW - timedelta(minutes=1) + timedelta(seconds=n)
+            self.tasks.create(a_task(tenant=tenant, status=status, created_at=created_at, **changes))
+
+
+QUEUED, SUCCEEDED = TaskStatus.QUEUED, TaskStatus.SUCCEEDED
+
+
+@pytest.mark.parametrize(
+    "statuses",
+    [(), (QUEUED,) * (LIMIT - 1), (SUCCEEDED,) * 10, (QUEUED, SUCCEEDED, QUEUED, QUEUED)],
+    ids=["none", "one less", "all over", "the third newest is over"],
+)
+def test_a_tenant_below_the_limit_may_submit(statuses: tuple[TaskStatus, ...]) -> None:
+    desk = Desk()
+    desk.put(*statuses)
+
+    desk.check("north")
+
+
+def test_a_tenant_at_the_limit_is_told_when_to_come_back() -> None:
+    desk = Desk((Priority.NORMAL, 41.5))
+    desk.put(*[QUEUED] * LIMIT)
+
+    with pytest.raises(TooManyTasks, match=f"about {LIMIT} open tasks") as caught:
+        desk.check("north")
+
+    assert (caught.value.status, caught.value.retry_after) == (429, 42)
+
+
+def test_nobody_is_told_to_come_back_before_the_count_is_taken_again() -> None:
+    desk = Desk()
+    desk.put(*[QUEUED] * LIMIT)
+
+    with pytest.raises(TooManyTasks) as caught:
+        desk.check("north")
+
+    assert caught.value.retry_after == 2
+
+
+def test_a_busy_tenant_holds_up_nobody_else() -> None:
+    desk = Desk()
+    desk.put(*[QUEUED] * LIMIT)
+
+    desk.check("south")
+
+
+def test_a_task_that_expired_in_its_lane_is_not_open() -> None:
+    desk = Desk()
+    desk.put(*[QUEUED] * LIMIT, start_by=NOW - timedelta(seconds=1))
+
+    desk.check("north")
+
+
+def test_the_table_is_asked_once_in_two_seconds_for_each_tenant() -> None:
+    desk = Desk()
+    desk.put(*[SUCCEEDED] * LIMIT)
+
+    for _ in range(50):
+        desk.check("north")
+    assert desk.tasks.reads == {"list": 1, "read": 1}
+
+    desk.check("south")
+    desk.seconds += 2
+    desk.check("north")
+    assert desk.tasks.reads["list"] == 3
+
+
+def test_a_tenant_may_submit_again_when_its_tasks_have_ended() -> None:
+    desk = Desk()
+    desk.put(*[QUEUED] * LIMIT)
+    with pytest.raises(TooManyTasks):
+        desk.check("north")
+
+    for task_id in desk.tasks.list_ids("north", None, 10):
+        task = desk.tasks.get_many([task_id])[task_id]
+        desk.tasks.finish(task.model_copy(update={"status": SUCCEEDED}))
+    desk.seconds += 2
+
+    desk.check("north")
+
+
+def test_what_is_known_of_tenants_does_not_grow_without_end() -> None:
+    desk = Desk()
+
+    for number in range(2500):
+        desk.check(f"tenant-{number}")
+
+    owner = desk.check.__self__
+    assert len(owner._known) <= 1000

@@ -1,0 +1,150 @@
+"""A task that somebody waits for: predicted at once, and ended in the same way for everyone."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+
+from matchcast.adapters.in_memory import InMemoryKeys, InMemoryLanes, InMemoryResults, InMemoryTasks
+from matchcast.domain.manifests import MODEL_MANIFEST_KEY
+from matchcast.domain.prediction import Prediction
+from matchcast.domain.task import Task, TaskStatus
+from matchcast.errors import MatchNotFound, TaskOver, Transient
+from matchcast.predictions.predict_now import SAFETY_NET_SECONDS, PredictNow, Question
+from matchcast.predictions.predictor import Answer
+from matchcast.predictions.result_cache import CachedResults
+from matchcast.tasks.circuit_breaker import CircuitBreaker
+from matchcast.tasks.run import RunPredictions
+from tests.support.releases import MATCHES, Release
+from tests.support.submissions import a_submit
+from tests.support.tasks import NOW, a_prediction, a_task
+
+MATCH = next(iter(MATCHES))
+
+
+class Inference:
+    """The worker's side of a waiting request, in this process; `error` is raised instead of an answer."""
+
+    def __init__(self, tasks: InMemoryTasks) -> None:
+        self.release = Release()
+        self.tasks = tasks
+        self.waits: list[timedelta] = []
+        self.error: Exception | None = None
+
+    def run(self, task: Task) -> Answer:
+        with ThreadPoolExecutor(1) as threads:
+            return RunPredictions(
+                predictor=self.release.predictor(),
+                tasks=self.tasks,
+                lanes=InMemoryLanes(),
+                threads=threads,
+                breaker=CircuitBreaker(),
+                now=lambda: NOW,
+                max_attempts=3,
+            ).run_task(task)
+
+    def run_task(self, task: Task, *, wait_until: object) -> Prediction:
+        self.waits.append(wait_until - NOW)  # type: ignore[operator]
+        answer = self.error or self.run(task)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def test_the_result_that_a_waiting_client_gets_is_the_tasks() -> None:
+    tasks, task = InMemoryTasks(), a_task(match_id=MATCH)
+    tasks.create(task)
+
+    answer = Inference(tasks).run(task)
+
+    assert isinstance(answer, Prediction)
+    record = tasks.get_many([task.task_id])[task.task_id]
+    assert (record.status, record.result) == (TaskStatus.SUCCEEDED, answer)
+
+
+def test_where_a_worker_was_faster_its_result_is_the_answer() -> None:
+    tasks, task = InMemoryTasks(), a_task(match_id=MATCH)
+    tasks.create(task)
+    workers = a_prediction(match_id=MATCH, duration_ms=77.0)
+    tasks.finish(task.model_copy(update={"status": TaskStatus.SUCCEEDED, "result": workers}))
+
+    assert Inference(tasks).run(task) == workers
+
+
+@pytest.mark.parametrize("status", [TaskStatus.CANCELLED, TaskStatus.FAILED, TaskStatus.EXPIRED])
+def test_a_task_that_ended_without_a_result_meanwhile_is_not_answered_with_one(status: TaskStatus) -> None:
+    tasks, task = InMemoryTasks(), a_task(match_id=MATCH)
+    tasks.create(task)
+    tasks.finish(task.model_copy(update={"status": status}))
+
+    assert isinstance(Inference(tasks).run(task), TaskOver)
+
+
+def test_what_the_client_got_wrong_fails_the_task_at_once() -> None:
+    tasks, task = InMemoryTasks(), a_task(match_id="e0-2020-01-01-no-body")
+
+    assert isinstance(Inference(tasks).run(task), MatchNotFound)
+    assert tasks.get_many([task.task_id])[task.task_id].status is TaskStatus.FAILED
+
+
+def test_a_passing_fault_leaves_the_task_to_its_message() -> None:
+    tasks, task = InMemoryTasks(), a_task(match_id=MATCH)
+    tasks.create(task)
+    inference = Inference(tasks)
+    inference.release.objects.put(MODEL_MANIFEST_KEY, b"{")
+
+    with pytest.raises(Transient):
+        inference.run(task)
+
+    assert tasks.get_many([task.task_id])[task.task_id] == task
+
+
+class Desk:
+    def __init__(self) -> None:
+        self.tasks, self.lanes, self.keys = InMemoryTasks(), InMemoryLanes(), InMemoryKeys()
+        self.inference = Inference(self.tasks)
+        release = Release()
+        submit = a_submit(tasks=self.tasks, lanes=self.lanes, keys=self.keys)
+        results = CachedResults(
+            cache=InMemoryResults(),
+            models=release.models,
+            snapshots=release.snapshots,
+            now=lambda: NOW,
+            lifetime=timedelta(hours=1),
+            count=lambda _: None,
+        )
+        self.predict = PredictNow(
+            inference=self.inference,  # type: ignore[arg-type]
+            results=results,
+            submit=lambda: submit,
+            now=lambda: NOW,
+        )
+
+    def __call__(self, wait: int) -> Prediction | Task:
+        question = Question("champion", match_id=MATCH)
+        return self.predict.predict_or_submit("north", question, timedelta(seconds=wait), NOW + timedelta(seconds=28))
+
+
+def test_a_client_waits_no_longer_than_it_likes_and_than_its_request_may_take() -> None:
+    desk = Desk()
+
+    assert isinstance(desk(5), Prediction)
+    assert isinstance(desk(60), Prediction)
+    assert desk.inference.waits == [timedelta(seconds=5), timedelta(seconds=28)]
+    assert [delay for _, _, delay in desk.lanes.sent] == [SAFETY_NET_SECONDS] * 2
+
+
+def test_a_task_that_went_another_way_meanwhile_is_answered_as_a_task() -> None:
+    desk = Desk()
+    desk.inference.error = TaskOver("cancelled meanwhile")
+
+    assert isinstance(desk(5), Task)
+
+
+def test_who_does_not_wait_at_all_gets_a_task_that_nothing_holds_back() -> None:
+    desk = Desk()
+
+    assert isinstance(desk(0), Task)
+    assert ([delay for _, _, delay in desk.lanes.sent], desk.inference.waits) == ([0], [])
