@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from matchcast import bootstrap
+from matchcast.bootstrap import parts
 from matchcast.domain.manifests import MODEL_MANIFEST_KEY, ModelManifest, SnapshotManifest
 from matchcast.settings import RefreshSnapshotSettings
 
@@ -21,9 +21,9 @@ def refresh() -> Callable[[], SnapshotManifest]:
     from matchcast.snapshots.make import refresh_snapshot
 
     settings = RefreshSnapshotSettings()
-    objects = bootstrap.objects()
+    objects = parts.objects()
     models = ManifestReader(
-        objects, MODEL_MANIFEST_KEY, ModelManifest, refresh_seconds=0, report=bootstrap.reports("model")
+        objects, MODEL_MANIFEST_KEY, ModelManifest, refresh_seconds=0, report=parts.reports("model")
     )
     served_models = ServedModels(models, objects, loader_for(settings.model_runtime))
 
@@ -43,4 +43,4 @@ def remove_old_snapshots() -> Callable[[], list[str]]:
     from matchcast.releases.retention import prune_snapshots
 
     keep = RefreshSnapshotSettings().snapshots_kept
-    return lambda: prune_snapshots(bootstrap.objects(), keep)
+    return lambda: prune_snapshots(parts.objects(), keep)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from functions.run_inference.schemas import AnyRequest, ModelInfoRequest, PredictRequest, TaskRequest
-from matchcast import bootstrap
 from matchcast.adapters.lambda_inference import TOO_LATE, problem_of
+from matchcast.bootstrap import inference
 from matchcast.domain.prediction import Prediction
 from matchcast.domain.task import utc_now
 from matchcast.errors import DeadlineExceeded, MatchcastError, ModelUnavailable, ReleaseRefused
@@ -35,12 +35,12 @@ def predict(request: PredictRequest) -> dict[str, Any]:
     if request.deadline is not None and utc_now() >= request.deadline:
         raise DeadlineExceeded(TOO_LATE)
     ask = Ask(request.match_id, request.features)
-    return measured(bootstrap.predictor().predict_one(request.stage, ask))
+    return measured(inference.predictor().predict_one(request.stage, ask))
 
 
 def run_task(request: TaskRequest) -> dict[str, Any]:
     """Return the prediction of a task after its final state was written."""
-    result = bootstrap.run_predictions().run_task(decode(request.message))
+    result = inference.run_predictions().run_task(decode(request.message))
     if isinstance(result, MatchcastError):
         raise result
     return measured(result)
@@ -56,10 +56,10 @@ def measured(prediction: Prediction) -> dict[str, Any]:
 def model_info(stage: str) -> dict[str, Any]:
     """Return name, version, run, signature, metrics and load time of the model that a stage serves."""
     try:
-        loaded = bootstrap.served_models().get(stage)
+        loaded = inference.served_models().get(stage)
     except ReleaseRefused as error:
         raise ModelUnavailable(error.detail) from error
-    published, predictor = loaded.published, bootstrap.predictor()
+    published, predictor = loaded.published, inference.predictor()
     snapshot_id, problem = predictor.snapshot_id, predictor.problem_of(stage)
     return {
         **published.ref(stage).model_dump(),

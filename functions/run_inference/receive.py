@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from matchcast import bootstrap
+from matchcast.bootstrap import inference, parts
 from matchcast.domain.task import Priority, utc_now
 from matchcast.observability import MetricUnit, count_requests, logger, metrics
 from matchcast.ports import Received
@@ -19,7 +19,7 @@ def predict_receive(records: Sequence[dict[str, Any]], milliseconds_left: Callab
     A receive of the normal lane that went well leaves up to half of the invocation's time for the high lane.
     """
     half = milliseconds_left() / 2
-    lanes = bootstrap.lanes_by_queue_name()
+    lanes = inference.lanes_by_queue_name()
     receive = [
         Received(
             message_id=record["messageId"],
@@ -30,11 +30,11 @@ def predict_receive(records: Sequence[dict[str, Any]], milliseconds_left: Callab
         )
         for record in records
     ]
-    outcomes = bootstrap.run_predictions()(receive)
+    outcomes = inference.run_predictions()(receive)
     _report(outcomes)
     again = [outcome.message_id for outcome in outcomes if not outcome.done]
     if not again and all(received.lane is Priority.NORMAL for received in receive):
-        helped = bootstrap.help_high_lane()(lambda: milliseconds_left() > half)
+        helped = inference.help_high_lane()(lambda: milliseconds_left() > half)
         if helped:
             _report(helped)
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in again]}
@@ -46,7 +46,7 @@ def _report(outcomes: Sequence[Outcome]) -> None:
     ended = [outcome.task for outcome in outcomes if outcome.task is not None]
     for task in ended:
         seconds = (now - task.created_at).total_seconds()
-        bootstrap.lane_speed().observe(task.priority, seconds)
+        parts.lane_speed().observe(task.priority, seconds)
         metrics.add_metric(name="queue_wait_seconds", unit=MetricUnit.Seconds, value=seconds)
     for (stage, status), count in Counter((task.stage, task.status) for task in ended).items():
         count_requests("async", stage, status, count)

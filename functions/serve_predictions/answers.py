@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
 
-from matchcast import bootstrap
+from matchcast.bootstrap import parts, snapshots
 from matchcast.errors import MatchcastError
 from matchcast.http.api import Api
 from matchcast.http.caching import Freshness, cached_response
@@ -69,13 +69,13 @@ class SnapshotAnswers:
     def match_list(self, name: ListName, filters: Filters, limit: int, cursor: str | None) -> Response[Any]:
         """Return one page of a list."""
         with self._request() as source:
-            tenant = self._api.tenant(bootstrap.tenant_claim())
+            tenant = self._api.tenant(parts.tenant_claim())
             bound_to = {"list": name, "tenant": tenant, **filters.as_dict()}
-            after = bootstrap.cursors().open(cursor, bound_to) if cursor else None
+            after = parts.cursors().open(cursor, bound_to) if cursor else None
 
             def body() -> bytes:
                 page = getattr(source.served.tables, name).page(filters, after and tuple(after), limit)
-                following = bootstrap.cursors().seal(page.last, bound_to) if page.last else None
+                following = parts.cursors().seal(page.last, bound_to) if page.last else None
                 return page_body(source, page, following)
 
             return self._cached(source, {**bound_to, "after": after, "limit": limit}, body)
@@ -116,7 +116,7 @@ class SnapshotAnswers:
             count_requests("precomputed", stage, outcome)
 
     def _current(self) -> Source:
-        use_case = bootstrap.serve_snapshot()
+        use_case = snapshots.serve_snapshot()
         served = use_case.current()
         if self._reported_at != use_case.checked_at:
             # Once a look into the bucket, not once a request: each of these is a log line.
@@ -126,7 +126,7 @@ class SnapshotAnswers:
         return Source(served, use_case.stale_since(served.manifest))
 
     def _cached(self, source: Source, identity: Mapping[str, Any], body: Callable[[], bytes]) -> Response[Any]:
-        settings, manifest = bootstrap.serve_predictions_settings(), source.served.manifest
+        settings, manifest = snapshots.serve_predictions_settings(), source.served.manifest
         freshness = Freshness(
             identity={
                 "format": _FORMAT,

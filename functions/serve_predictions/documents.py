@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import aws_lambda_powertools
 
 from functions.serve_predictions import champion
-from matchcast import bootstrap
+from matchcast.bootstrap import snapshots
 from matchcast.errors import RouteNotFound
 from matchcast.http.caching import Freshness, cached_response
 from matchcast.http.contract import answers
@@ -31,7 +31,7 @@ page_answers[200]["content"] = {"text/html": {"schema": {"type": "string"}}}
 
 def known_paths() -> Mapping[str, Any]:
     """Return every path of the API with its methods."""
-    enabled = bootstrap.serve_predictions_settings().docs_enabled
+    enabled = snapshots.serve_predictions_settings().docs_enabled
     return {path: methods for path, methods in PATHS.items() if enabled or path not in _PATHS}
 
 
@@ -53,7 +53,7 @@ def docs_page(headers: Mapping[str, str]) -> Response[Any]:
 
 
 def _check_enabled() -> None:
-    if not bootstrap.serve_predictions_settings().docs_enabled:
+    if not snapshots.serve_predictions_settings().docs_enabled:
         raise RouteNotFound("The documentation of this API is turned off.")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from aws_lambda_powertools.event_handler import Response
 
 from functions.serve_predictions.schemas import HealthProblem, HealthReport, SnapshotHealth
-from matchcast import bootstrap
+from matchcast.bootstrap import snapshots
 from matchcast.snapshots.serve import Health, HealthStatus
 
 _BODY = {"application/json": {"model": HealthReport}}
@@ -19,7 +19,7 @@ health_answers: dict[int, Any] = {
 
 def health_answer() -> Response[Any]:
     """Return 200 while anything can be served, else 503."""
-    health = bootstrap.serve_snapshot().health()
+    health = snapshots.serve_snapshot().health()
     status = 503 if health.status is HealthStatus.UNAVAILABLE else 200
     body = report(health).model_dump_json()
     return Response(status, content_type="application/json", body=body, headers={"Cache-Control": "no-store"})

@@ -7,7 +7,7 @@ from typing import Any
 from aws_lambda_powertools.event_handler import Response
 
 from functions.submit_prediction.schemas import SubmitRequest
-from matchcast import bootstrap
+from matchcast.bootstrap import parts, tasks
 from matchcast.http.api import Api, serve
 from matchcast.http.contract import WRITE, answers
 from matchcast.http.envelope import TaskEnvelope, accepted
@@ -20,8 +20,8 @@ api = Api()
 def submit(body: SubmitRequest, key: Key = None) -> Response[TaskEnvelope]:
     """Accept a prediction for later and say where to ask for it."""
     once = idempotency_key(key, "POST /predict/async/", body.model_dump(mode="json"))
-    task, _ = bootstrap.submit_prediction()(api.tenant(bootstrap.tenant_claim()), body.submission(), once)
-    return accepted(task, bootstrap.lane_speed().retry_after(task.priority))
+    task, _ = tasks.submit_prediction()(api.tenant(parts.tenant_claim()), body.submission(), once)
+    return accepted(task, parts.lane_speed().retry_after(task.priority))
 
 
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from matchcast import bootstrap
+from matchcast.bootstrap import tasks
 from matchcast.observability import logger
 
 
 @logger.inject_lambda_context
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, int]:  # noqa: ARG001
     """Sweep once; return how many letters were seen and how many tasks were told."""
-    swept = asdict(bootstrap.sweep_dead_letters()())
+    swept = asdict(tasks.sweep_dead_letters()())
     logger.info("dead letters swept", extra=swept)
     return swept

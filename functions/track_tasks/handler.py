@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
-from matchcast import bootstrap
+from matchcast.bootstrap import parts, tasks
 from matchcast.domain.prediction import Prediction
 from matchcast.domain.task import TaskStatus
 from matchcast.http.api import Api, serve
@@ -24,16 +24,16 @@ RETRY_ANSWERS = answers(202, 400, 403, 404, 409, 410, 429, 503, model=TaskEnvelo
 @api.get("/monitoring/task_status/<task_id>", security=READ, responses=answers(200, 404, 410, 503))
 def task_status(task_id: str) -> TaskEnvelope:
     """Return a task."""
-    return envelope(bootstrap.track_tasks().status(tenant(), task_id))
+    return envelope(tasks.track_tasks().status(tenant(), task_id))
 
 
 @api.get("/results/<task_id>", security=READ, responses=RESULT_ANSWERS)
 def task_result(task_id: str) -> Response[Prediction | TaskEnvelope]:
     """Return the prediction alone, or 202 while it is not there."""
-    result = bootstrap.track_tasks().result(tenant(), task_id)
+    result = tasks.track_tasks().result(tenant(), task_id)
     if isinstance(result, Prediction):
         return Response(200, body=result)
-    return accepted(result, bootstrap.lane_speed().retry_after(result.priority))
+    return accepted(result, parts.lane_speed().retry_after(result.priority))
 
 
 @api.get("/predict/async/", security=READ, responses=answers(200, 404, 503))
@@ -49,29 +49,29 @@ def list_tasks(
     """Return the tenant's tasks, newest first."""
     owner = tenant()
     bound_to = {"list": "tasks", "tenant": owner, "status": status, "match_id": match_id}
-    before = bootstrap.cursors().open(cursor, bound_to) if cursor else None
-    page = bootstrap.track_tasks().list(owner, before=before, limit=limit, status=status, match_id=match_id)
-    following = bootstrap.cursors().seal(page.next_before, bound_to) if page.next_before else None
+    before = parts.cursors().open(cursor, bound_to) if cursor else None
+    page = tasks.track_tasks().list(owner, before=before, limit=limit, status=status, match_id=match_id)
+    following = parts.cursors().seal(page.next_before, bound_to) if page.next_before else None
     return TaskList(items=[envelope(task) for task in page.tasks], next_cursor=following)
 
 
 @api.delete("/predict/async/<task_id>", security=WRITE, responses=answers(200, 403, 404, 409, 410, 503))
 def cancel_task(task_id: str) -> TaskEnvelope:
     """Cancel a queued task; cancelling it again changes nothing."""
-    return envelope(bootstrap.track_tasks().cancel(tenant(), task_id))
+    return envelope(tasks.track_tasks().cancel(tenant(), task_id))
 
 
 @api.post("/predict/async/<task_id>/retry", security=WRITE, responses=RETRY_ANSWERS)
 def retry_task(task_id: str, key: Key = None) -> Response[TaskEnvelope]:
     """Submit the request of a task that ended without a result once more, as a new task."""
     once = idempotency_key(key, "POST /predict/async/{task_id}/retry", task_id)
-    task = bootstrap.retry_task()(tenant(), task_id, once)
-    return accepted(task, bootstrap.lane_speed().retry_after(task.priority))
+    task = tasks.retry_task()(tenant(), task_id, once)
+    return accepted(task, parts.lane_speed().retry_after(task.priority))
 
 
 def tenant() -> str:
     """Return whose tasks the caller may see."""
-    return api.tenant(bootstrap.tenant_claim())
+    return api.tenant(parts.tenant_claim())
 
 
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

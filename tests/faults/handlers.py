@@ -12,7 +12,6 @@ from typing import Any
 from unittest import mock
 
 from functions.run_inference.handler import lambda_handler as run_inference
-from matchcast import bootstrap
 from matchcast.adapters.in_memory import InMemoryKeys, InMemoryLanes, InMemoryResults, InMemorySpeeds, InMemoryTasks
 from matchcast.adapters.lambda_inference import LambdaInference
 from matchcast.domain.task import Priority
@@ -30,6 +29,7 @@ from matchcast.tasks.track import TrackTasks
 from tests.faults.specification import LIFETIME
 from tests.support.http_events import Context
 from tests.support.lambda_client import HandlerClient
+from tests.support.parts import put
 from tests.support.releases import Release
 from tests.support.submissions import a_submit
 
@@ -44,7 +44,7 @@ class Lanes(InMemoryLanes):
 
 
 class Service:
-    """What the handlers get from `bootstrap` until the service is closed."""
+    """What the handlers get from `matchcast.bootstrap` until the service is closed."""
 
     def __init__(self, now: Callable[[], datetime]) -> None:
         self.tasks, self.lanes, self.release = InMemoryTasks(), Lanes(), Release()
@@ -53,8 +53,7 @@ class Service:
         )
         self._stack = ExitStack()
         threads = self._stack.enter_context(ThreadPoolExecutor(2))
-        for name, part in self._parts(threads, now).items():
-            self._stack.enter_context(mock.patch.object(bootstrap, name, lambda part=part: part))
+        put(lambda *where: self._stack.enter_context(mock.patch.object(*where)), self._parts(threads, now))
         # Else a failing sequence drowns in what its requests log.
         self._stack.enter_context(mock.patch.dict(os.environ, {"POWERTOOLS_METRICS_DISABLED": "true"}))
         logging.disable(logging.CRITICAL)
@@ -103,14 +102,14 @@ class Service:
         client: Any = HandlerClient(run_inference)
         inference = LambdaInference(client, "run_inference", threads, now)
         return {
-            "submit_prediction": submit,
-            "track_tasks": track,
-            "retry_task": RetryTask(track, submit),
-            "predict_now": PredictNow(inference=inference, results=results, submit=lambda: submit, now=now),
-            "run_predictions": worker,
-            "help_high_lane": HelpHighLane(worker, self.lanes),
-            "lanes_by_queue_name": {name: lane for lane, name in QUEUES.items()},
-            "lane_speed": LaneSpeed(InMemorySpeeds()),
-            "cursors": Cursors(lambda: b"key"),
-            "sync_deadline": timedelta(seconds=28),
+            "tasks.submit_prediction": submit,
+            "tasks.track_tasks": track,
+            "tasks.retry_task": RetryTask(track, submit),
+            "predictions.predict_now": PredictNow(inference=inference, results=results, submit=lambda: submit, now=now),
+            "inference.run_predictions": worker,
+            "inference.help_high_lane": HelpHighLane(worker, self.lanes),
+            "inference.lanes_by_queue_name": {name: lane for lane, name in QUEUES.items()},
+            "parts.lane_speed": LaneSpeed(InMemorySpeeds()),
+            "parts.cursors": Cursors(lambda: b"key"),
+            "predictions.sync_deadline": timedelta(seconds=28),
         }

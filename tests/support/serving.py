@@ -6,9 +6,9 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-from matchcast import bootstrap
 from matchcast.adapters.in_memory import InMemoryObjects
 from matchcast.adapters.parquet_snapshot import parse_snapshot
+from matchcast.bootstrap import parts, snapshots
 from matchcast.domain.manifests import MODEL_MANIFEST_KEY, SNAPSHOT_MANIFEST_KEY, ModelManifest, SnapshotManifest
 from matchcast.http.cursors import Cursors
 from matchcast.releases.readers import ManifestReader
@@ -28,12 +28,12 @@ class Service:
         self.now = NOW + timedelta(minutes=5)
         self.settings = ServePredictionsSettings(data_bucket_name="bucket", cursor_secret_name="secret")
         self.restart()
-        monkeypatch.setattr(bootstrap, "serve_snapshot", lambda: self.use_case)
-        monkeypatch.setattr(bootstrap, "models", lambda: self.models)
-        monkeypatch.setattr(bootstrap, "serve_predictions_settings", lambda: self.settings)
-        monkeypatch.setattr(bootstrap, "tenant_claim", lambda: "client_id")
+        monkeypatch.setattr(snapshots, "serve_snapshot", lambda: self.use_case)
+        monkeypatch.setattr(parts, "models", lambda: self.models)
+        monkeypatch.setattr(snapshots, "serve_predictions_settings", lambda: self.settings)
+        monkeypatch.setattr(parts, "tenant_claim", lambda: "client_id")
         cursors = Cursors(lambda: b"secret")
-        monkeypatch.setattr(bootstrap, "cursors", lambda: cursors)
+        monkeypatch.setattr(parts, "cursors", lambda: cursors)
 
     def restart(self, **settings: object) -> None:
         """Begin a new environment, with other settings."""

@@ -12,7 +12,6 @@ import pytest
 
 from functions.predict_now.handler import lambda_handler as predict_now
 from functions.submit_prediction.handler import lambda_handler as submit_prediction
-from matchcast import bootstrap
 from matchcast.adapters.in_memory import InMemoryKeys, InMemoryLanes, InMemoryResults, InMemorySpeeds, InMemoryTasks
 from matchcast.domain.manifests import MODEL_MANIFEST_KEY, ModelManifest
 from matchcast.domain.prediction import Prediction
@@ -29,6 +28,7 @@ from matchcast.tasks.open_tasks import OpenTasks
 from matchcast.tasks.submit import SubmitPrediction
 from tests.support.documented import ask
 from tests.support.http_events import Answer
+from tests.support.parts import put
 from tests.support.releases import Release, published
 from tests.support.tasks import NOW
 
@@ -95,15 +95,15 @@ class Served:
         predict = PredictNow(
             inference=InProcess(self.release.predictor()), results=results, submit=lambda: submit, now=lambda: NOW
         )
-        for name, part in {
-            "submit_prediction": submit,
-            "predict_now": predict,
-            "lane_speed": speed,
-            "sync_deadline": timedelta(seconds=28),
-        }.items():
-            monkeypatch.setattr(bootstrap, name, lambda part=part: part)
-        monkeypatch.setattr(bootstrap, "now", lambda: NOW)
-        monkeypatch.setattr(bootstrap, "tenant_claim", lambda: "client_id")
+        made = {
+            "tasks.submit_prediction": submit,
+            "predictions.predict_now": predict,
+            "predictions.sync_deadline": timedelta(seconds=28),
+            "parts.lane_speed": speed,
+            "parts.now": NOW,
+            "parts.tenant_claim": "client_id",
+        }
+        put(monkeypatch.setattr, made)
 
     def serve(self, signature: Signature) -> None:
         """Publish a champion with another signature."""

@@ -8,11 +8,11 @@ import pytest
 from pydantic import ValidationError
 
 from functions.refresh_snapshot.bootstrap import refresh
-from matchcast import bootstrap
 from matchcast.adapters import model_loaders
 from matchcast.adapters.in_memory import InMemoryObjects
 from matchcast.adapters.model_loaders import load_any
 from matchcast.adapters.onnx_model import load_onnx
+from matchcast.bootstrap import inference, parts
 from matchcast.releases.served_models import ServedModels
 from matchcast.settings import ModelSettings
 
@@ -20,12 +20,12 @@ from matchcast.settings import ModelSettings
 @pytest.fixture(autouse=True)
 def _fresh_parts(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("DATA_BUCKET_NAME", "bucket")
-    monkeypatch.setattr(bootstrap, "objects", InMemoryObjects)
-    bootstrap.served_models.cache_clear()
-    bootstrap.models.cache_clear()
+    monkeypatch.setattr(parts, "objects", InMemoryObjects)
+    inference.served_models.cache_clear()
+    parts.models.cache_clear()
     yield
-    bootstrap.served_models.cache_clear()
-    bootstrap.models.cache_clear()
+    inference.served_models.cache_clear()
+    parts.models.cache_clear()
 
 
 @pytest.mark.parametrize(("runtime", "loader"), [(None, load_onnx), ("onnx", load_onnx), ("pyfunc", load_any)])
@@ -34,7 +34,7 @@ def test_the_inference_function_loads_what_its_image_was_built_for(
 ) -> None:
     if runtime is not None:
         monkeypatch.setenv("MODEL_RUNTIME", runtime)
-    assert bootstrap.served_models()._load is loader
+    assert inference.served_models()._load is loader
 
 
 @pytest.mark.parametrize("runtime", ["onnx", "pyfunc"])

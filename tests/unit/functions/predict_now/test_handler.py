@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from functions.predict_now.handler import lambda_handler
-from matchcast import bootstrap
 from matchcast.adapters.in_memory import InMemoryLanes, InMemoryResults, InMemorySpeeds, InMemoryTasks
+from matchcast.bootstrap import parts, predictions
 from matchcast.domain.prediction import Prediction
 from matchcast.domain.task import Priority, Task
 from matchcast.errors import DeadlineExceeded, InferenceUnavailable, MatchcastError, StageNotFound
@@ -75,10 +75,10 @@ def inference(monkeypatch: pytest.MonkeyPatch, lanes: InMemoryLanes) -> InProces
         count=lambda _: None,
     )
     use_case = PredictNow(inference=inference, results=results, submit=lambda: submit, now=lambda: ARRIVED)
-    monkeypatch.setattr(bootstrap, "predict_now", lambda: use_case)
-    monkeypatch.setattr(bootstrap, "lane_speed", lambda: LaneSpeed(InMemorySpeeds()))
-    monkeypatch.setattr(bootstrap, "now", lambda: ARRIVED)
-    monkeypatch.setattr(bootstrap, "sync_deadline", lambda: timedelta(seconds=28))
+    monkeypatch.setattr(predictions, "predict_now", lambda: use_case)
+    monkeypatch.setattr(parts, "lane_speed", lambda: LaneSpeed(InMemorySpeeds()))
+    monkeypatch.setattr(parts, "now", lambda: ARRIVED)
+    monkeypatch.setattr(predictions, "sync_deadline", lambda: timedelta(seconds=28))
     return inference
 
 
@@ -257,7 +257,7 @@ def test_a_gateway_whose_clock_is_ahead_gives_nobody_more_time(
     inference: InProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     earlier = ARRIVED - timedelta(hours=1)
-    monkeypatch.setattr(bootstrap, "now", lambda: earlier)
+    monkeypatch.setattr(parts, "now", lambda: earlier)
 
     get(f"/predict/{MATCH}")
 

@@ -16,8 +16,8 @@ import pytest
 from onnx import TensorProto, helper
 
 from functions.refresh_snapshot.handler import lambda_handler
-from matchcast import bootstrap
 from matchcast.adapters.in_memory import InMemoryObjects
+from matchcast.bootstrap import parts
 from matchcast.domain.manifests import (
     MODEL_MANIFEST_KEY,
     SNAPSHOT_MANIFEST_KEY,
@@ -88,7 +88,7 @@ def objects(monkeypatch: pytest.MonkeyPatch, data_dir: Path) -> InMemoryObjects:
     publish_dataset(objects, data_dir)
     publish_model(objects, "1", onnx_model(0.8))
     monkeypatch.setenv("DATA_BUCKET_NAME", "data")
-    monkeypatch.setattr(bootstrap, "objects", lambda: objects)
+    monkeypatch.setattr(parts, "objects", lambda: objects)
     return objects
 
 
@@ -145,7 +145,7 @@ def test_a_refusal_is_logged_and_ends_the_invocation(objects: InMemoryObjects, m
     logged = capture_logs(monkeypatch)
     empty = InMemoryObjects()
     publish_model(empty, "1", onnx_model(1))
-    monkeypatch.setattr(bootstrap, "objects", lambda: empty)
+    monkeypatch.setattr(parts, "objects", lambda: empty)
     with pytest.raises(ManifestInvalid):
         run({})
     (line,) = logged.lines

@@ -10,8 +10,8 @@ import pytest
 from pydantic import ValidationError
 
 from functions.run_inference.handler import lambda_handler
-from matchcast import bootstrap
 from matchcast.adapters.in_memory import InMemoryLanes, InMemorySpeeds, InMemoryTasks
+from matchcast.bootstrap import inference, parts
 from matchcast.domain.manifests import MODEL_MANIFEST_KEY, ModelManifest
 from matchcast.domain.prediction import Prediction
 from matchcast.domain.task import Priority, Task, TaskStatus, utc_now
@@ -45,14 +45,14 @@ def store(monkeypatch: pytest.MonkeyPatch) -> InMemoryTasks:
         breaker=CircuitBreaker(),
         max_attempts=3,
     )
-    monkeypatch.setattr(bootstrap, "run_predictions", lambda: worker)
-    monkeypatch.setattr(bootstrap, "help_high_lane", lambda: HelpHighLane(worker, lanes))
-    monkeypatch.setattr(bootstrap, "predictor", lambda: predictor)
-    monkeypatch.setattr(bootstrap, "served_models", lambda: served_models)
-    monkeypatch.setattr(bootstrap, "snapshots", lambda: release.snapshots)
-    monkeypatch.setattr(bootstrap, "lane_speed", lambda: LaneSpeed(speeds))
+    monkeypatch.setattr(inference, "run_predictions", lambda: worker)
+    monkeypatch.setattr(inference, "help_high_lane", lambda: HelpHighLane(worker, lanes))
+    monkeypatch.setattr(inference, "predictor", lambda: predictor)
+    monkeypatch.setattr(inference, "served_models", lambda: served_models)
+    monkeypatch.setattr(parts, "snapshots", lambda: release.snapshots)
+    monkeypatch.setattr(parts, "lane_speed", lambda: LaneSpeed(speeds))
     names = {"matchcast-high": Priority.HIGH, "matchcast-normal": Priority.NORMAL}
-    monkeypatch.setattr(bootstrap, "lanes_by_queue_name", lambda: names)
+    monkeypatch.setattr(inference, "lanes_by_queue_name", lambda: names)
     return store
 
 
@@ -104,7 +104,7 @@ def test_a_receive_of_the_normal_lane_leaves_half_of_its_time_to_the_high_one(
 ) -> None:
     waiting = [fresh_task(priority=Priority.HIGH) for _ in range(35)]
     for task in waiting:
-        bootstrap.run_predictions()._lanes.send(task)
+        inference.run_predictions()._lanes.send(task)
 
     lambda_handler({"Records": [record(fresh_task(), 99, f"matchcast-{queue}")]}, context)
 
@@ -117,7 +117,7 @@ def test_a_message_that_must_come_again_is_reported_alone(monkeypatch: pytest.Mo
         def bury(self, lane: Priority, body: str, cause: str, task_id: str | None) -> None:
             raise bootstrap_error()
 
-    monkeypatch.setattr(bootstrap.run_predictions(), "_lanes", Full())
+    monkeypatch.setattr(inference.run_predictions(), "_lanes", Full())
 
     answer = invoke({"Records": [record(fresh_task(), 1), record("no json", 2, "matchcast-high")]})
 
@@ -133,7 +133,7 @@ def bootstrap_error() -> Exception:
 def test_the_lane_hears_how_long_its_tasks_took(store: InMemoryTasks) -> None:
     invoke({"Records": [record(fresh_task(created_at=utc_now() - timedelta(seconds=20)), 1)]})
 
-    assert bootstrap.lane_speed().retry_after(Priority.NORMAL) in (20, 21)
+    assert parts.lane_speed().retry_after(Priority.NORMAL) in (20, 21)
 
 
 @pytest.mark.usefixtures("store")
@@ -176,8 +176,8 @@ def test_the_model_that_serves_on_says_why_a_newer_release_is_refused(monkeypatc
     models = ManifestReader(release.objects, MODEL_MANIFEST_KEY, ModelManifest, refresh_seconds=0)
     served_models = ServedModels(models, release.objects, release.load)
     rows = FeatureRows(release.snapshots, release.objects, parse)
-    monkeypatch.setattr(bootstrap, "served_models", lambda: served_models)
-    monkeypatch.setattr(bootstrap, "predictor", lambda: Predictor(served_models, rows, utc_now))
+    monkeypatch.setattr(inference, "served_models", lambda: served_models)
+    monkeypatch.setattr(inference, "predictor", lambda: Predictor(served_models, rows, utc_now))
     invoke({"kind": "model_info", "stage": "champion"})
     manifest = models.current()
     newer = manifest.stages["champion"].model_copy(update={"version": "4", "prefix": "models/matchcast/4/"})

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from functions.submit_prediction.handler import lambda_handler
-from matchcast import bootstrap
 from matchcast.adapters.in_memory import InMemoryLanes, InMemorySpeeds, InMemoryTasks
 from matchcast.domain.task import Priority
 from matchcast.tasks.lane_speed import LaneSpeed
 from tests.support.documented import ask
 from tests.support.http_events import TENANT, Answer
+from tests.support.parts import put
 from tests.support.releases import MATCHES
 from tests.support.submissions import a_submit
 
@@ -23,8 +23,7 @@ MATCH = next(iter(MATCHES))
 def tasks(monkeypatch: pytest.MonkeyPatch) -> InMemoryTasks:
     store, speeds = InMemoryTasks(), InMemorySpeeds({Priority.HIGH: 7.2})
     use_case = a_submit(tasks=store, lanes=InMemoryLanes())
-    monkeypatch.setattr(bootstrap, "submit_prediction", lambda: use_case)
-    monkeypatch.setattr(bootstrap, "lane_speed", lambda: LaneSpeed(speeds))
+    put(monkeypatch.setattr, {"tasks.submit_prediction": use_case, "parts.lane_speed": LaneSpeed(speeds)})
     return store
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from functions.track_tasks.handler import lambda_handler
-from matchcast import bootstrap
 from matchcast.adapters.in_memory import InMemorySpeeds, InMemoryTasks
+from matchcast.bootstrap import parts, tasks
 from matchcast.domain.task import Task, TaskError, TaskStatus
 from matchcast.http.cursors import Cursors
 from matchcast.tasks.lane_speed import LaneSpeed
@@ -22,9 +22,9 @@ from tests.support.tasks import NOW, a_prediction, a_task
 @pytest.fixture
 def store(monkeypatch: pytest.MonkeyPatch) -> InMemoryTasks:
     store = InMemoryTasks()
-    monkeypatch.setattr(bootstrap, "track_tasks", lambda: TrackTasks(store, store, lambda: NOW))
-    monkeypatch.setattr(bootstrap, "lane_speed", lambda: LaneSpeed(InMemorySpeeds()))
-    monkeypatch.setattr(bootstrap, "cursors", lambda: Cursors(lambda: b"key"))
+    monkeypatch.setattr(tasks, "track_tasks", lambda: TrackTasks(store, store, lambda: NOW))
+    monkeypatch.setattr(parts, "lane_speed", lambda: LaneSpeed(InMemorySpeeds()))
+    monkeypatch.setattr(parts, "cursors", lambda: Cursors(lambda: b"key"))
     return store
 
 

@@ -15,8 +15,8 @@ from moto import mock_aws
 from typer.testing import CliRunner
 
 from functions.refresh_snapshot.handler import lambda_handler
-from matchcast import bootstrap
 from matchcast.adapters.s3_objects import S3Objects
+from matchcast.bootstrap import parts
 from matchcast_tools.cli import releases
 from matchcast_tools.cli import training as models
 from matchcast_tools.models.registry import RegisteredModel, load
@@ -76,7 +76,7 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
         stack = Stack("test", "us-east-1", "http://api", None, outputs, Session(HandlerClient(lambda_handler)))
         for group in (models, releases):
             monkeypatch.setattr(group, "find_stack", lambda: stack)
-        monkeypatch.setattr(bootstrap, "objects", lambda: S3Objects(boto3.client("s3"), "data"))
+        monkeypatch.setattr(parts, "objects", lambda: S3Objects(boto3.client("s3"), "data"))
         monkeypatch.setenv("DATA_BUCKET_NAME", "data")
         yield stack
 

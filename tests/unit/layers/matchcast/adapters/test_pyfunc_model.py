@@ -255,10 +255,10 @@ class TestRuntimes:
     @pytest.mark.parametrize("runtime", ["onnx", "pyfunc"])
     def test_neither_mlflow_nor_pandas_is_imported_for_an_onnx_model(self, runtime: str) -> None:
         code = (
-            "import sys; import functions.run_inference.handler; from matchcast import bootstrap\n"
+            "import sys; import functions.run_inference.handler; from matchcast.bootstrap import inference\n"
             "from tests.unit.layers.matchcast.adapters.test_onnx_model import ARTIFACT, linear, published\n"
             "import numpy, onnx; sys.modules.pop('pandas', None)\n"
-            "model = bootstrap.served_models()._load(published(), {ARTIFACT: linear()})\n"
+            "model = inference.served_models()._load(published(), {ARTIFACT: linear()})\n"
             "assert model.predict(numpy.zeros((1, 2), 'f')).shape == (1, 3)\n"
             "print(*sorted({name.partition('.')[0] for name in sys.modules}))"
         )

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from matchcast import bootstrap
 from matchcast.adapters.in_memory import InMemoryObjects
+from matchcast.bootstrap import parts
 from matchcast.domain.manifests import MODEL_MANIFEST_KEY, SNAPSHOT_MANIFEST_KEY, ModelManifest, SnapshotManifest
 from matchcast.errors import MatchcastError, ModelUnavailable, ReleaseRefused, SnapshotUnavailable, StorageUnavailable
 from matchcast.ports import StoredObject
@@ -164,10 +164,10 @@ def test_functions_log_and_count_it_under_its_kind(
     # GIVEN the reader that every function is given
     objects = InMemoryObjects()
     objects.put(key, b"{")
-    monkeypatch.setattr(bootstrap, "objects", lambda: objects)
+    monkeypatch.setattr(parts, "objects", lambda: objects)
     monkeypatch.setenv("DATA_BUCKET_NAME", "data")
     logged = capture_logs(monkeypatch)
-    make: Any = bootstrap.models if kind == "model" else bootstrap.snapshots
+    make: Any = parts.models if kind == "model" else parts.snapshots
     # WHEN it finds a manifest that nobody can read
     with pytest.raises((ModelUnavailable, SnapshotUnavailable)):
         make.__wrapped__().current()

@@ -1,0 +1,83 @@
+"""What predicts: served models, features, the worker of both lanes."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import TYPE_CHECKING
+
+from matchcast.bootstrap import parts
+from matchcast.domain.task import Priority, utc_now
+from matchcast.settings import ModelSettings, RunInferenceSettings
+
+if TYPE_CHECKING:
+    from matchcast.ports import PredictionQueue
+    from matchcast.predictions.predictor import Predictor
+    from matchcast.releases.served_models import ServedModels
+    from matchcast.tasks.help_high_lane import HelpHighLane
+    from matchcast.tasks.run import RunPredictions
+
+
+@cache
+def served_models() -> ServedModels:
+    """Return the models that are served."""
+    from matchcast.adapters.model_loaders import loader_for
+    from matchcast.releases.served_models import ServedModels
+
+    return ServedModels(parts.models(), parts.objects(), loader_for(ModelSettings().model_runtime))
+
+
+@cache
+def predictor() -> Predictor:
+    """Return what turns matches and features into predictions."""
+    from matchcast.adapters.parquet_features import parse_features
+    from matchcast.predictions.predictor import Predictor
+    from matchcast.snapshots.features import FeatureRows
+
+    return Predictor(served_models(), FeatureRows(parts.snapshots(), parts.objects(), parse_features), utc_now)
+
+
+@cache
+def run_predictions() -> RunPredictions:
+    """Return the worker of run_inference."""
+    from matchcast.tasks.circuit_breaker import CircuitBreaker
+    from matchcast.tasks.run import RunPredictions
+
+    settings = RunInferenceSettings()
+    return RunPredictions(
+        predictor=predictor(),
+        tasks=parts.tasks(),
+        lanes=_lanes_with_dead_letters(),
+        threads=ThreadPoolExecutor(settings.write_concurrency, thread_name_prefix="writes"),
+        breaker=CircuitBreaker(),
+        now=utc_now,
+        max_attempts=settings.max_attempts,
+    )
+
+
+@cache
+def help_high_lane() -> HelpHighLane:
+    """Return what workers of the normal lane do for the high one."""
+    from matchcast.tasks.help_high_lane import HelpHighLane
+
+    return HelpHighLane(run_predictions(), _lanes_with_dead_letters())
+
+
+@cache
+def lanes_by_queue_name() -> dict[str, Priority]:
+    """Return which lane a queue is, by the last part of its URL, which is also the last part of its ARN."""
+    settings = RunInferenceSettings()
+    urls = {Priority.HIGH: settings.high_queue_url, Priority.NORMAL: settings.normal_queue_url}
+    return {url.rsplit("/", 1)[-1]: lane for lane, url in urls.items()}
+
+
+@cache
+def _lanes_with_dead_letters() -> PredictionQueue:
+    from matchcast.adapters.sqs_lanes import SQSLanes
+
+    settings = RunInferenceSettings()
+    return SQSLanes(
+        parts.client("sqs"),
+        {Priority.HIGH: settings.high_queue_url, Priority.NORMAL: settings.normal_queue_url},
+        parts.dead_letter_queues(settings),
+    )

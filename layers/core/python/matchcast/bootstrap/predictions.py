@@ -1,0 +1,56 @@
+"""What answers on demand."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from functools import cache
+from typing import TYPE_CHECKING
+
+from matchcast.bootstrap import parts, tasks
+from matchcast.domain.task import utc_now
+from matchcast.settings import PredictNowSettings
+
+if TYPE_CHECKING:
+    from matchcast.predictions.predict_now import PredictNow
+
+
+@cache
+def predict_now() -> PredictNow:
+    """Return the use case of predict_now."""
+    from matchcast.adapters.dynamodb_records import DynamoDBResults
+    from matchcast.adapters.lambda_inference import LambdaInference
+    from matchcast.predictions.predict_now import PredictNow
+    from matchcast.predictions.result_cache import CachedResults
+
+    settings = PredictNowSettings()
+    # One attempt: the SDK would run the model again for every retry.
+    invoker = parts.client("lambda", read_timeout=30, retries={"total_max_attempts": 1})
+    threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="inference")
+    results = CachedResults(
+        cache=DynamoDBResults(parts.dynamodb(), settings.tasks_table_name),
+        models=parts.models(),
+        snapshots=parts.snapshots(),
+        now=utc_now,
+        lifetime=timedelta(seconds=settings.prediction_cache_ttl),
+        count=_count_cache,
+    )
+    return PredictNow(
+        inference=LambdaInference(invoker, settings.run_inference_function_name, threads, utc_now),
+        results=results,
+        # Made when the first request wants a task: most never do.
+        submit=tasks.submit_prediction,
+        now=utc_now,
+    )
+
+
+@cache
+def sync_deadline() -> timedelta:
+    """Return how long after its arrival an on-demand request is answered at the latest."""
+    return timedelta(seconds=PredictNowSettings().sync_deadline_seconds)
+
+
+def _count_cache(what: str) -> None:
+    from matchcast.observability import MetricUnit, metrics
+
+    metrics.add_metric(name=f"cache_{what}_total", unit=MetricUnit.Count, value=1)

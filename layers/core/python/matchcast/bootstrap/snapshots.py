@@ -1,0 +1,30 @@
+"""What serves the snapshot."""
+
+from __future__ import annotations
+
+from functools import cache, partial
+from typing import TYPE_CHECKING
+
+from matchcast.bootstrap import parts
+from matchcast.domain.task import utc_now
+from matchcast.settings import ServePredictionsSettings
+
+if TYPE_CHECKING:
+    from matchcast.snapshots.serve import ServeSnapshot
+
+
+@cache
+def serve_predictions_settings() -> ServePredictionsSettings:
+    """Return the settings of serve_predictions."""
+    return ServePredictionsSettings()
+
+
+@cache
+def serve_snapshot() -> ServeSnapshot:
+    """Return the use case of serve_predictions."""
+    from matchcast.adapters.parquet_snapshot import parse_snapshot
+    from matchcast.snapshots.serve import ServeSnapshot
+
+    settings = serve_predictions_settings()
+    parse = partial(parse_snapshot, bookmaker=settings.odds_bookmaker)
+    return ServeSnapshot(parts.snapshots(), parts.objects(), parse, utc_now, settings.snapshot_stale_seconds)

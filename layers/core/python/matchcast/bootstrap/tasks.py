@@ -1,0 +1,74 @@
+"""What accepts, tracks and retries tasks, and fails those of dead letters."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import cache
+from typing import TYPE_CHECKING
+
+from matchcast.bootstrap import parts
+from matchcast.domain.task import Priority, utc_now
+from matchcast.settings import AcceptTaskSettings, DeadLetterSettings
+
+if TYPE_CHECKING:
+    from matchcast.tasks.retry import RetryTask
+    from matchcast.tasks.submit import SubmitPrediction
+    from matchcast.tasks.sweep_dead_letters import SweepDeadLetters
+    from matchcast.tasks.track import TrackTasks
+
+
+@cache
+def submit_prediction() -> SubmitPrediction:
+    """Return the use case of submit_prediction, which every way of making a task shares."""
+    from matchcast.adapters.dynamodb_records import DynamoDBKeys
+    from matchcast.adapters.sqs_lanes import SQSLanes
+    from matchcast.snapshots.features import MatchIds
+    from matchcast.tasks.accept import AcceptTask
+    from matchcast.tasks.open_tasks import OpenTasks
+    from matchcast.tasks.submit import SubmitPrediction
+
+    settings = AcceptTaskSettings()
+    lanes = SQSLanes(
+        parts.client("sqs"), {Priority.HIGH: settings.high_queue_url, Priority.NORMAL: settings.normal_queue_url}
+    )
+    keys = DynamoDBKeys(parts.dynamodb(), settings.tasks_table_name)
+    return SubmitPrediction(
+        accept=AcceptTask(tasks=parts.tasks(), lanes=lanes, keys=keys, now=utc_now),
+        models=parts.models(),
+        matches=MatchIds(parts.snapshots(), parts.objects()),
+        open_tasks=OpenTasks(
+            tasks=parts.tasks(),
+            index=parts.tasks(),
+            speed=parts.lane_speed(),
+            limit=settings.max_open_tasks,
+            now=utc_now,
+        ),
+        lifetime=timedelta(seconds=settings.task_lifetime_seconds),
+    )
+
+
+@cache
+def track_tasks() -> TrackTasks:
+    """Return what reads and cancels tasks."""
+    from matchcast.tasks.track import TrackTasks
+
+    return TrackTasks(parts.tasks(), parts.tasks(), utc_now)
+
+
+@cache
+def retry_task() -> RetryTask:
+    """Return what tries tasks again."""
+    from matchcast.tasks.retry import RetryTask
+
+    return RetryTask(track_tasks(), submit_prediction())
+
+
+@cache
+def sweep_dead_letters() -> SweepDeadLetters:
+    """Return the use case of sweep_dead_letters."""
+    from matchcast.adapters.sqs_dead_letters import SQSDeadLetters
+    from matchcast.tasks.sweep_dead_letters import SweepDeadLetters
+
+    return SweepDeadLetters(
+        SQSDeadLetters(parts.client("sqs"), parts.dead_letter_queues(DeadLetterSettings())), parts.tasks(), utc_now
+    )
