@@ -1,6 +1,6 @@
 """The gates of a promotion: each a figure beside its limit.
 
-The limits' defaults come from measurements, see `infra/decisions/0028-the-gates-of-a-promotion.md`.
+The limits' defaults come from measurements, see `infra/decisions/0028-promotion-gates.md`.
 """
 
 from __future__ import annotations

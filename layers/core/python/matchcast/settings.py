@@ -1,7 +1,7 @@
 """What each function reads from its environment; nothing else in the product does.
 
 A setting is read when a function's parts are first made, never at import, and the template
-provides every one of them (a test compares the two, and the table in the README).
+provides every one of them (a test compares the two, and the table in infra/docs/settings.md).
 """
 
 from __future__ import annotations
