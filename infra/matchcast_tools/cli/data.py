@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from matchcast.snapshots.scoring import Margin
     from matchcast_tools.evaluation.model import Forecaster
 
-# A table that goes into a file or a pipe needs no line breaks.
+# A table for a file or a pipe is wide enough to need no line breaks.
 output = Console(width=None if sys.stdout.isatty() else 160)
 notes = Console(stderr=True)
 
@@ -31,12 +32,12 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object, and
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    app.command("import")(import_)
-    app.command()(features)
-    app.command()(evaluate)
+    app.command("import")(import_matches)
+    app.command("features")(compute_features)
+    app.command("evaluate")(evaluate)
 
 
-def import_(
+def import_matches(
     paths: Annotated[
         list[str] | None, typer.Argument(help="Match files, folders, patterns or zip archives.", metavar="PATH...")
     ] = None,
@@ -47,7 +48,7 @@ def import_(
 ) -> None:
     """Import matches and odds; importing again updates what is there.
 
-    Exit code 2 if a file could not be used; what could be used is imported nevertheless.
+    Exit code 2 if a file could not be used; the other files are imported nevertheless.
     """
     from matchcast_tools.importing.import_files import import_paths
 
@@ -56,8 +57,8 @@ def import_(
         from matchcast_tools.sample.league import write_sample
 
         wanted += write_sample(data / "sample")
-    with _progress("importing") as tell:
-        report = import_paths(wanted, data, tell)
+    with _progress("importing") as progress:
+        report = import_paths(wanted, data, progress)
     if as_json:
         typer.echo(json.dumps(report.as_dict()))
     else:
@@ -69,23 +70,18 @@ def import_(
         )
 
 
-def features(
-    *,
-    data: DataDir = LOCAL / "data",
-    afresh: Annotated[bool, typer.Option("--afresh", help="Compute all of them, not only what is new.")] = False,
-    as_json: AsJson = False,
-) -> None:
+def compute_features(*, data: DataDir = LOCAL / "data", as_json: AsJson = False) -> None:
     """Compute the features of every match from earlier matches."""
     from matchcast_tools.features.build import build_features
 
-    with _progress("features") as tell:
-        report = build_features(data, tell, afresh=afresh)
+    with _progress("features") as progress:
+        report = build_features(data, progress)
     if as_json:
-        typer.echo(json.dumps(report.as_dict()))
+        typer.echo(json.dumps(asdict(report)))
     else:
         output.print(
             f"{report.matches} matches of {report.regions} regions have {len(report.columns)} features "
-            f"({report.computed} computed, {report.seconds:.1f} s)."
+            f"({report.seconds:.1f} s)."
         )
 
 
@@ -93,11 +89,11 @@ def evaluate(
     paths: Annotated[list[str], typer.Argument(help="Match files, folders, patterns or zip archives.")],
     *,
     book: Annotated[str, typer.Option(help="Whose odds: a column prefix (B365, PSC) or a name (bet365).")] = "B365",
-    margin: Annotated[str, typer.Option(help="How the margin is taken out: multiplicative, power, shin.")] = (
+    margin: Annotated[str, typer.Option(help="How the margin is removed: multiplicative, power, shin.")] = (
         "multiplicative"
     ),
     model: Annotated[
-        str | None, typer.Option(help="Alias of a registered model to score beside the book on unseen matches.")
+        str | None, typer.Option(help="Alias of a registered model to score with the book on unseen matches.")
     ] = None,
     edge: Annotated[float, typer.Option(help="The model bets where probability x odds - 1 is above this.")] = 0.05,
     picture: Annotated[
@@ -105,15 +101,15 @@ def evaluate(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Score a bookmaker's odds, and a model beside it: in all, per season, per division."""
+    """Score a bookmaker's odds, and a model on the same matches: in all, per season, per division."""
     from matchcast_tools.evaluation.bookmaker import evaluate_book, read_files, select
     from matchcast_tools.importing.books import parse_price
 
     price, method = parse_price(book), _margin(margin)
     if picture is not None and model is None:
-        raise BadInput("A picture shows a model beside the book. Name one with --model.")
-    with _progress("reading") as tell:
-        dataset, reports = read_files(paths, tell)
+        raise BadInput("A picture shows a model and the book. Name a model with --model.")
+    with _progress("reading") as progress:
+        dataset, reports = read_files(paths, progress)
     scored = select(dataset, price)
     if model is None:
         figures = evaluate_book(scored, method)
@@ -148,12 +144,12 @@ def _margin(text: str) -> Margin:
     for margin in MARGINS:
         if text == margin:
             return margin
-    raise BadInput(f"There is no way {text!r} to take out the margin. Give {', '.join(MARGINS)}.")
+    raise BadInput(f"{text!r} is no method to remove the margin. Give {', '.join(MARGINS)}.")
 
 
 @contextmanager
 def _progress(what: str) -> Iterator[Callable[[int, int, str], None]]:
-    """Show a bar on stderr while the work reports how far it is."""
+    """Show a bar on stderr while the work reports its progress."""
     columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[item]}"), TimeElapsedColumn()
     with Progress(*columns, console=notes, transient=True, disable=not notes.is_terminal) as bar:
         task = bar.add_task(what, total=None, item="")

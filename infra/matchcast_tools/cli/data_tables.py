@@ -40,7 +40,7 @@ _MODEL = {"log_loss": "model\nlog loss", "rps": "model\nrps"}
 
 
 def show_import(output: Console, report: ImportReport) -> None:
-    """Print a row per file, then every note with its lines, then what became of the dataset."""
+    """Print a row per file, then every note with its lines, then what changed in the dataset."""
     table = Table("file", "format", "encoding", box=SIMPLE_HEAD, padding=(0, 0, 0, 1))
     for label in _COUNTS.values():
         table.add_column(label, justify="right", no_wrap=True)
@@ -51,10 +51,11 @@ def show_import(output: Console, report: ImportReport) -> None:
     output.print(table)
     for file in report.files:
         _show_notes(output, file)
+    changes = report.changes
     output.print(
-        f"{report.added} matches added, {report.updated} updated, {report.unchanged} unchanged, "
-        f"{report.repeated} in more than one file, {len(report.withdrawn)} fixtures withdrawn, "
-        f"{len(report.moved)} moved to another date, {report.kept_scores} scores kept. "
+        f"{changes.added} matches added, {changes.updated} updated, {changes.unchanged} unchanged, "
+        f"{changes.repeated} in more than one file, {len(changes.withdrawn)} fixtures withdrawn, "
+        f"{len(changes.moved)} moved to another date, {changes.kept_scores} scores kept. "
         f"The dataset holds {report.matches} matches and {report.odds} odds ({report.seconds:.1f} s).",
         soft_wrap=True,
     )
@@ -79,23 +80,24 @@ def _say(output: Console, text: str) -> None:
 
 
 def show_evaluation(output: Console, result: dict[str, Any]) -> None:
-    """Print the figures in all, per division and per season, with those of a model where there is one."""
-    beside = "model" in result
+    """Print the figures in all, per division and per season, with those of a model if there is one."""
+    has_model = "model" in result
     table = Table(box=SIMPLE_HEAD, padding=(0, 0, 0, 1), title=result["book"])
     table.add_column("", no_wrap=True)
-    for label in [*_FIGURES.values(), *(_MODEL.values() if beside else ())]:
+    for label in [*_FIGURES.values(), *(_MODEL.values() if has_model else ())]:
         table.add_column(label, justify="right", no_wrap=True)
     parts = [("all", result)]
     parts += [(part["division"], part) for part in result["per_division"]]
     parts += [(part["season"], part) for part in result["per_season"]]
     parts.append(("base rate", result["base_rate"]))
     for label, part in parts:
-        model = part.get("model", {})
         cells = [_cell(name, part.get(name)) for name in _FIGURES]
-        table.add_row(label, *cells, *([_cell(name, model.get(name)) for name in _MODEL] if beside else ()))
+        if has_model:
+            cells += [_cell(name, part.get("model", {}).get(name)) for name in _MODEL]
+        table.add_row(label, *cells)
     output.print(table)
-    output.print(f"The margin is taken out by the {result['margin']} method.")
-    if beside:
+    output.print(f"The margin is removed by the {result['margin']} method.")
+    if has_model:
         _show_model(output, result)
 
 
@@ -109,7 +111,7 @@ def _show_model(output: Console, result: dict[str, Any]) -> None:
         if row["region"] == "all":
             output.print(
                 f"{row['bets']} bets: {100 * row['roi']:+.2f}% (95% interval {100 * row['roi_low']:+.2f}% to "
-                f"{100 * row['roi_high']:+.2f}%), deepest fall {row['max_drawdown']:.1f} units."
+                f"{100 * row['roi_high']:+.2f}%), largest drawdown {row['max_drawdown']:.1f} units."
             )
 
 

@@ -60,7 +60,7 @@ def read_features(data_dir: Path = DATA_DIR) -> pa.Table:
 
 
 def has_dataset(data_dir: Path) -> bool:
-    """Tell whether something has been imported into this folder."""
+    """Return whether something has been imported into this folder."""
     return (data_dir / MATCHES_FILE).exists() and (data_dir / ODDS_FILE).exists()
 
 

@@ -5,10 +5,15 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
 from matchcast.domain.manifests import DATASET_MANIFEST_KEY, DatasetManifest, FileEntry
 from matchcast.ports import ObjectStore
 from matchcast.releases.publishing import read_manifest, switch_manifest, timed_id
 from matchcast.snapshots.dataset import FEATURES_FILE, MATCHES_FILE, ODDS_FILE
+from matchcast_tools.dataset.store import read_features, read_matches, read_odds
 from matchcast_tools.errors import BadInput
 
 
@@ -16,14 +21,14 @@ def publish_dataset(objects: ObjectStore, data_dir: Path, now: datetime | None =
     """Upload the local dataset and switch its manifest.
 
     A dataset that is published already keeps its manifest; its files are written again, which
-    mends what was lost or changed.
+    restores lost or changed ones.
 
     Raises
     ------
     BadInput
         If the dataset is missing, unreadable, empty, or its features are not those of its matches.
     ReleaseRaceLost
-        If somebody else published a dataset meanwhile.
+        If another dataset was published meanwhile.
     """
     present = read_manifest(objects, DATASET_MANIFEST_KEY, DatasetManifest)
     bodies, entries, as_of = _read_local(data_dir)
@@ -44,21 +49,13 @@ def publish_dataset(objects: ObjectStore, data_dir: Path, now: datetime | None =
 
 def _read_local(data_dir: Path) -> tuple[dict[str, bytes], dict[str, FileEntry], datetime]:
     """Return the files of the local dataset, their entries, and the time of the latest information in it."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-    import pyarrow.parquet as pq
-
-    from matchcast_tools.dataset.store import read_features, read_matches, read_odds
-
-    # The store says what is missing or out of date, and what to do about it.
+    # The store raises an error that says what is missing or out of date, and what to do about it.
     for read in (read_matches, read_odds, read_features):
         read(data_dir)
-    # What is uploaded is what is described: the bytes, read once.
+    # Each file is read once, so that its entry describes the bytes that are uploaded.
     bodies = {name: (data_dir / name).read_bytes() for name in (MATCHES_FILE, ODDS_FILE, FEATURES_FILE)}
     tables = {name: pq.read_table(pa.BufferReader(body)) for name, body in bodies.items()}
     ids, features = tables[MATCHES_FILE]["match_id"].to_pylist(), tables[FEATURES_FILE]
-    if not ids:
-        raise BadInput(f"The dataset in {data_dir} has no match. Run `matchcast import PATH` with match files.")
     if ids != features["match_id"].to_pylist():
         raise BadInput(f"The features in {data_dir} are not those of its matches. Run `matchcast features`.")
     entries = {name: FileEntry.of(body, rows=len(tables[name])) for name, body in bodies.items()}

@@ -70,7 +70,7 @@ def read_files(paths: Sequence[str | Path], progress: Progress | None = None) ->
         if progress is not None:
             progress(done, len(sources), source.name)
         parsed.append(parse_match_file(source.name, source.read(), ANY_OVERROUND))
-    dataset, _ = merge(Dataset.empty(), [(file.matches, file.odds) for file in parsed])
+    dataset, _ = merge(Dataset.empty(), parsed)
     return dataset, [file.report for file in parsed]
 
 

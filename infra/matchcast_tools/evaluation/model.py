@@ -21,8 +21,7 @@ from matchcast_tools.features.build import compute, features_table, rows_by_regi
 from matchcast_tools.features.feature_row import FEATURE_COLUMNS
 from matchcast_tools.features.ratings import Tuning
 from matchcast_tools.importing.merging import Dataset
-from matchcast_tools.importing.odds_times import taken_times
-from matchcast_tools.importing.quotes import OVERROUND
+from matchcast_tools.importing.quotes import OVERROUND, taken_times
 
 _Z = 1.96
 """Standard errors on both sides of a mean that hold 95% of a normal distribution."""

@@ -28,7 +28,7 @@ FEATURE_COLUMNS = (
     "matches_played_home",
     "matches_played_away",
 )
-"""Ratings: Elo and its difference; goals and shots that the two teams' attacks and defences promise.
+"""Ratings: Elo and its difference; goals and shots expected from the attack and defence of the two teams.
 Form: points, goals for and against per match over the last six; how far the home team at home, and the away
 team away, beat the Elo expectation over the last eight (-1 to 1). Calendar: days since the last match
 (at most 14), matches played this season."""
@@ -71,7 +71,7 @@ def _recent(team: Team, index: int, usual: float) -> float:
 
 
 def _shrunk(values: Sequence[float], usual: float, weight: float) -> float:
-    """Return the mean of a few values, drawn towards the usual one as if that had been seen `weight` times."""
+    """Return the mean of a few values, moved towards the usual value as if that had been seen `weight` times."""
     return (sum(values) + usual * weight) / (len(values) + weight)
 
 

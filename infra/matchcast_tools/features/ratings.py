@@ -8,9 +8,8 @@ and Van Eetvelde, 2019), and the same by shots, which say more than goals where 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +98,8 @@ class Region:
     def team(self, name: str, division: str, season: str) -> Team:
         """Return a team as it enters a match, without changing what is stored.
 
-        A new season pulls the ratings towards the mean; a team that nobody knows joins below the mean of
-        its division, except in the first season that the division is known.
+        A new season pulls the ratings towards the mean; an unknown team joins below the mean of its
+        division, except in the first season of the division that is known.
         """
         known = self.teams.get(name)
         if known is None:
@@ -136,7 +135,7 @@ class Region:
         level = self.levels.setdefault(match.division, self.level(match.division, match.season))
         home = self.teams[match.home] = self.team(match.home, match.division, match.season)
         away = self.teams[match.away] = self.team(match.away, match.division, match.season)
-        # Past ten goals a result says no more, and a mistyped 55 must not throw a rating off.
+        # More than ten goals say nothing more, and a mistyped 55 must not distort a rating.
         goals = min(match.home_goals, _MOST_GOALS), min(match.away_goals, _MOST_GOALS)
         score = 1.0 if goals[0] > goals[1] else 0.5 if goals[0] == goals[1] else 0.0
         surprise = score - 1 / (1 + 10 ** (-(home.elo + level.elo_home - away.elo) / 400))
@@ -177,27 +176,12 @@ class Region:
         away.shot_attack += over_away
         home.shot_defence -= over_away
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return the state as JSON objects; floats keep every bit."""
-        return {
-            "teams": {name: asdict(team) for name, team in self.teams.items()},
-            "levels": {name: asdict(level) for name, level in self.levels.items()},
-        }
-
-    @classmethod
-    def from_dict(cls, content: Mapping[str, Any], tuning: Tuning) -> Region:
-        """Return the region that `as_dict` described."""
-        teams = {name: Team(**team) for name, team in content["teams"].items()}
-        for team in teams.values():
-            team.recent = [(points, scored, conceded) for points, scored, conceded in team.recent]
-        return cls(tuning, teams, {name: Level(**level) for name, level in content["levels"].items()})
-
 
 def _remember(team: Team, goals: tuple[int, int], surprise: float, day: int, split: list[float]) -> None:
     points = 3 if goals[0] > goals[1] else 1 if goals[0] == goals[1] else 0
     team.recent.append((points, *goals))
     split.append(surprise)
-    # Lists are shared with the state before a new season, and that is never looked at again.
+    # The lists are shared with the team of the season before, which is not used again.
     del team.recent[:-_RECENT], split[:-_SPLIT]
     team.day = day
     team.played += 1

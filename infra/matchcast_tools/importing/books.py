@@ -1,8 +1,8 @@
-"""Which bookmaker stands behind which columns of a match file, in every era of the files."""
+"""The bookmaker of each odds column of a match file, in every era of the files."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 
 from matchcast.domain.match_id import slug
@@ -36,8 +36,9 @@ BOOKS: dict[str, tuple[str, ...]] = {
 with a `C` in between (`FONCH`) they are the closing ones."""
 
 _BY_PREFIX = {prefix: name for name, prefixes in BOOKS.items() for prefix in prefixes}
+_ERA = {prefix: place for prefixes in BOOKS.values() for place, prefix in enumerate(prefixes)}
 _OUTCOMES = ("H", "D", "A")
-# Columns that end in H, D and A without being three odds.
+# Columns that end in H, D and A and are not three odds.
 _NO_BOOK = frozenset({"", "C"})
 
 
@@ -63,7 +64,7 @@ class Triple:
 
 
 def find_triples(header: Sequence[str]) -> list[Triple]:
-    """Return the odds columns of a header; a bookmaker that is not known goes by its prefix in lower case.
+    """Return the odds columns of a header; an unknown bookmaker is named by its prefix in lower case.
 
     Where a header names a bookmaker twice (`Avg` and `BbAv`), the newer era comes first.
     """
@@ -77,7 +78,7 @@ def find_triples(header: Sequence[str]) -> list[Triple]:
             continue
         home, draw, away = (position[prefix + end] for end in _OUTCOMES)
         triples.append(Triple(prefix, _price(prefix, position), (home, draw, away)))
-    return sorted(triples, key=lambda triple: _era(triple.prefix))
+    return sorted(triples, key=lambda triple: _ERA.get(triple.prefix, _ERA.get(triple.prefix.removesuffix("C"), 0)))
 
 
 def parse_price(text: str) -> Price:
@@ -86,43 +87,26 @@ def parse_price(text: str) -> Price:
     Raises
     ------
     BadInput
-        If nothing goes by this name.
+        If no bookmaker has this name or prefix.
     """
     wanted = text.strip()
-    if wanted in _BY_PREFIX:
-        return Price(_BY_PREFIX[wanted])
-    if wanted.endswith("C") and wanted[:-1] in _BY_PREFIX:
-        return Price(_BY_PREFIX[wanted[:-1]], closing=True)
+    if wanted in _BY_PREFIX or wanted.removesuffix("C") in _BY_PREFIX:
+        return _price(wanted)
     name = slug(wanted)
-    closing = name.endswith("-closing")
-    name = name.removesuffix("-closing")
-    if name in BOOKS:
-        return Price(name, closing=closing)
+    if name.removesuffix("-closing") in BOOKS:
+        return Price(name.removesuffix("-closing"), closing=name.endswith("-closing"))
     raise BadInput(
         f"No bookmaker is called {text!r}. Give a column prefix ({_listing(_BY_PREFIX)}), with a C at its end for "
         f"closing odds, or a name ({_listing(BOOKS)})."
     )
 
 
-def _price(prefix: str, header: Iterable[str]) -> Price:
-    if prefix in _BY_PREFIX:
-        return Price(_BY_PREFIX[prefix])
-    if prefix.endswith("C"):
-        before = prefix[:-1]
-        if before in _BY_PREFIX:
-            return Price(_BY_PREFIX[before], closing=True)
-        if before + "H" in header:
-            return Price(slug(before) or before, closing=True)
-    return Price(slug(prefix) or prefix)
-
-
-def _era(prefix: str) -> int:
-    """Return the place of a prefix among those of its bookmaker."""
-    name = _BY_PREFIX.get(prefix) or _BY_PREFIX.get(prefix.removesuffix("C"))
-    if name is None:
-        return 0
-    prefixes = BOOKS[name]
-    return prefixes.index(prefix) if prefix in prefixes else prefixes.index(prefix.removesuffix("C"))
+def _price(prefix: str, header: Container[str] = ()) -> Price:
+    """Return the price of a prefix; a `C` at its end means closing odds where the header has the prefix without it."""
+    before = prefix.removesuffix("C")
+    closing = prefix != before and prefix not in _BY_PREFIX and (before in _BY_PREFIX or before + "H" in header)
+    name = before if closing else prefix
+    return Price(_BY_PREFIX.get(name) or slug(name) or name, closing=closing)
 
 
 def _listing(names: Iterable[str]) -> str:

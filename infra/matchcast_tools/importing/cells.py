@@ -20,10 +20,11 @@ EARLIEST = date(1870, 1, 1)
 LATEST = date(2100, 1, 1)
 
 
+@lru_cache(maxsize=50_000)
 def parse_date(text: str) -> date | None:
     """Return the date of a cell, day first (`14/08/93`, `14/08/1993`), or year first with hyphens; else None.
 
-    A date that only makes sense month first is no date: it is never turned round.
+    A date that is only possible with the month first is not a date: day and month are never exchanged.
     """
     text = text.strip()
     if (found := _DAY_FIRST.fullmatch(text)) is not None:
@@ -41,6 +42,7 @@ def parse_date(text: str) -> date | None:
     return parsed if EARLIEST <= parsed < LATEST else None
 
 
+@lru_cache(maxsize=5_000)
 def parse_time(text: str) -> time | None:
     """Return the time of a cell such as `20:00`, else None."""
     found = _TIME.fullmatch(text.strip())
@@ -49,6 +51,7 @@ def parse_time(text: str) -> time | None:
     return time(int(found[1]), int(found[2]))
 
 
+@lru_cache(maxsize=50_000)
 def kickoff(day: date, clock: time | None) -> datetime:
     """Return when a match starts: its London time in UTC, or 00:00 UTC of its date where no time is known."""
     if clock is None:
@@ -63,14 +66,15 @@ def parse_goals(text: str) -> int | None:
     return int(text.split(".")[0]) if _WHOLE.fullmatch(text) else None
 
 
+@lru_cache(maxsize=50_000)
 def parse_name(text: str) -> str:
-    """Return a name with single spaces, or nothing for a blank cell or a spreadsheet's error."""
+    """Return a name with single spaces, or an empty text for a blank cell or a spreadsheet's error."""
     name = " ".join(text.split())
     return "" if _EXCEL_ERROR.fullmatch(name) else name
 
 
 def parse_number(text: str) -> float | None:
-    """Return the odds of a cell (a decimal comma is one), NaN for a blank cell, or None for text."""
+    """Return the odds of a cell (the decimal point may be a comma), NaN for a blank cell, or None for text."""
     text = text.strip()
     if not text:
         return float("nan")

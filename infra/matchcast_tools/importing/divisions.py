@@ -1,10 +1,16 @@
-"""Division code to region and league, for season files, extra leagues and the sample league."""
+"""Divisions of season files, extra leagues and the sample league: region, league, and the seasons of their dates."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import date, timedelta
 
 from matchcast.domain.match_id import slug
+
+_SUMMER_MONTH, _LATEST_START = 7, 10
+_ONE_SEASON = timedelta(days=365)
+_BREAK, _LONG_BREAK = timedelta(days=21), timedelta(days=56)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +53,7 @@ SAMPLE_DIVISIONS: dict[str, dict[str, str]] = {
     "Brennia": {"BN1": "Brennia First Division"},
     "Corvana": {"CV1": "Corvana Liga"},
 }
-"""The invented regions of the sample league; their codes are no real competition's."""
+"""The invented regions of the sample league; no real competition has these codes."""
 
 _EXTRA_LEAGUES: dict[str, str] = {
     "Argentina": "ARG",
@@ -89,3 +95,23 @@ def by_country(country: str, league: str) -> Division:
         return Division(code, country, league or country)
     made = slug(f"{country} {league}").upper() or country
     return Division(made, country, league or country, known=False)
+
+
+def label_seasons(days: Iterable[date]) -> dict[date, str]:
+    """Return the season (`2014/15`) of each date, at least one, of one division in one file.
+
+    A new season begins after a break of three weeks in summer. Where all dates lie within one year it takes
+    eight weeks, so that a season that a pandemic extended into August stays whole.
+    """
+    ordered = sorted(set(days))
+    enough = _LONG_BREAK if ordered[-1] - ordered[0] < _ONE_SEASON else _BREAK
+    labels: dict[date, str] = {}
+    previous = first = ordered[0]
+    for day in ordered:
+        in_summer = _SUMMER_MONTH <= day.month <= _LATEST_START
+        if (in_summer and day - previous >= enough) or day - previous >= _ONE_SEASON:
+            first = day
+        year = first.year if first.month >= _SUMMER_MONTH else first.year - 1
+        labels[day] = f"{year}/{(year + 1) % 100:02d}"
+        previous = day
+    return labels

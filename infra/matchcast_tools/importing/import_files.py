@@ -11,9 +11,9 @@ from matchcast_tools.dataset.store import DATA_DIR
 from matchcast_tools.errors import BadInput
 from matchcast_tools.importing.match_file import ParsedFile, parse_match_file
 from matchcast_tools.importing.merging import Dataset, merge
-from matchcast_tools.importing.odds_times import closing_flags, taken_times
+from matchcast_tools.importing.quotes import closing_flags, taken_times
 from matchcast_tools.importing.report import FileReport, ImportReport
-from matchcast_tools.importing.sources import Source, find_sources
+from matchcast_tools.importing.sources import find_sources
 
 Progress = Callable[[int, int, str], None]
 """Called with files done, files in all, and the name of the next one."""
@@ -39,30 +39,19 @@ def import_paths(
         if progress is not None:
             progress(done, len(sources), source.name)
         try:
-            parsed.append(_parse(source))
+            parsed.append(parse_match_file(source.name, source.read()))
             reports.append(parsed[-1].report)
         except BadInput as error:
-            reports.append(FileReport(source.name, error=error.detail))
+            reports.append(FileReport(name=source.name, error=error.detail))
     if not parsed:
-        raise _nothing_usable(reports)
+        more = f" (and {len(reports) - 1} more files that cannot be used)" if len(reports) > 1 else ""
+        raise BadInput(f"{reports[0].error}{more} Nothing was imported.")
     if progress is not None:
         progress(len(sources), len(sources), "the dataset")
-    dataset, changes = merge(load_dataset(data_dir), [(file.matches, file.odds) for file in parsed])
+    dataset, changes = merge(load_dataset(data_dir), parsed)
     if changes.any or not store.has_dataset(data_dir):
         save_dataset(data_dir, dataset)
-    return ImportReport(
-        files=reports,
-        added=changes.added,
-        updated=changes.updated,
-        unchanged=changes.unchanged,
-        repeated=changes.repeated,
-        kept_scores=changes.kept_scores,
-        withdrawn=changes.withdrawn,
-        moved=changes.moved,
-        matches=len(dataset.matches),
-        odds=len(dataset.quotes),
-        seconds=time.perf_counter() - start,
-    )
+    return ImportReport(reports, changes, len(dataset.matches), len(dataset.quotes), time.perf_counter() - start)
 
 
 def load_dataset(data_dir: Path) -> Dataset:
@@ -76,16 +65,6 @@ def load_dataset(data_dir: Path) -> Dataset:
 
 
 def save_dataset(data_dir: Path, dataset: Dataset) -> None:
-    """Write the dataset; each odds row gets the time it was taken at from its match."""
+    """Write the dataset; the time at which each odds row was taken follows from its match."""
     taken_at = taken_times(dataset.matches, dataset.quotes)
     store.write_dataset(data_dir, dataset.matches, dataset.quotes.append_column("taken_at", taken_at))
-
-
-def _parse(source: Source) -> ParsedFile:
-    return parse_match_file(source.name, source.read())
-
-
-def _nothing_usable(reports: Sequence[FileReport]) -> BadInput:
-    first = reports[0].error or ""
-    more = f" (and {len(reports) - 1} more files that cannot be used)" if len(reports) > 1 else ""
-    return BadInput(f"{first}{more} Nothing was imported." if more else f"{first} Nothing was imported.")

@@ -16,7 +16,7 @@ _SEPARATORS = (",", ";", "\t")
 _HEADER_WITHIN = 15
 """How many lines a title or blank lines may take before the header."""
 _DATE_WITHIN = 8
-"""The column `Date` is among this many first ones."""
+"""The column `Date` is among the first ones, at most this many."""
 _ALIASES: dict[str, tuple[str, ...]] = {
     "division": ("Div",),
     "country": ("Country",),
@@ -38,7 +38,7 @@ _ALIASES: dict[str, tuple[str, ...]] = {
 
 @dataclass(slots=True)
 class Section:
-    """The rows under one header, all as long as it; `lines` are their places in the file."""
+    """The rows under one header, each as long as the header; `lines` are their places in the file."""
 
     header: list[str]
     columns: dict[str, int]
@@ -52,7 +52,7 @@ class Section:
 
 
 def read_sections(text: str, report: FileReport) -> list[Section]:
-    """Return the rows of a match file; a header that comes again, as in joined files, starts a new section.
+    """Return the rows of a match file; a repeated header, as in joined files, starts a new section.
 
     Raises
     ------
@@ -66,7 +66,7 @@ def read_sections(text: str, report: FileReport) -> list[Section]:
         header = _header(cells, number, report)
         if header is not None:
             if sections:
-                report.note("info", "the header comes again; the rows after it are read by it", number)
+                report.note("info", "the header comes again; the rows after it follow this one", number)
             sections.append(header)
         elif not sections:
             if any(cell.strip() for cell in cells):
@@ -79,14 +79,14 @@ def read_sections(text: str, report: FileReport) -> list[Section]:
 
 
 def _separator(lines: Sequence[str], name: str) -> str:
-    """Return what separates the cells of the first line that is a header."""
+    """Return the separator of the first line that is a header."""
     for line in lines[:_HEADER_WITHIN]:
         for separator in _SEPARATORS:
             if _is_header([cell.strip().strip('"') for cell in line.split(separator)]):
                 return separator
     start = next((line.strip() for line in lines if line.strip()), "")[:60]
     raise BadInput(
-        f"{name} is no match file: it begins with {start!r}. The header needs Date, HomeTeam, AwayTeam and Div "
+        f"{name} is not a match file: it begins with {start!r}. The header needs Date, HomeTeam, AwayTeam and Div "
         "(season files), or Date, Home, Away and Country (extra leagues)."
     )
 
@@ -97,20 +97,14 @@ def _is_header(cells: Sequence[str]) -> bool:
 
 
 def _columns(header: Sequence[str]) -> dict[str, int]:
-    places: dict[str, int] = {}
-    for index, name in enumerate(header):
-        places.setdefault(name, index)
-    return {
-        meaning: places[alias]
-        for meaning, aliases in _ALIASES.items()
-        for alias in reversed(aliases)
-        if alias in places and not any(other in places for other in aliases[: aliases.index(alias)])
-    }
+    """Return the column of each meaning: the first of its aliases that the header has."""
+    found = {meaning: next((name for name in aliases if name in header), None) for meaning, aliases in _ALIASES.items()}
+    return {meaning: header.index(name) for meaning, name in found.items() if name is not None}
 
 
 def _header(cells: Sequence[str], number: int, report: FileReport) -> Section | None:
     """Return the section that these cells head, if they are a header."""
-    # Nearly every row fails the cheap question, so that the thorough one is rarely asked.
+    # The first check is cheap and excludes nearly every row.
     if not any("Date" in cell for cell in cells[:_DATE_WITHIN]) or not _is_header(
         names := [cell.strip() for cell in cells]
     ):
@@ -125,26 +119,25 @@ def _header(cells: Sequence[str], number: int, report: FileReport) -> Section | 
         report.note("info", f"columns that the header names more than once count the first time: {', '.join(twice)}")
     if any(not name for name in names):
         report.note("info", "columns without a name are left out")
-    known = {triple.prefix for triple in find_triples(names)}
-    if not known:
+    if not find_triples(names):
         report.note("info", "the header has no odds")
     return Section(names, _columns(names))
 
 
 def _cells(lines: Sequence[str], separator: str, report: FileReport) -> Iterator[tuple[int, list[str]]]:
-    """Yield each line's number and cells; a quote never swallows the lines after it."""
+    """Yield each line's number and cells; a quoted cell ends with its line."""
     last = len(lines) - 1 if lines and not lines[-1] else len(lines)
     for number, line in enumerate(lines[:last], start=1):
         if '"' not in line:
             yield number, line.split(separator)
         elif line.count('"') % 2:
-            report.note("repaired", "a quote without its pair is taken as text", number)
+            report.note("repaired", "a quote without its pair is left out", number)
             yield number, line.replace('"', "").split(separator)
         else:
             try:
                 yield number, next(csv.reader([line], delimiter=separator))
             except csv.Error:
-                # Cells of more than 128 kB: no match, but a row that has to be accounted for.
+                # A cell of more than 128 kB: not a match, but a row that has to be counted.
                 yield number, line.replace('"', "").split(separator)
 
 
@@ -152,12 +145,12 @@ def _append(section: Section, cells: list[str], number: int, report: FileReport)
     width = len(section.header)
     if len(cells) > width:
         lost = any(cell.strip() for cell in cells[width:])
-        reason = "what stands" if lost else "blank cells"
-        report.note("repaired", f"the row is longer than the header: {reason} beyond it left out", number)
+        extra = "cells" if lost else "blank cells"
+        report.note("repaired", f"the row is longer than the header: {extra} after its end are left out", number)
         cells = cells[:width]
     elif len(cells) < width:
         if len(cells) <= max(section.columns.values()):
-            report.note("repaired", "the row ends early; what is missing counts as blank", number)
+            report.note("repaired", "the row ends early; missing cells count as blank", number)
         cells = cells + [""] * (width - len(cells))
     section.rows.append(cells)
     section.lines.append(number)

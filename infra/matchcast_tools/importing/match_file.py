@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,14 +11,12 @@ import numpy as np
 
 from matchcast_tools.errors import BadInput
 from matchcast_tools.importing.books import Price, find_triples
-from matchcast_tools.importing.decoding import decode
-from matchcast_tools.importing.divisions import DIVISIONS
-from matchcast_tools.importing.file_tables import Quoted, matches_table, quotes_table
+from matchcast_tools.importing.decoding import decode_file
+from matchcast_tools.importing.divisions import DIVISIONS, label_seasons
 from matchcast_tools.importing.layout import Section, read_sections
-from matchcast_tools.importing.quotes import OVERROUND, read_quotes
+from matchcast_tools.importing.quotes import OVERROUND, Quotes, quotes_table, read_quotes
 from matchcast_tools.importing.report import FileReport
-from matchcast_tools.importing.rows import Match, RowReader
-from matchcast_tools.importing.seasons import label_seasons
+from matchcast_tools.importing.rows import Match, RowReader, matches_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -27,8 +25,8 @@ _AWARDED_SCORES = {(3, 0), (0, 3)}
 _MOST_HAVE_ODDS = 0.5
 _UNSCORED = {
     "fixture": "no score: kept as a fixture",
-    "abandoned": "a half-time score and no final one: kept as abandoned, never scored",
-    "awarded": "3-0 without odds, half-time goals or shots: kept as awarded, never learnt from",
+    "abandoned": "a half-time score and no final score: kept as abandoned",
+    "awarded": "3-0 without odds, half-time goals or shots: kept as awarded, not used for features",
 }
 
 
@@ -47,13 +45,13 @@ def parse_match_file(name: str, body: bytes, overround: tuple[float, float] = OV
     Raises
     ------
     BadInput
-        If it is empty, no text, a web page, or another kind of table, or holds no match.
+        If it is empty, not text, a web page, another kind of table, or has no match.
     """
-    report = FileReport(name)
-    decoded = decode(body, name)
+    report = FileReport(name=name)
+    decoded = decode_file(body, name)
     report.encoding = decoded.encoding
     if decoded.mended:
-        report.note("info", "text that had been encoded twice is put right")
+        report.note("info", "text that was encoded twice is corrected")
     sections = read_sections(decoded.text, report)
     report.format = sections[0].format
     report.rows = sum(len(section.rows) for section in sections)
@@ -62,10 +60,11 @@ def parse_match_file(name: str, body: bytes, overround: tuple[float, float] = OV
         raise BadInput(f"{name} has a header but no match{_first_reason(report)}.")
     quotes = _read_odds(sections, matches, report, overround)
     _mark_awarded(matches, {place for quoted in quotes for place in quoted.places.tolist()})
-    report.odds = sum(len(quoted.places) for quoted in quotes)
-    _label(matches)
+    _add_seasons(matches)
     _count(matches, report)
-    return ParsedFile(report, matches_table(matches), quotes_table(matches, quotes))
+    odds = quotes_table([match.match_id for match in matches], quotes)
+    report.odds = len(odds)
+    return ParsedFile(report, matches_table(matches), odds)
 
 
 def _read_matches(sections: list[Section], report: FileReport) -> list[Match]:
@@ -77,23 +76,20 @@ def _read_matches(sections: list[Section], report: FileReport) -> list[Match]:
             match = reader.read(number, place)
             if match is None:
                 continue
-            earlier = found.get(match.match_id)
-            if earlier is None:
-                found[match.match_id] = match
+            kept = found.setdefault(match.match_id, match)
+            if kept is match:
                 continue
-            late = match if earlier.goals is not None or match.goals is None else earlier
-            if late is earlier:
-                found[match.match_id] = match
-            kept = found[match.match_id]
-            same = (late.goals, late.kickoff) == (kept.goals, kept.kickoff)
+            if kept.goals is None and match.goals is not None:
+                found[match.match_id], match = match, kept
+            same = (match.goals, match.kickoff) == (found[match.match_id].goals, found[match.match_id].kickoff)
             reason = "the same match again" if same else "the same match again, with another score or time"
-            report.note("skipped", f"{reason} (division, date, home and away are equal)", late.line)
+            report.note("skipped", f"{reason} (division, date, home and away are equal)", match.line)
     return list(found.values())
 
 
 def _read_odds(
     sections: list[Section], matches: list[Match], report: FileReport, overround: tuple[float, float]
-) -> list[Quoted]:
+) -> list[Quotes]:
     """Return the odds of each price in each section; of two sets of columns for one price the first counts."""
     collected = []
     for number, section in enumerate(sections):
@@ -101,21 +97,20 @@ def _read_odds(
         rows = [section.rows[matches[place].place] for place in places]
         taken: dict[Price, set[int]] = defaultdict(set)
         for triple in find_triples(section.header):
-            quotes, refusals = read_quotes(rows, triple, overround)
-            for refusal in refusals:
-                for row in refusal.rows:
-                    report.note("rejected", f"{triple.prefix}: {refusal.reason}", matches[places[row]].line)
-            fresh = np.array([row not in taken[triple.price] for row in quotes.rows.tolist()], dtype=bool)
-            taken[triple.price].update(quotes.rows.tolist())
-            if len(quotes.rows):
-                collected.append(Quoted(triple.price, places[quotes.rows[fresh]], quotes.odds[fresh]))
+            quotes, refused = read_quotes(rows, triple, overround)
+            for reason, refused_places in refused.items():
+                for row in refused_places:
+                    report.note("rejected", f"{triple.prefix}: {reason}", matches[places[row]].line)
+            fresh = np.array([row not in taken[triple.price] for row in quotes.places.tolist()], dtype=bool)
+            taken[triple.price].update(quotes.places.tolist())
+            collected.append(Quotes(triple.price, places[quotes.places[fresh]], quotes.odds[fresh]))
     return collected
 
 
 def _mark_awarded(matches: list[Match], priced: set[int]) -> None:
-    """Mark 3-0 results that no bookmaker priced, nobody shot for, in divisions that have odds.
+    """Mark 3-0 results without odds, half-time goals and shots as awarded, in divisions that have odds.
 
-    An association awards a match that was not played, or not finished; it says nothing about the teams.
+    An association awards a match that was not played, or not finished; its score says nothing about the teams.
     """
     scored: dict[str, list[int]] = defaultdict(list)
     for place, match in enumerate(matches):
@@ -126,13 +121,13 @@ def _mark_awarded(matches: list[Match], priced: set[int]) -> None:
             continue
         for place in places:
             match = matches[place]
-            nobody_played = match.half_time in ((None, None), (0, 0)) and not any(match.statistics)
-            if place not in priced and match.goals in _AWARDED_SCORES and nobody_played:
+            unplayed = match.half_time in ((None, None), (0, 0)) and not any(match.statistics)
+            if place not in priced and match.goals in _AWARDED_SCORES and unplayed:
                 match.status = "awarded"
 
 
-def _label(matches: list[Match]) -> None:
-    """Give every match without one its season."""
+def _add_seasons(matches: list[Match]) -> None:
+    """Give each match without a season the one that follows from the dates of its division."""
     days = defaultdict(list)
     for match in matches:
         if match.season is None:
@@ -146,19 +141,14 @@ def _label(matches: list[Match]) -> None:
 def _count(matches: list[Match], report: FileReport) -> None:
     report.divisions = sorted({match.division.code for match in matches})
     report.seasons = sorted({str(match.season) for match in matches})
-    for status in ("played", "awarded", "abandoned"):
-        setattr(report, status, sum(match.status == status for match in matches))
-    report.fixtures = sum(match.status == "fixture" for match in matches)
+    statuses = Counter(match.status for match in matches)
+    report.matches, report.played, report.fixtures = len(matches), statuses["played"], statuses["fixture"]
+    report.awarded, report.abandoned = statuses["awarded"], statuses["abandoned"]
     for match in matches:
         if match.status in _UNSCORED:
             report.note("info", _UNSCORED[match.status], match.line)
-    lines = {
-        kind: [note.lines for note in report.notes.values() if note.kind == kind]
-        for kind in ("skipped", "repaired", "rejected")
-    }
-    report.skipped = sum(map(len, lines["skipped"]))
-    report.repaired = len({line for some in lines["repaired"] for line in some})
-    report.odds_rejected = sum(map(len, lines["rejected"]))
+    report.skipped, report.odds_rejected = len(report.lines("skipped")), len(report.lines("rejected"))
+    report.repaired = len(set(report.lines("repaired")))
     named = {part for part in re.split(r"[^A-Za-z0-9]+", report.name.rsplit("/", 1)[-1]) if part in DIVISIONS}
     if len(named) == 1 and not named & set(report.divisions):
         report.note("info", f"the name says {named.pop()}, the rows say {', '.join(report.divisions)}; the rows count")

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, timedelta
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from matchcast.snapshots.dataset import MATCHES, plain_schema
-from matchcast_tools.dataset.tables import QUOTES
-from matchcast_tools.importing.merging_odds import merge_quotes
+from matchcast_tools.importing.match_file import ParsedFile
+from matchcast_tools.importing.quotes import QUOTES
+from matchcast_tools.importing.report import Changes
 
 _MOVED_WITHIN = timedelta(days=60)
 
@@ -31,25 +33,7 @@ class Dataset:
         return cls(plain_schema(MATCHES).empty_table(), QUOTES.empty_table())
 
 
-@dataclass(slots=True)
-class Changes:
-    """What a merge did."""
-
-    added: int = 0
-    updated: int = 0
-    unchanged: int = 0
-    repeated: int = 0
-    kept_scores: int = 0
-    withdrawn: list[str] = field(default_factory=list)
-    moved: list[str] = field(default_factory=list)
-
-    @property
-    def any(self) -> bool:
-        """Tell whether the dataset is another one now."""
-        return bool(self.added or self.updated or self.withdrawn or self.moved)
-
-
-def merge(stored: Dataset, files: Sequence[tuple[pa.Table, pa.Table]]) -> tuple[Dataset, Changes]:
+def merge(stored: Dataset, files: Sequence[ParsedFile]) -> tuple[Dataset, Changes]:
     """Return the dataset with the matches and odds of the files in it.
 
     A later file wins over an earlier one, and any file over what is stored, but a missing score never over a
@@ -57,21 +41,17 @@ def merge(stored: Dataset, files: Sequence[tuple[pa.Table, pa.Table]]) -> tuple[
     have are withdrawn, and played ones that the files have on another date are taken as moved there.
     """
     changes = Changes()
-    fresh = _latest(pa.concat_tables([matches for matches, _ in files]), changes)
+    fresh = _latest(pa.concat_tables([file.matches for file in files]), changes)
     fresh = _keep_scores(stored.matches, fresh, changes)
-    gone = _gone(stored.matches, fresh, changes)
-    staying = stored.matches.filter(pc.invert(pc.is_in(stored.matches["match_id"], pc.cast(gone, pa.string()))))
-    replaced = pc.is_in(staying["match_id"], fresh["match_id"].combine_chunks())
-    matches = pa.concat_tables([staying.filter(pc.invert(replaced)), fresh]).sort_by("match_id")
-    quotes, touched = merge_quotes(matches["match_id"], stored.quotes, [odds for _, odds in files])
-    both = fresh.filter(pc.is_in(fresh["match_id"], stored.matches["match_id"].combine_chunks()))
-    before = _aligned(stored.matches, both["match_id"])
-    differs = ~_equal_rows(before, both)
-    known = both["match_id"].to_pylist()
+    _find_gone(stored.matches, fresh, changes)
+    gone = pa.array(changes.withdrawn + changes.moved, pa.string())
+    staying = stored.matches.filter(pc.invert(pc.is_in(stored.matches["match_id"], gone)))
+    matches = pa.concat_tables([_without(staying, fresh), fresh]).sort_by("match_id")
+    quotes, touched = _merge_quotes(matches, stored.quotes, [file.odds for file in files])
+    both = fresh.filter(_among(fresh, stored.matches))
+    differs = pc.or_(_differing(_aligned(stored.matches, both), both), pc.is_in(both["match_id"], touched))
     changes.added = len(fresh) - len(both)
-    changes.updated = sum(
-        bool(other) or match_id in touched for match_id, other in zip(known, differs.tolist(), strict=True)
-    )
+    changes.updated = pc.sum(differs).as_py() or 0
     changes.unchanged = len(both) - changes.updated
     return Dataset(matches, quotes), changes
 
@@ -93,55 +73,87 @@ def _latest(matches: pa.Table, changes: Changes) -> pa.Table:
 def _keep_scores(stored: pa.Table, fresh: pa.Table, changes: Changes) -> pa.Table:
     """Return the fresh rows with the stored row wherever that has a score and the fresh one has none."""
     scored = stored.filter(pc.is_valid(stored["home_goals"]))
-    losing = pc.and_(pc.is_null(fresh["home_goals"]), pc.is_in(fresh["match_id"], scored["match_id"].combine_chunks()))
+    losing = pc.and_(pc.is_null(fresh["home_goals"]), _among(fresh, scored))
     changes.kept_scores = pc.sum(losing).as_py() or 0
-    if not changes.kept_scores:
-        return fresh
-    kept = _aligned(scored, fresh.filter(losing)["match_id"])
-    return pa.concat_tables([fresh.filter(pc.invert(losing)), kept])
+    return pa.concat_tables([fresh.filter(pc.invert(losing)), _aligned(scored, fresh.filter(losing))])
 
 
-def _gone(stored: pa.Table, fresh: pa.Table, changes: Changes) -> pa.Array:
-    """Return the ids of stored matches that are withdrawn or moved, and list them in the changes."""
+def _find_gone(stored: pa.Table, fresh: pa.Table, changes: Changes) -> None:
+    """List the ids of stored matches that are withdrawn or moved in the changes."""
     scope = set(zip(fresh["division"].to_pylist(), fresh["season"].to_pylist(), strict=True))
-    absent = stored.filter(pc.invert(pc.is_in(stored["match_id"], fresh["match_id"].combine_chunks())))
-    absent = absent.filter(
-        pa.array(
-            [pair in scope for pair in zip(absent["division"].to_pylist(), absent["season"].to_pylist(), strict=True)],
-            pa.bool_(),
-        )
-    )
-    if len(absent):
-        new = fresh.filter(pc.invert(pc.is_in(fresh["match_id"], stored["match_id"].combine_chunks())))
-        dates: dict[tuple[object, ...], list[date]] = defaultdict(list)
-        for key, day in _keys(new):
-            dates[key].append(day)
-        ids, scored = absent["match_id"].to_pylist(), pc.is_valid(absent["home_goals"]).to_pylist()
-        for match_id, has_score, (key, day) in zip(ids, scored, _keys(absent), strict=True):
-            if not has_score:
-                changes.withdrawn.append(match_id)
-            elif (other := next((each for each in dates[key] if abs(each - day) <= _MOVED_WITHIN), None)) is not None:
-                dates[key].remove(other)
-                changes.moved.append(match_id)
-    return pa.array(changes.withdrawn + changes.moved, pa.string())
+    dates: dict[tuple[object, ...], list[date]] = defaultdict(list)
+    for _, day, key in _identities(_without(fresh, stored)):
+        dates[key].append(day)
+    for match_id, day, key in _identities(_without(stored, fresh)):
+        division, season, *_, home_goals, _ = key
+        if (division, season) not in scope:
+            continue
+        if home_goals is None:
+            changes.withdrawn.append(match_id)
+        elif (other := next((each for each in dates[key] if abs(each - day) <= _MOVED_WITHIN), None)) is not None:
+            dates[key].remove(other)
+            changes.moved.append(match_id)
 
 
-def _keys(matches: pa.Table) -> Iterable[tuple[tuple[object, ...], date]]:
-    """Yield what stays the same when a match moves to another date, and its date."""
+def _identities(matches: pa.Table) -> Iterable[tuple[str, date, tuple[object, ...]]]:
+    """Return the id and the date of each match, and what stays the same when it moves to another date."""
     names = ("division", "season", "home_team", "away_team", "home_goals", "away_goals")
-    columns = [matches[name].to_pylist() for name in names]
-    return zip(zip(*columns, strict=True), matches["date"].to_pylist(), strict=True)
+    same = zip(*(matches[name].to_pylist() for name in names), strict=True)
+    return zip(matches["match_id"].to_pylist(), matches["date"].to_pylist(), same, strict=True)
 
 
-def _aligned(matches: pa.Table, ids: pa.ChunkedArray) -> pa.Table:
-    """Return the rows with these ids, in their order; all of them are there."""
-    return matches.take(pc.index_in(ids, matches["match_id"].combine_chunks()))
+def _merge_quotes(matches: pa.Table, stored: pa.Table, fresh: Sequence[pa.Table]) -> tuple[pa.Table, pa.Array]:
+    """Return the odds of sorted matches, and the ids of those whose odds are new or have changed.
+
+    Of several odds for one match, bookmaker and kind the last table's count, and any over what is stored.
+    """
+    quotes = pa.concat_tables([stored, *fresh])
+    match = pc.index_in(quotes["match_id"], matches["match_id"].combine_chunks())
+    present = pc.is_valid(match)
+    stored_count = pc.sum(present.slice(0, len(stored))).as_py() or 0
+    quotes = quotes.filter(present)
+    keys = _quote_keys(match.drop_null().to_numpy(), quotes)
+    # The first row of a key is the stored one, if there is one; the last row counts.
+    _, first = np.unique(keys, return_index=True)
+    _, from_end = np.unique(keys[::-1], return_index=True)
+    last = len(keys) - 1 - from_end
+    same = first < stored_count
+    for name in ("home", "draw", "away"):
+        odds = quotes[name].to_numpy()
+        same &= odds[first] == odds[last]
+    chosen = quotes.take(pa.array(last)).combine_chunks()
+    return chosen, chosen["match_id"].filter(pa.array(~same)).combine_chunks()
 
 
-def _equal_rows(left: pa.Table, right: pa.Table) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def _quote_keys(match: npt.NDArray[np.int32], quotes: pa.Table) -> npt.NDArray[np.int64]:
+    """Return one number for match, bookmaker and kind that sorts as these three do."""
+    names = pc.unique(quotes["bookmaker"]).sort()
+    bookmaker = pc.index_in(quotes["bookmaker"], names).to_numpy().astype(np.int64)
+    closing = quotes["closing"].to_numpy()
+    keys: npt.NDArray[np.int64] = (match.astype(np.int64) * (len(names) + 1) + bookmaker) * 2 + closing
+    return keys
+
+
+def _among(matches: pa.Table, others: pa.Table) -> pa.ChunkedArray:
+    """Return which matches the others have, too."""
+    return pc.is_in(matches["match_id"], others["match_id"].combine_chunks())
+
+
+def _without(matches: pa.Table, others: pa.Table) -> pa.Table:
+    """Return the matches that the others do not have."""
+    return matches.filter(pc.invert(_among(matches, others)))
+
+
+def _aligned(matches: pa.Table, others: pa.Table) -> pa.Table:
+    """Return the rows with the ids of the others, in their order; all of them are there."""
+    return matches.take(pc.index_in(others["match_id"], matches["match_id"].combine_chunks()))
+
+
+def _differing(left: pa.Table, right: pa.Table) -> pa.Array:
+    """Return which rows differ in any column; two missing values are equal."""
     equal = np.ones(len(left), dtype=bool)
     for name in left.column_names:
         same = pc.fill_null(pc.equal(left[name], right[name]), fill_value=False)
         both_null = pc.and_(pc.is_null(left[name]), pc.is_null(right[name]))
         equal &= pc.or_(same, both_null).to_numpy()
-    return equal
+    return pa.array(~equal)

@@ -1,4 +1,4 @@
-"""What an import read, repaired and skipped, row by row: nothing leaves a file without a line here."""
+"""What an import read, repaired and skipped: every row of a file is counted here."""
 
 from __future__ import annotations
 
@@ -22,21 +22,17 @@ class Note:
         return len(self.lines)
 
 
-@dataclass(slots=True)
-class FileReport:
-    """One file: `rows = played + awarded + abandoned + fixtures + skipped`, blank rows aside.
+@dataclass(slots=True, kw_only=True)
+class Counts:
+    """The counts of a file: `rows = matches + skipped` and `matches = played + awarded + abandoned + fixtures`.
 
-    `repaired` counts rows that were mended, `odds` the accepted triples, `odds_rejected` those that
-    cannot be right; `error` says why nothing of the file could be used.
+    Blank rows are no rows. `repaired` counts rows that were corrected, `odds` the accepted triples,
+    `odds_rejected` those that cannot be right.
     """
 
-    name: str
-    format: str = ""
-    encoding: str = ""
-    divisions: list[str] = field(default_factory=list)
-    seasons: list[str] = field(default_factory=list)
     rows: int = 0
     blank_rows: int = 0
+    matches: int = 0
     played: int = 0
     awarded: int = 0
     abandoned: int = 0
@@ -45,13 +41,19 @@ class FileReport:
     repaired: int = 0
     odds: int = 0
     odds_rejected: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
+class FileReport(Counts):
+    """One file; `error` says why nothing of it could be used."""
+
+    name: str
+    format: str = ""
+    encoding: str = ""
+    divisions: list[str] = field(default_factory=list)
+    seasons: list[str] = field(default_factory=list)
     error: str | None = None
     notes: dict[tuple[Kind, str], Note] = field(default_factory=dict)
-
-    @property
-    def matches(self) -> int:
-        """Return how many rows became matches."""
-        return self.played + self.awarded + self.abandoned + self.fixtures
 
     def note(self, kind: Kind, reason: str, line: int | None = None) -> None:
         """Add a line to the note with this kind and reason."""
@@ -59,38 +61,23 @@ class FileReport:
         if line is not None:
             found.lines.append(line)
 
+    def lines(self, kind: Kind) -> list[int]:
+        """Return the lines of all notes of this kind; a line may be in several notes."""
+        return [line for note in self.notes.values() if note.kind == kind for line in note.lines]
+
     def as_dict(self) -> dict[str, Any]:
         """Return the report as JSON objects, with the count of each note."""
-        content = {entry.name: getattr(self, entry.name) for entry in fields(self)}
-        content["matches"] = self.matches
-        content["notes"] = [{**asdict(note), "count": note.count} for note in self.notes.values()]
-        return content
-
-
-TOTALS = (
-    "rows",
-    "blank_rows",
-    "matches",
-    "played",
-    "awarded",
-    "abandoned",
-    "fixtures",
-    "skipped",
-    "repaired",
-    "odds",
-    "odds_rejected",
-)
+        return {**asdict(self), "notes": [{**asdict(note), "count": note.count} for note in self.notes.values()]}
 
 
 @dataclass(slots=True)
-class ImportReport:
-    """The files of one import and what became of the dataset.
+class Changes:
+    """What an import changed in the dataset.
 
     `repeated` counts matches that were in more than one of the files; `kept_scores` those whose
     score stayed although a file has none; `withdrawn` and `moved` list the ids that are gone.
     """
 
-    files: list[FileReport]
     added: int = 0
     updated: int = 0
     unchanged: int = 0
@@ -98,9 +85,22 @@ class ImportReport:
     kept_scores: int = 0
     withdrawn: list[str] = field(default_factory=list)
     moved: list[str] = field(default_factory=list)
-    matches: int = 0
-    odds: int = 0
-    seconds: float = 0.0
+
+    @property
+    def any(self) -> bool:
+        """Return whether the dataset is different now."""
+        return bool(self.added or self.updated or self.withdrawn or self.moved)
+
+
+@dataclass(frozen=True, slots=True)
+class ImportReport:
+    """The files of one import, what they changed, and the number of matches and odds in the dataset."""
+
+    files: list[FileReport]
+    changes: Changes
+    matches: int
+    odds: int
+    seconds: float
 
     @property
     def failed(self) -> list[FileReport]:
@@ -108,7 +108,7 @@ class ImportReport:
         return [file for file in self.files if file.error is not None]
 
     def total(self, name: str) -> int:
-        """Return the sum of one count over all files."""
+        """Return the sum of one of the `Counts` over all files."""
         return sum(getattr(file, name) for file in self.files)
 
     def as_dict(self) -> dict[str, Any]:
@@ -116,14 +116,8 @@ class ImportReport:
         return {
             "files": len(self.files),
             "files_failed": len(self.failed),
-            **{name: self.total(name) for name in TOTALS},
-            "added": self.added,
-            "updated": self.updated,
-            "unchanged": self.unchanged,
-            "repeated": self.repeated,
-            "kept_scores": self.kept_scores,
-            "withdrawn": self.withdrawn,
-            "moved": self.moved,
+            **{count.name: self.total(count.name) for count in fields(Counts)},
+            **asdict(self.changes),
             "dataset": {"matches": self.matches, "odds": self.odds},
             "seconds": round(self.seconds, 3),
             "per_file": [file.as_dict() for file in self.files],

@@ -1,14 +1,16 @@
-"""One row of a match file to a match, or the reason why it is none."""
+"""One row of a match file to a match, or the reason why it is not a match; matches to a table."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
-from functools import lru_cache
+from datetime import date, datetime, time
+from typing import Any
+
+import pyarrow as pa
 
 from matchcast.domain.match_id import make_match_id
-from matchcast.snapshots.dataset import STATISTICS
+from matchcast.snapshots.dataset import MATCHES, STATISTICS, plain
 from matchcast_tools.importing import cells
 from matchcast_tools.importing.divisions import Division, by_code, by_country
 from matchcast_tools.importing.layout import Section
@@ -17,7 +19,7 @@ from matchcast_tools.importing.report import FileReport
 
 @dataclass(slots=True)
 class Match:
-    """A row that is a match; `section` and `place` say where its odds are."""
+    """A row that is a match; `section` and `place` lead to its odds."""
 
     match_id: str
     division: Division
@@ -41,7 +43,7 @@ class NoMatchError(ValueError):
 
 @dataclass(slots=True)
 class RowReader:
-    """Reads the rows of one file and notes in its report what it repaired and skipped."""
+    """Read the rows of one file; what is repaired and skipped is noted in its report."""
 
     report: FileReport
     sections: list[Section]
@@ -63,7 +65,7 @@ class RowReader:
         row, line = section.rows[place], section.lines[place]
         cell = {meaning: row[column] for meaning, column in section.columns.items()}
         try:
-            day = _date(cell["date"])
+            day = _day(cell["date"])
             home, away = _teams(cell["home"], cell["away"])
             division = self._division(cell, line)
             goals = _goals(cell.get("home_goals", ""), cell.get("away_goals", ""))
@@ -77,7 +79,7 @@ class RowReader:
             match_id=make_match_id(division.code, day, home, away),
             division=division,
             day=day,
-            kickoff=_kickoff(day, self._clock(cell.get("time", ""), line)),
+            kickoff=cells.kickoff(day, self._clock(cell.get("time", ""), line)),
             home=home,
             away=away,
             goals=goals,
@@ -106,26 +108,23 @@ class RowReader:
                 )
             division = by_code(code or str(self._only_division))
         if not division.known:
-            self.report.note("info", f"the division {division.code} is not known; it is a region of its own")
+            self.report.note("info", f"the division {division.code} is unknown; it becomes a region of its own")
         return division
 
     def _check_result(self, text: str, goals: tuple[int, int] | None, line: int) -> None:
         letter = text.strip().upper()
         if goals is not None and letter and letter != result(goals):
-            self.report.note("repaired", "the result does not fit the score; the score counts", line)
+            self.report.note("repaired", "the result differs from the score; the score counts", line)
 
-    def _clock(self, text: str, line: int) -> str:
-        if not text or _is_time(text):
-            return text
-        if text.strip():
-            self.report.note("repaired", "the time is no time of day; the match is kept without one", line)
-        return ""
+    def _clock(self, text: str, line: int) -> time | None:
+        clock = cells.parse_time(text)
+        if clock is None and text.strip():
+            self.report.note("repaired", "the time cannot be read; the match is kept without one", line)
+        return clock
 
     def _season(self, text: str, line: int) -> str | None:
-        if not text.strip():
-            return None
         season = cells.parse_season(text)
-        if season is None:
+        if season is None and text.strip():
             self.report.note("repaired", "the season cannot be read; it is taken from the dates", line)
         return season
 
@@ -135,18 +134,40 @@ def result(goals: tuple[int, int]) -> str:
     return "H" if goals[0] > goals[1] else "A" if goals[0] < goals[1] else "D"
 
 
-@lru_cache(maxsize=50_000)
-def _date(text: str) -> date:
+def matches_table(matches: Sequence[Match]) -> pa.Table:
+    """Return matches as a table with the columns of `MATCHES`."""
+    columns: dict[str, list[Any]] = {
+        "match_id": [match.match_id for match in matches],
+        "division": [match.division.code for match in matches],
+        "region": [match.division.region for match in matches],
+        "league": [match.division.league for match in matches],
+        "season": [match.season for match in matches],
+        "date": [match.day for match in matches],
+        "kickoff": [match.kickoff for match in matches],
+        "home_team": [match.home for match in matches],
+        "away_team": [match.away for match in matches],
+        "home_goals": [match.goals and match.goals[0] for match in matches],
+        "away_goals": [match.goals and match.goals[1] for match in matches],
+        "result": [match.goals and result(match.goals) for match in matches],
+        "status": [match.status for match in matches],
+    }
+    for index, name in enumerate(STATISTICS):
+        columns[name] = [match.statistics[index] for match in matches]
+    # Dictionary columns are built as text: they are encoded when all files are one table.
+    return pa.table({name: pa.array(values, plain(MATCHES.field(name).type)) for name, values in columns.items()})
+
+
+def _day(text: str) -> date:
     day = cells.parse_date(text)
     if day is not None:
         return day
     if not text.strip():
         raise NoMatchError("the date is missing")
-    raise NoMatchError(f"{text.strip()[:30]!r} is no date with the day first")
+    raise NoMatchError(f"{text.strip()[:30]!r} is not a date with the day first")
 
 
 def _teams(home_text: str, away_text: str) -> tuple[str, str]:
-    home, away = _name(home_text), _name(away_text)
+    home, away = cells.parse_name(home_text), cells.parse_name(away_text)
     if not home or not away:
         raise NoMatchError("a team is missing")
     if home == away:
@@ -158,22 +179,9 @@ def _goals(home_text: str, away_text: str) -> tuple[int, int] | None:
     home, away = cells.parse_goals(home_text), cells.parse_goals(away_text)
     if home is not None and away is not None:
         return home, away
-    given = bool(home_text.strip()), bool(away_text.strip())
-    if given == (False, False):
+    given = home_text.strip(), away_text.strip()
+    if not any(given):
         return None
-    if False in given:
+    if not all(given):
         raise NoMatchError("half of the score is missing")
-    raise NoMatchError(f"{home_text.strip()[:20]!r} : {away_text.strip()[:20]!r} is no score")
-
-
-@lru_cache(maxsize=50_000)
-def _kickoff(day: date, clock: str) -> datetime:
-    return cells.kickoff(day, cells.parse_time(clock))
-
-
-@lru_cache(maxsize=5_000)
-def _is_time(text: str) -> bool:
-    return cells.parse_time(text) is not None
-
-
-_name = lru_cache(maxsize=50_000)(cells.parse_name)
+    raise NoMatchError(f"{given[0][:20]!r} : {given[1][:20]!r} is not a score")

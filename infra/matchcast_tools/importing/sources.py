@@ -12,7 +12,7 @@ from pathlib import Path
 from matchcast_tools.errors import BadInput
 
 LARGEST_FILE = 256 * 1024 * 1024
-"""Bytes; a season is 0.2 MB, so what is larger is no match file."""
+"""Bytes; a season is 0.2 MB, so a larger file is not a match file."""
 
 _TABLE, _ARCHIVE = ".csv", ".zip"
 _PLACEHOLDERS = "*?["
@@ -20,19 +20,19 @@ _PLACEHOLDERS = "*?["
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file that can be read when its turn comes."""
+    """A file that is read only when it is needed."""
 
     name: str
     read: Callable[[], bytes]
 
 
 def find_sources(paths: Sequence[str | Path]) -> list[Source]:
-    """Return the match files behind files, folders (searched to their bottom), patterns and zip archives.
+    """Return the match files behind files, folders (with their subfolders), patterns and zip archives.
 
     Raises
     ------
     BadInput
-        If a path leads nowhere, a folder or an archive holds no CSV file, or an archive cannot be opened.
+        If a path does not exist, a folder or an archive holds no CSV file, or an archive cannot be opened.
     """
     if not paths:
         raise BadInput("Name at least one match file, folder, pattern or zip archive, or use --sample.")
@@ -44,7 +44,7 @@ def _expand(path: str | Path) -> Iterator[Source]:
     if given.is_dir():
         inside = sorted(file for file in given.rglob("*") if _is_match_file(file) and file.is_file())
         if not inside:
-            raise BadInput(f"The folder {given} holds no .csv and no .zip file. Name the one with the match files.")
+            raise BadInput(f"The folder {given} has no .csv or .zip file. Name the folder with the match files.")
         for file in inside:
             yield from _file(file)
     elif given.exists():
@@ -52,7 +52,7 @@ def _expand(path: str | Path) -> Iterator[Source]:
     elif any(character in str(path) for character in _PLACEHOLDERS):
         found = sorted(_matching(given))
         if not found:
-            raise BadInput(f"No file fits the pattern {path}.")
+            raise BadInput(f"No file matches the pattern {path}.")
         for file in found:
             yield from _expand(file)
     else:
@@ -60,7 +60,7 @@ def _expand(path: str | Path) -> Iterator[Source]:
 
 
 def _matching(pattern: Path) -> Iterator[Path]:
-    """Return the paths that fit a pattern; the search begins below the part without a placeholder."""
+    """Return the paths that match a pattern; the search begins at its first part with a placeholder."""
     parts = pattern.parts
     first = next(place for place, part in enumerate(parts) if any(character in part for character in _PLACEHOLDERS))
     return Path(*parts[:first]).glob("/".join(parts[first:]))
@@ -80,7 +80,7 @@ def _file(file: Path) -> Iterator[Source]:
 def _read(file: Path) -> bytes:
     try:
         if file.stat().st_size > LARGEST_FILE:
-            raise BadInput(f"{file} is larger than {LARGEST_FILE // 2**20} MB, so it is no match file.")
+            raise BadInput(f"{file} is larger than {LARGEST_FILE // 2**20} MB, so it is not a match file.")
         return file.read_bytes()
     except OSError as error:
         raise BadInput(f"{file} cannot be read ({error.strerror}). Check its permissions.") from error
@@ -93,7 +93,7 @@ def _archive(file: Path) -> Iterator[Source]:
     except (zipfile.BadZipFile, OSError) as error:
         raise BadInput(f"{file} cannot be opened as a zip archive ({error}). Download it again.") from error
     if not members:
-        raise BadInput(f"The archive {file} holds no .csv file. Name the one with the match files.")
+        raise BadInput(f"The archive {file} has no .csv file. Name the archive with the match files.")
     for item in sorted(members, key=lambda member: member.filename):
         yield Source(f"{file.name}/{item.filename}", partial(_member, file, item))
 
@@ -105,7 +105,7 @@ def _is_member(name: str) -> bool:
 
 def _member(file: Path, item: zipfile.ZipInfo) -> bytes:
     if item.file_size > LARGEST_FILE:
-        raise BadInput(f"{item.filename} in {file} is larger than {LARGEST_FILE // 2**20} MB, so it is no match file.")
+        raise BadInput(f"{item.filename} in {file} is larger than {LARGEST_FILE // 2**20} MB.")
     try:
         with zipfile.ZipFile(file) as archive:
             return archive.read(item)

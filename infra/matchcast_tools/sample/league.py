@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 
-from matchcast_tools.sample.matches import SampleMatch, season_matches, season_start
+from matchcast_tools.sample.matches import SAMPLE_TEAMS, SampleMatch, season_matches, season_start
 from matchcast_tools.sample.odds import CLOSING_COLUMNS, PREMATCH_COLUMNS, closing_cells, prematch_cells
-from matchcast_tools.sample.teams import SAMPLE_TEAMS
 
 SEED = "sample league"
 _PAST_SEASONS = 4
@@ -30,7 +29,7 @@ def sample_files(today: date | None = None, seed: str = SEED) -> dict[str, bytes
     ones are fixtures, the next three weeks of them with odds. The files are the same byte for byte for the same
     day and seed, and a later day only adds to them.
     """
-    today = date.today() if today is None else today  # noqa: DTZ011 - the day as people around here see it
+    today = date.today() if today is None else today  # noqa: DTZ011 - the local day is meant
     files = {}
     for first_year in _season_years(today):
         for division in SAMPLE_TEAMS:

@@ -1,4 +1,4 @@
-"""Fixtures and results of the sample league, drawn from strengths that nobody is told."""
+"""Clubs, fixtures and results of the sample league, drawn from strengths that are not published."""
 
 from __future__ import annotations
 
@@ -9,7 +9,40 @@ from datetime import date, timedelta
 from functools import lru_cache
 from random import Random
 
-from matchcast_tools.sample.teams import SAMPLE_TEAMS
+_ALDERMARK = (
+    "Aldermouth", "Ashcombe", "Barrowick", "Brackenford", "Caldstone", "Coppergate", "Dunmarrow", "Eastmere",
+    "Fallowby", "Farrowdale", "Glenhollow", "Harkwell", "Hazelby", "Ironbridge Vale", "Kestrel Bay", "Larkhaven",
+    "Millstead", "Northwyke", "Oakhurst Town", "Pellingham", "Quarrydown", "Ravenscar Hill", "Saltmarsh", "Thornley",
+    "Underhill", "Westerby", "Wrenfield", "Yarrowton",
+)  # fmt: skip
+_BRENNIA = (
+    "Altvar", "Borgesund", "Dravik", "Ekelholm", "Fjordal", "Grenvik", "Halsmark", "Isholm", "Kvernes", "Lindesund",
+    "Morstad", "Nordvall", "Rosvik", "Skarhamn",
+)  # fmt: skip
+_CORVANA = (
+    "Almoreda", "Bastiva", "Caldoro", "Dorvena", "Estrevia", "Florenza Mar", "Galvares", "Ibarosa", "Lunareda",
+    "Montaverde", "Porto Vela", "Santoria",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class SampleDivision:
+    """The clubs that a division draws from, its share of them by strength, and how often a pair meets."""
+
+    pool: tuple[str, ...]
+    places: slice
+    meetings: int
+    goals: tuple[float, float]
+
+
+SAMPLE_TEAMS: dict[str, SampleDivision] = {
+    "AM1": SampleDivision(_ALDERMARK, slice(0, 16), 2, (1.52, 1.17)),
+    "AM2": SampleDivision(_ALDERMARK, slice(16, 28), 2, (1.44, 1.14)),
+    "BN1": SampleDivision(_BRENNIA, slice(0, 14), 2, (1.63, 1.30)),
+    "CV1": SampleDivision(_CORVANA, slice(0, 12), 4, (1.40, 1.02)),
+}
+"""Two divisions of Aldermark share their clubs: the strongest of a season play in the first. `goals` are those
+that two average clubs score at home and away."""
 
 _WEEKS = 48
 """From the first round to the last one."""
@@ -17,7 +50,6 @@ _SATURDAY = 5
 _SEASON_MEMORY = 0.7
 _ROUND_MEMORY = 0.94
 _CLUB_SPREAD, _SEASON_SPREAD, _ROUND_SPREAD = 0.24, 0.12, 0.035
-_SECOND_DIVISION_SHRINKS = 0.8
 # Day of the week's round and kick-off, by the share of matches that take place then.
 _SLOTS = ((0.08, -1, "19:45"), (0.55, 0, "15:00"), (0.70, 0, "17:30"), (0.90, 1, "14:00"), (1.0, 1, "16:30"))
 _MIDWEEK_EVERY = 7
@@ -25,7 +57,7 @@ _MIDWEEK_EVERY = 7
 
 @dataclass(frozen=True, slots=True)
 class SampleMatch:
-    """One match: when and who, what comes of it, and what the best informed would expect (goals)."""
+    """One match: when and who, the result, and the goals that its strengths let expect."""
 
     day: date
     time: str
@@ -47,7 +79,7 @@ def season_start(year: int) -> date:
 def season_matches(division: str, year: int, seed: str) -> list[SampleMatch]:
     """Return a season's matches in the order of their dates; the same arguments give the same matches."""
     teams = _teams(division, year, seed)
-    random = Random(f"{seed}/{division}/{year}")  # noqa: S311 - a game, not a secret
+    random = Random(f"{seed}/{division}/{year}")  # noqa: S311 - not for security
     order = sorted(teams, key=lambda _: random.random())
     rounds = _rounds(order, SAMPLE_TEAMS[division].meetings)
     form = dict.fromkeys(teams, 0.0)

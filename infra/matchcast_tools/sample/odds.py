@@ -1,4 +1,4 @@
-"""What the bookmakers of the sample league offer: the true chances with an error and a margin."""
+"""The odds of the sample league's bookmakers: the true probabilities with an error and a margin."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CLOSING_COLUMNS = [prefix + outcome for prefix, _, _ in _AT_KICKOFF for outcome 
 
 def prematch_cells(match: SampleMatch) -> list[str]:
     """Return the odds before the match as cells; one match in a hundred has none, one in twenty no FON."""
-    random = Random(f"before/{match.key}")  # noqa: S311 - a game, not a secret
+    random = Random(f"before/{match.key}")  # noqa: S311 - not for security
     if random.random() < _NO_ODDS:
         return [""] * len(PREMATCH_COLUMNS)
     without_fon = random.random() < _NO_FON
@@ -54,7 +54,7 @@ def _offer(expected: tuple[float, float], error: float, margin: float) -> list[f
 
 
 def _chances(home: float, away: float) -> tuple[float, float, float]:
-    """Return the chances of a home win, a draw and an away win when goals are independent Poisson numbers."""
+    """Return the probabilities of a home win, a draw and an away win when goals are independent Poisson numbers."""
     home_goals, away_goals = _poisson_row(home), _poisson_row(away)
     draw = sum(h * a for h, a in zip(home_goals, away_goals, strict=True))
     home_wins = sum(h * sum(away_goals[:goals]) for goals, h in enumerate(home_goals))

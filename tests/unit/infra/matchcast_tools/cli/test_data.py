@@ -54,7 +54,7 @@ def test_import_shows_a_table_and_every_note(files: Path, tmp_path: Path) -> Non
     code, stdout, _ = run("import", files, "--data", tmp_path / "data")
 
     assert code == 0
-    assert "E1.csv: skipped: 'x' is no date with the day first (1: line 3)" in stdout
+    assert "E1.csv: skipped: 'x' is not a date with the day first (1: line 3)" in stdout
     assert "25 matches added, 0 updated" in stdout
     assert "2 files" in stdout
 
@@ -82,12 +82,12 @@ def test_the_sample_league_is_one_option_away(tmp_path: Path) -> None:
     assert "elo_home" in features["columns"]
 
 
-def test_features_say_how_many_were_computed(files: Path, tmp_path: Path) -> None:
+def test_features_says_what_was_computed(files: Path, tmp_path: Path) -> None:
     run("import", files, "--data", tmp_path / "data")
 
-    assert "24 matches of 1 regions have 19 features (24 computed" in run("features", "--data", tmp_path / "data")[1]
-    assert run_json("features", "--data", tmp_path / "data")["computed"] < 24
-    assert run_json("features", "--afresh", "--data", tmp_path / "data")["computed"] == 24
+    assert "24 matches of 1 regions have 19 features" in run("features", "--data", tmp_path / "data")[1]
+    report = run_json("features", "--data", tmp_path / "data")
+    assert report.keys() == {"matches", "regions", "columns", "seconds"}
 
 
 def test_evaluate_prints_one_json_object_with_the_figures(files: Path) -> None:
@@ -115,7 +115,7 @@ def test_evaluate_shows_a_table_that_fits_a_terminal(files: Path) -> None:
         (["--book", "nobody"], "No bookmaker is called"),
         (["--book", "PSC"], r"No match with a result has odds of pinnacle \(closing\)"),
         (["--margin", "guess"], "Give multiplicative, power, shin"),
-        (["--picture", "x.png"], "Name one with --model"),
+        (["--picture", "x.png"], "Name a model with --model"),
     ],
 )
 def test_evaluate_refuses_what_makes_no_sense(files: Path, options: list[str], reason: str) -> None:
@@ -123,8 +123,8 @@ def test_evaluate_refuses_what_makes_no_sense(files: Path, options: list[str], r
         run("evaluate", files, *options)
 
 
-def test_evaluate_scores_a_model_beside_the_book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # GIVEN a registered model, whose registry is another matter
+def test_evaluate_scores_a_model_with_the_book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # GIVEN a registered model, from a registry that this test does not need
     monkeypatch.setattr(data, "_forecaster", lambda _: forecaster())
     files = tmp_path / "sample"
     write_sample(files, date(2026, 3, 14))

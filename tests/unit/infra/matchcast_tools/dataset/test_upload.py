@@ -135,7 +135,7 @@ def test_no_published_dataset_says_what_to_do(objects: InMemoryObjects) -> None:
         read_dataset(objects)
 
 
-def test_a_manifest_that_nobody_can_read_may_be_replaced(objects: InMemoryObjects, data_dir: Path) -> None:
+def test_an_unreadable_manifest_may_be_replaced(objects: InMemoryObjects, data_dir: Path) -> None:
     objects.put(DATASET_MANIFEST_KEY, b"{")
     present = read_manifest(objects, DATASET_MANIFEST_KEY, DatasetManifest)
     assert present.manifest is None
@@ -146,7 +146,7 @@ def test_a_manifest_that_nobody_can_read_may_be_replaced(objects: InMemoryObject
         switch_manifest(objects, DATASET_MANIFEST_KEY, published, present)
 
 
-def test_ids_sort_by_time_and_tell_contents_apart() -> None:
+def test_ids_sort_by_time_and_differ_by_content() -> None:
     one, other = {"a": FileEntry.of(b"1")}, {"a": FileEntry.of(b"2")}
     ids = [timed_id(NOW, one), timed_id(NOW, one), timed_id(NOW, other), timed_id(NOW, one, also="x")]
     assert ids[0] == ids[1]

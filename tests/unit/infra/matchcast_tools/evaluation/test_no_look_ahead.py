@@ -136,7 +136,7 @@ def test_matches_of_one_day_that_learn_from_each_other_are_caught(
             values.append(describe(region, row.division, row.season, row.day, (row.home, row.away)))
             if row.played is not None:
                 region.learn(row.played)
-        return Computed([row.match_id for row in rows], values, [row.kickoff for row in rows], None)
+        return Computed([row.match_id for row in rows], values, [row.kickoff for row in rows])
 
     monkeypatch.setitem(globals(), "compute", compute_with_leak)
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +11,6 @@ from matchcast_tools.dataset import store
 from matchcast_tools.errors import BadInput
 from matchcast_tools.features.build import FeatureReport, build_features
 from matchcast_tools.features.feature_row import FEATURE_COLUMNS
-from matchcast_tools.features.feature_state import STATE_FILE
-from matchcast_tools.features.ratings import Tuning
 from matchcast_tools.importing.import_files import import_paths
 from tests.support.match_files import League, csv_bytes, fixture_row, season_row, write
 
@@ -27,8 +24,8 @@ class Data:
     def put(self, rows: list[dict[str, str]]) -> None:
         import_paths(write(self.folder / "files", {"E0.csv": csv_bytes(rows)}), self.folder)
 
-    def build(self, *, afresh: bool = False, tuning: Tuning | None = None) -> FeatureReport:
-        return build_features(self.folder, afresh=afresh, tuning=tuning)
+    def build(self) -> FeatureReport:
+        return build_features(self.folder)
 
     def table(self) -> pa.Table:
         return store.read_features(self.folder)
@@ -53,7 +50,7 @@ def test_every_match_has_finite_float32_features_fixtures_too(data: Data) -> Non
     assert sum(column.null_count for column in table.columns) == 0
     assert np.isfinite(np.column_stack([table[name] for name in FEATURE_COLUMNS])).all()
     assert table["match_id"].to_pylist() == sorted(table["match_id"].to_pylist())
-    assert (report.matches, report.computed, report.regions) == (25, 25, 1)
+    assert (report.matches, report.regions) == (25, 1)
 
 
 def test_the_first_match_knows_nothing_of_either_team(data: Data) -> None:
@@ -92,17 +89,20 @@ def test_unknown_teams_join_an_old_division_below_its_mean(data: Data) -> None:
     assert row["expected_goals_away"] < row["expected_goals_home"]
 
 
-def test_awarded_and_unplayed_matches_teach_nothing(data: Data) -> None:
+def test_awarded_and_unplayed_matches_change_no_rating(data: Data) -> None:
+    # GIVEN features of a match that follows two played ones
     rows = [season_row("16/08/2014", home, away) for home, away in (("Alpha", "Bravo"), ("Charlie", "Delta"))]
     last = season_row("30/08/2014", "Alpha", "Charlie")
     data.put([*rows, last])
     data.build()
     before = data.of("e0-2014-08-30-alpha-charlie")
 
+    # WHEN an awarded match and a fixture come in between
     awarded = season_row("23/08/2014", "Charlie", "Alpha", (3, 0), odds=("", "", ""))
     data.put([*rows, awarded, fixture_row("24/08/2014", "Alpha", "Charlie"), last])
     data.build()
 
+    # THEN its features are the same
     assert data.of("e0-2014-08-30-alpha-charlie") == before
 
 
@@ -116,7 +116,7 @@ def test_shots_move_the_expectation_of_shots(data: Data) -> None:
     assert high["expected_shots_home"] > low["expected_shots_home"] + 0.5
 
 
-def test_a_mistyped_score_does_not_throw_the_ratings_off(data: Data) -> None:
+def test_a_mistyped_score_does_not_distort_the_ratings(data: Data) -> None:
     data.put([season_row(f"{day:02d}/09/2014", "Alpha", "Bravo", (99, 0)) for day in range(1, 29)])
     data.build()
     last = data.of("e0-2014-09-28-alpha-bravo")
@@ -124,64 +124,48 @@ def test_a_mistyped_score_does_not_throw_the_ratings_off(data: Data) -> None:
     assert last["expected_goals_home"] < 12
 
 
-def test_a_new_match_day_does_not_recompute_the_past_and_gives_the_same_bytes(data: Data) -> None:
-    league = League(seasons=(2014, 2015, 2016)).rows
-    data.put(league[:-2])
-    assert data.build().computed == len(league) - 2
+def test_the_same_dataset_gives_the_same_bytes(data: Data) -> None:
+    data.put(League().rows)
+    data.build()
+    before = (data.folder / store.FEATURES_FILE).read_bytes()
 
-    data.put(league)
-    report = data.build()
-    continued = (data.folder / store.FEATURES_FILE).read_bytes()
+    data.build()
 
-    assert 2 <= report.computed <= 6
-    assert data.build(afresh=True).computed == len(league)
-    assert (data.folder / store.FEATURES_FILE).read_bytes() == continued
+    assert (data.folder / store.FEATURES_FILE).read_bytes() == before
 
 
-def test_match_day_by_match_day_equals_all_at_once(data: Data) -> None:
+def test_a_dataset_that_grows_match_day_by_match_day_has_the_features_of_one_import(data: Data, tmp_path: Path) -> None:
+    # GIVEN a season that is imported and built again after each seven matches
     league = League(teams=tuple("ABCDEF"), seasons=(2014, 2015)).rows
     for end in range(1, len(league) + 1, 7):
         data.put([*league[:end], *(fixture_row(row["Date"], row["HomeTeam"], row["AwayTeam"]) for row in league[end:])])
         data.build()
+
+    # WHEN the last matches are played
     data.put(league)
     data.build()
-    continued = data.table()
-    data.build(afresh=True)
-    assert continued.equals(data.table())
+
+    # THEN the features are those of a dataset that is imported at once
+    whole = Data(tmp_path / "whole")
+    whole.put(league)
+    whole.build()
+    assert data.table().equals(whole.table())
 
 
-def test_a_correction_of_the_past_is_seen_and_recomputed(data: Data) -> None:
+def test_a_correction_of_the_past_changes_later_features_and_no_earlier_one(data: Data) -> None:
+    # GIVEN features of a league
     league = League().rows
     data.put(league)
     data.build()
-    corrected = [{**league[0], "FTHG": "7", "FTR": "H"}, *league[1:]]
-    data.put(corrected)
+    first, last = (data.table().sort_by("as_of").to_pylist()[place] for place in (0, -1))
 
-    assert data.build().computed == len(league)
-    continued = data.table()
-    data.build(afresh=True)
-    assert continued.equals(data.table())
-
-
-@pytest.mark.parametrize("damage", ["", "{", '{"made_for": 1}', "[]"])
-def test_a_damaged_state_costs_a_full_computation_and_nothing_else(data: Data, damage: str) -> None:
-    data.put(League().rows)
+    # WHEN the first score is corrected
+    data.put([{**league[0], "FTHG": "7", "FTR": "H"}, *league[1:]])
     data.build()
-    before = data.table()
-    (data.folder / STATE_FILE).write_text(damage)
 
-    assert data.build().computed == 24
-    assert data.table().equals(before)
-
-
-def test_other_constants_or_other_stored_features_start_afresh(data: Data) -> None:
-    data.put(League().rows)
-    data.build()
-    assert data.build(tuning=replace(Tuning(), elo_step=30)).computed == 24
-    assert data.build(tuning=Tuning()).computed == 24
-
-    store.write_table(data.folder / store.FEATURES_FILE, data.table().slice(1))
-    assert data.build().computed == 24
+    # THEN the first match has the same features, and the last one has others
+    assert data.of(first["match_id"]) == first
+    assert data.of(last["match_id"]) != last
 
 
 def test_without_matches_there_is_a_hint(tmp_path: Path) -> None:

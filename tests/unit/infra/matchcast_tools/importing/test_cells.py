@@ -36,7 +36,7 @@ def test_a_date_is_read_with_the_day_first(text: str, day: date) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "08/14/2014", "31/02/2015", "14/08", "14/08/193", "41867", "#REF!", "16/08/1066"])
-def test_what_is_no_date_with_the_day_first_is_none_and_never_turned_round(text: str) -> None:
+def test_other_dates_are_refused_and_day_and_month_are_not_exchanged(text: str) -> None:
     assert parse_date(text) is None
 
 
@@ -62,7 +62,7 @@ def test_times_are_read(text: str, clock: time) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "25:00", "20:60", "8pm", "20"])
-def test_what_is_no_time_is_none(text: str) -> None:
+def test_other_times_are_refused(text: str) -> None:
     assert parse_time(text) is None
 
 
@@ -72,7 +72,7 @@ def test_goals_are_whole_numbers(text: str, goals: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "x", "-1", "2.5", "100", "1e1", "٣", "#REF!"])
-def test_what_is_no_count_of_goals_is_none(text: str) -> None:
+def test_other_counts_of_goals_are_refused(text: str) -> None:
     assert parse_goals(text) is None
 
 
@@ -81,7 +81,7 @@ def test_names_lose_no_break_spaces_and_spreadsheet_errors() -> None:
     assert parse_name("#REF!") == ""
 
 
-def test_numbers_may_have_a_decimal_comma_and_text_is_none() -> None:
+def test_numbers_may_have_a_decimal_comma_and_text_is_refused() -> None:
     assert parse_number("2,10") == 2.1
     assert math.isnan(parse_number("  ") or 0.0)
     assert parse_number("evens") is None
@@ -97,5 +97,5 @@ def test_seasons_are_named_alike(text: str, season: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "2012/2014", "12/13", "season"])
-def test_what_is_no_season_is_none(text: str) -> None:
+def test_other_seasons_are_refused(text: str) -> None:
     assert parse_season(text) is None

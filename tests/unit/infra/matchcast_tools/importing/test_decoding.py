@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from matchcast_tools.errors import BadInput
-from matchcast_tools.importing.decoding import decode
+from matchcast_tools.importing.decoding import decode_file
 
 TEXT = "Div,Date,HomeTeam\nD1,16/08/14,São Köln\n"
 
@@ -13,7 +13,7 @@ TEXT = "Div,Date,HomeTeam\nD1,16/08/14,São Köln\n"
     [("utf-8", "utf-8"), ("utf-8-sig", "utf-8-bom"), ("cp1252", "cp1252"), ("latin-1", "cp1252"), ("utf-16", "utf-16")],
 )
 def test_every_encoding_gives_the_same_text(encoding: str, name: str) -> None:
-    decoded = decode(TEXT.encode(encoding), "a.csv")
+    decoded = decode_file(TEXT.encode(encoding), "a.csv")
 
     assert decoded.text == TEXT
     assert decoded.encoding == name
@@ -21,17 +21,17 @@ def test_every_encoding_gives_the_same_text(encoding: str, name: str) -> None:
 
 
 def test_plain_ascii_is_called_ascii() -> None:
-    assert decode(b"Div,Date\n", "a.csv").encoding == "ascii"
+    assert decode_file(b"Div,Date\n", "a.csv").encoding == "ascii"
 
 
 def test_bytes_that_cp1252_lacks_are_latin_1() -> None:
-    assert decode(b"Div \x81,Date", "a.csv").encoding == "latin-1"
+    assert decode_file(b"Div \x81,Date", "a.csv").encoding == "latin-1"
 
 
 def test_text_that_was_encoded_twice_is_put_right() -> None:
     twice = TEXT.encode("utf-8").decode("cp1252").encode("utf-8")
 
-    decoded = decode(twice, "a.csv")
+    decoded = decode_file(twice, "a.csv")
 
     assert decoded.text == TEXT
     assert decoded.mended
@@ -39,12 +39,12 @@ def test_text_that_was_encoded_twice_is_put_right() -> None:
 
 def test_a_byte_order_mark_that_was_encoded_twice_does_not_hide_the_first_column() -> None:
     twice = TEXT.encode("utf-8-sig").decode("cp1252").encode("utf-8")
-    assert decode(twice, "a.csv").text == TEXT
+    assert decode_file(twice, "a.csv").text == TEXT
 
 
 def test_latin_1_lines_do_not_spoil_utf_8_lines_of_the_same_file() -> None:
     mixed = "São,Köln\n".encode() + "Málaga\n".encode("cp1252")
-    assert decode(mixed, "a.csv").text == "São,Köln\nMálaga\n"
+    assert decode_file(mixed, "a.csv").text == "São,Köln\nMálaga\n"
 
 
 @pytest.mark.parametrize(
@@ -64,4 +64,4 @@ def test_latin_1_lines_do_not_spoil_utf_8_lines_of_the_same_file() -> None:
 )
 def test_what_is_no_text_is_refused_with_what_to_do(body: bytes, reason: str) -> None:
     with pytest.raises(BadInput, match=f"E0.csv .*{reason}"):
-        decode(body, "E0.csv")
+        decode_file(body, "E0.csv")

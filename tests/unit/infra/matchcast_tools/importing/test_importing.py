@@ -55,13 +55,13 @@ def test_an_import_writes_both_tables_as_the_contract_says(data: Data) -> None:
     ]
 
 
-def test_importing_again_changes_nothing_not_even_the_files(data: Data) -> None:
+def test_importing_again_does_not_write_the_files(data: Data) -> None:
     first = data.put([season_row(), season_row(home="Hull")])
     before = [path.stat().st_mtime_ns for path in sorted(data.dataset.iterdir())]
 
     second = data.put([season_row(), season_row(home="Hull")])
 
-    assert (first.added, second.added, second.unchanged, second.updated) == (2, 0, 2, 0)
+    assert (first.changes.added, second.changes.added, second.changes.unchanged, second.changes.updated) == (2, 0, 2, 0)
     assert [path.stat().st_mtime_ns for path in sorted(data.dataset.iterdir())] == before
 
 
@@ -71,15 +71,15 @@ def test_a_fixture_becomes_a_played_match_under_the_same_id(data: Data) -> None:
 
     (match,) = data.matches().values()
     assert (match["status"], match["home_goals"]) == ("played", 2)
-    assert (report.added, report.updated) == (0, 1)
+    assert (report.changes.added, report.changes.updated) == (0, 1)
 
 
-def test_odds_that_changed_are_updated_and_never_doubled(data: Data) -> None:
+def test_changed_odds_are_updated_and_not_added_a_second_time(data: Data) -> None:
     data.put([season_row()])
     report = data.put([season_row(odds=("2.5", "3.3", "3.0"))])
 
     assert [row["home"] for row in data.odds()] == [2.5]
-    assert (report.updated, report.odds) == (1, 1)
+    assert (report.changes.updated, report.odds) == (1, 1)
 
 
 def test_of_many_odds_only_those_that_changed_are_updated(data: Data) -> None:
@@ -90,26 +90,30 @@ def test_of_many_odds_only_those_that_changed_are_updated(data: Data) -> None:
     assert {row["match_id"].split("-")[4]: row["home"] for row in data.odds()} == {
         "hull": 2.5, "stoke": 2.5, "everton": 2.1, "leeds": 2.1,
     }  # fmt: skip
-    assert (report.updated, report.odds) == (2, 4)
+    assert (report.changes.updated, report.odds) == (2, 4)
 
 
 def test_closing_odds_follow_a_kickoff_that_becomes_known(data: Data) -> None:
     header = (*SEASON_HEADER, "PSCH", "PSCD", "PSCA")
     row = {**season_row(), "PSCH": "2", "PSCD": "3.4", "PSCA": "4"}
+    # GIVEN an import without kick-off times
     data.put([row], header)
+
+    # WHEN the time becomes known
     data.put([{**row, "Time": "20:00"}], (*header, "Time"))
 
+    # THEN the closing odds are those of the new kick-off
     assert [(row["bookmaker"], row["taken_at"]) for row in data.odds()] == [
         ("bet365", datetime(2014, 8, 15, 12, tzinfo=UTC)),
         ("pinnacle", datetime(2014, 8, 16, 19, tzinfo=UTC)),
     ]
 
 
-def test_a_postponed_fixture_leaves_no_ghost(data: Data) -> None:
+def test_the_old_date_of_a_postponed_fixture_is_withdrawn(data: Data) -> None:
     data.put([season_row(), fixture_row("20/12/2014", "Hull", "Stoke")])
     report = data.put([season_row(), fixture_row("03/02/2015", "Hull", "Stoke")])
 
-    assert report.withdrawn == ["e0-2014-12-20-hull-stoke"]
+    assert report.changes.withdrawn == ["e0-2014-12-20-hull-stoke"]
     assert set(data.matches()) == {"e0-2014-08-16-arsenal-crystal-palace", "e0-2015-02-03-hull-stoke"}
     assert {row["match_id"] for row in data.odds()} == set(data.matches())
 
@@ -118,7 +122,7 @@ def test_fixtures_of_other_divisions_and_seasons_stay(data: Data) -> None:
     data.put([fixture_row(division="E1"), fixture_row("15/08/2015", division="E0")])
     report = data.put([season_row()])
 
-    assert report.withdrawn == []
+    assert report.changes.withdrawn == []
     assert len(data.matches()) == 3
 
 
@@ -126,22 +130,22 @@ def test_a_played_match_that_is_no_longer_listed_stays(data: Data) -> None:
     data.put([season_row(), season_row(home="Hull")])
     report = data.put([season_row()])
 
-    assert (report.withdrawn, report.moved, len(data.matches())) == ([], [], 2)
+    assert (report.changes.withdrawn, report.changes.moved, len(data.matches())) == ([], [], 2)
 
 
 def test_a_played_match_whose_date_was_corrected_is_moved(data: Data) -> None:
     data.put([season_row("16/08/2014"), season_row("16/08/2014", "Hull")])
     report = data.put([season_row("17/08/2014"), season_row("16/08/2014", "Hull")])
 
-    assert report.moved == ["e0-2014-08-16-arsenal-crystal-palace"]
+    assert report.changes.moved == ["e0-2014-08-16-arsenal-crystal-palace"]
     assert set(data.matches()) == {"e0-2014-08-17-arsenal-crystal-palace", "e0-2014-08-16-hull-crystal-palace"}
 
 
-def test_a_score_is_never_lost_to_a_file_without_one(data: Data) -> None:
+def test_a_file_without_a_score_does_not_remove_the_stored_score(data: Data) -> None:
     data.put([season_row()])
     report = data.put([fixture_row()])
 
-    assert report.kept_scores == 1
+    assert report.changes.kept_scores == 1
     assert next(iter(data.matches().values()))["home_goals"] == 2
 
 
@@ -149,7 +153,7 @@ def test_a_match_in_two_files_counts_once_and_the_later_file_wins(data: Data) ->
     files = {"a.csv": csv_bytes([season_row(score=(1, 0))]), "b.csv": csv_bytes([season_row(score=(2, 0))])}
     report = import_paths(write(data.folder, {**files, "c.csv": csv_bytes([fixture_row()])}), data.dataset)
 
-    assert (report.added, report.repeated) == (1, 2)
+    assert (report.changes.added, report.changes.repeated) == (1, 2)
     assert next(iter(data.matches().values()))["home_goals"] == 2
 
 
@@ -157,7 +161,7 @@ def test_a_file_that_cannot_be_used_does_not_stop_the_others(data: Data) -> None
     archive = zip_bytes({"E0.csv": csv_bytes([season_row()]), "E1.csv": b"<html>Not found</html>", "E2.csv": b""})
     report = import_paths(write(data.folder, {"a.zip": archive}), data.dataset)
 
-    assert report.added == 1
+    assert report.changes.added == 1
     assert [file.name for file in report.failed] == ["a.zip/E1.csv", "a.zip/E2.csv"]
     assert report.as_dict()["files_failed"] == 2
     assert "web page" in str(report.failed[0].error)
@@ -179,14 +183,14 @@ def test_a_damaged_dataset_is_refused_and_left_as_it_is(data: Data) -> None:
     assert (data.dataset / store.MATCHES_FILE).read_bytes() == b"torn"
 
 
-def test_progress_is_told_file_by_file(data: Data) -> None:
-    told: list[tuple[int, int]] = []
+def test_progress_is_reported_file_by_file(data: Data) -> None:
+    reported: list[tuple[int, int]] = []
     paths = write(data.folder, {"a.csv": csv_bytes([season_row()]), "b.csv": csv_bytes([season_row(home="Hull")])})
-    import_paths(paths, data.dataset, lambda done, total, _: told.append((done, total)))
-    assert told == [(0, 2), (1, 2), (2, 2)]
+    import_paths(paths, data.dataset, lambda done, total, _: reported.append((done, total)))
+    assert reported == [(0, 2), (1, 2), (2, 2)]
 
 
-def test_readers_say_what_to_run_where_there_is_no_dataset(tmp_path: Path) -> None:
+def test_readers_name_the_command_to_run_if_there_is_no_dataset(tmp_path: Path) -> None:
     for read in (store.read_matches, store.read_odds, store.read_features):
         with pytest.raises(BadInput, match=r"Run `matchcast import PATH`"):
             read(tmp_path)
@@ -196,12 +200,14 @@ def test_readers_say_what_to_run_where_there_is_no_dataset(tmp_path: Path) -> No
 
 
 def test_features_that_are_older_than_the_matches_are_refused(data: Data) -> None:
+    # GIVEN a dataset, first without features
     data.put([season_row()])
     with pytest.raises(BadInput, match="Run `matchcast features`"):
         store.read_features(data.dataset)
     store.write_table(data.dataset / store.FEATURES_FILE, pa.table({"match_id": ["x"]}))
     assert len(store.read_features(data.dataset)) == 1
 
+    # WHEN another match is imported, THEN the features are refused
     data.put([season_row(), season_row(home="Hull")])
     with pytest.raises(BadInput, match="older than its matches"):
         store.read_features(data.dataset)

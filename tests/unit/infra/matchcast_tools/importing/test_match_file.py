@@ -110,8 +110,8 @@ def test_rows_longer_than_the_header_are_kept_and_noted() -> None:
 
     assert parsed.report.rows == 2
     assert notes(parsed, "repaired") == {
-        "the row is longer than the header: blank cells beyond it left out": [2],
-        "the row is longer than the header: what stands beyond it left out": [3],
+        "the row is longer than the header: blank cells after its end are left out": [2],
+        "the row is longer than the header: cells after its end are left out": [3],
     }
 
 
@@ -119,7 +119,7 @@ def test_rows_that_end_early_keep_what_they_have() -> None:
     parsed = parse_match_file("E0.csv", csv_bytes(["E0,16/08/2014,Arsenal,Everton,2,1", "E0,16/08/2014,Hull,Stoke"]))
 
     assert [match["status"] for match in rows_of(parsed)] == ["played", "fixture"]
-    assert notes(parsed, "repaired") == {"the row ends early; what is missing counts as blank": [2, 3]}
+    assert notes(parsed, "repaired") == {"the row ends early; missing cells count as blank": [2, 3]}
 
 
 def test_headers_without_a_name_and_twice_the_same_are_noted() -> None:
@@ -150,12 +150,12 @@ def test_a_spreadsheet_error_in_a_name_skips_the_row_and_in_odds_refuses_the_odd
     ("change", "reason"),
     [
         ({"Date": ""}, "the date is missing"),
-        ({"Date": "08/16/2014"}, "'08/16/2014' is no date with the day first"),
+        ({"Date": "08/16/2014"}, "'08/16/2014' is not a date with the day first"),
         ({"HomeTeam": " "}, "a team is missing"),
         ({"AwayTeam": "Hull"}, "both teams are the same"),
-        ({"FTHG": "two"}, "'two' : '1' is no score"),
+        ({"FTHG": "two"}, "'two' : '1' is not a score"),
         ({"FTHG": ""}, "half of the score is missing"),
-        ({"FTHG": "-1"}, "'-1' : '1' is no score"),
+        ({"FTHG": "-1"}, "'-1' : '1' is not a score"),
     ],
 )
 def test_a_row_that_is_no_match_is_skipped_with_its_line_and_reason(change: dict[str, str], reason: str) -> None:
@@ -181,10 +181,10 @@ def test_the_score_counts_where_the_result_differs() -> None:
     parsed = parse_match_file("E0.csv", csv_bytes([{**season_row(score=(2, 1)), "FTR": "A"}]))
 
     assert rows_of(parsed)[0]["result"] == "H"
-    assert notes(parsed, "repaired") == {"the result does not fit the score; the score counts": [2]}
+    assert notes(parsed, "repaired") == {"the result differs from the score; the score counts": [2]}
 
 
-def test_a_time_that_is_none_leaves_the_match_without_one() -> None:
+def test_a_time_that_cannot_be_read_leaves_the_match_without_one() -> None:
     header = (*SEASON_HEADER, "Time")
     parsed = parse_match_file("E0.csv", csv_bytes([{**season_row(), "Time": "late"}], header))
 
@@ -202,20 +202,24 @@ def test_matches_without_a_score_are_fixtures_or_abandoned() -> None:
     assert notes(parsed, "info")["no score: kept as a fixture"] == [3]
 
 
-def test_a_three_nil_that_nobody_priced_was_awarded() -> None:
+def test_a_three_nil_without_odds_was_awarded() -> None:
+    # GIVEN a division with odds, and three matches without them or with a high score
     teams = ["Hull", "Stoke", "Everton"]
     rows = [season_row(home=name) for name in teams]
     awarded = season_row(home="Niki", score=(0, 3), odds=("", "", ""))
     won = season_row(home="Leeds", score=(3, 0))
     unpriced = season_row(home="Derby", score=(2, 0), odds=("", "", ""))
+
+    # WHEN the file is read
     parsed = parse_match_file("E0.csv", csv_bytes([*rows, awarded, won, unpriced]))
 
+    # THEN only the 3-0 without odds was awarded
     status = {match["home_team"]: match["status"] for match in rows_of(parsed)}
     assert [name for name, value in status.items() if value == "awarded"] == ["Niki"]
     assert (parsed.report.played, parsed.report.awarded) == (5, 1)
 
 
-def test_a_three_nil_is_an_ordinary_result_where_nobody_has_odds_or_somebody_shot() -> None:
+def test_a_three_nil_is_an_ordinary_result_in_divisions_without_odds_or_with_shots() -> None:
     without = [season_row(home=name, score=(3, 0), odds=("", "", "")) for name in ("Hull", "Stoke")]
     assert parse_match_file("a.csv", csv_bytes(without)).report.awarded == 0
 
@@ -245,13 +249,13 @@ def test_four_meetings_of_a_pair_are_four_matches() -> None:
     assert {match["season"] for match in rows_of(parsed)} == {"2021/22"}
 
 
-def test_a_season_that_a_pandemic_stretched_into_august_stays_one() -> None:
+def test_a_season_that_a_pandemic_extended_into_august_stays_one() -> None:
     days = ("24/08/2019", "08/03/2020", "20/06/2020", "02/08/2020")
     parsed = parse_match_file("I1.csv", csv_bytes([season_row(day, division="I1") for day in days]))
     assert {match["season"] for match in rows_of(parsed)} == {"2019/20"}
 
 
-def test_the_first_matches_of_a_new_season_are_told_from_the_old_one() -> None:
+def test_the_first_matches_of_a_new_season_belong_to_the_new_season() -> None:
     days = ("16/08/2014", "24/05/2015", "08/08/2015")
     parsed = parse_match_file("E0.csv", csv_bytes([season_row(day) for day in days]))
     assert [match["season"] for match in rows_of(parsed)] == ["2014/15", "2014/15", "2015/16"]
@@ -270,7 +274,7 @@ def test_joined_files_are_read_each_by_its_own_header() -> None:
 
     assert [match["home_team"] for match in rows_of(parsed)] == ["Arsenal", "Liverpool"]
     assert rows_of(parsed)[1]["kickoff"] == datetime(2019, 8, 9, 19, 0, tzinfo=UTC)
-    assert notes(parsed, "info")["the header comes again; the rows after it are read by it"] == [3]
+    assert notes(parsed, "info")["the header comes again; the rows after it follow this one"] == [3]
 
 
 def test_text_above_the_header_is_noted() -> None:
@@ -291,14 +295,14 @@ def test_a_quote_without_its_pair_does_not_swallow_the_lines_after_it() -> None:
     parsed = parse_match_file("E0.csv", csv_bytes(rows))
 
     assert [match["home_team"] for match in rows_of(parsed)] == ["Arsenal", "Stoke", "Leeds, Utd"]
-    assert notes(parsed, "repaired")["a quote without its pair is taken as text"] == [2]
+    assert notes(parsed, "repaired")["a quote without its pair is left out"] == [2]
 
 
 def test_an_unknown_division_is_a_region_of_its_own() -> None:
     parsed = parse_match_file("a.csv", csv_bytes([season_row(division="ZZ9")]))
 
     assert rows_of(parsed)[0]["region"] == "ZZ9"
-    assert "the division ZZ9 is not known; it is a region of its own" in notes(parsed, "info")
+    assert "the division ZZ9 is unknown; it becomes a region of its own" in notes(parsed, "info")
 
 
 def test_a_file_named_for_one_division_that_holds_another_is_noted() -> None:
@@ -318,9 +322,9 @@ def test_two_sets_of_columns_for_one_bookmaker_give_one_price() -> None:
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
-        (b"name,age\nAnn,3\n", "is no match file: it begins with 'name,age'"),
+        (b"name,age\nAnn,3\n", "is not a match file: it begins with 'name,age'"),
         (csv_bytes([]), "has a header but no match below it"),
-        (csv_bytes(["E0,99/99/2014,A,B,1,0,H"]), r"has a header but no match: '99/99/2014' is no date .*line 2"),
+        (csv_bytes(["E0,99/99/2014,A,B,1,0,H"]), r"has a header but no match: '99/99/2014' is not a date .*line 2"),
         (b"<html></html>", "is a web page"),
         (b"", "is empty"),
     ],

@@ -16,15 +16,15 @@ TRIPLE = Triple("B365", Price("bet365"), (0, 1, 2))
 
 def refusals(*rows: tuple[str, str, str]) -> dict[str, list[int]]:
     _, refused = read_quotes(rows, TRIPLE)
-    return {refusal.reason: refusal.rows.tolist() for refusal in refused}
+    return {reason: places.tolist() for reason, places in refused.items()}
 
 
 def test_good_odds_are_accepted_with_their_rows() -> None:
     quotes, refused = read_quotes([("", "", ""), ("2.1", "3.3", "3.6"), (" 1.5 ", "4", "7,5")], TRIPLE)
 
-    assert quotes.rows.tolist() == [1, 2]
+    assert quotes.places.tolist() == [1, 2]
     assert quotes.odds.tolist() == [[2.1, 3.3, 3.6], [1.5, 4.0, 7.5]]
-    assert refused == []
+    assert refused == {}
 
 
 @pytest.mark.parametrize(
@@ -53,10 +53,10 @@ cell = st.one_of(st.just(""), st.sampled_from(["x", "#REF!", "nan", "1_0", "1e99
 
 
 @given(st.lists(st.tuples(cell, cell, cell), max_size=20))
-def test_every_row_with_something_in_it_is_accepted_or_refused_and_never_both(rows: list[tuple[str, str, str]]) -> None:
+def test_every_row_with_a_value_is_either_accepted_or_refused(rows: list[tuple[str, str, str]]) -> None:
     quotes, refused = read_quotes(rows, TRIPLE)
 
-    accounted = quotes.rows.tolist() + [row for refusal in refused for row in refusal.rows.tolist()]
+    accounted = quotes.places.tolist() + [row for places in refused.values() for row in places.tolist()]
     something = [place for place, row in enumerate(rows) if any(text not in ("", "nan") for text in row)]
     assert sorted(accounted) == something
     assert (quotes.odds > 1).all()

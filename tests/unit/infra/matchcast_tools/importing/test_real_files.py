@@ -83,7 +83,7 @@ def test_the_season_files_are_77_and_hold_26296_played_matches(seasons: Path, tm
     report = import_paths([seasons], tmp_path)
 
     assert len(report.files) == 77
-    assert report.total("played") == report.total("rows") == report.added == report.matches == 26_296
+    assert report.total("played") == report.total("rows") == report.changes.added == report.matches == 26_296
     assert (report.total("skipped"), report.total("repaired"), report.total("odds_rejected")) == (0, 0, 14)
     assert set(store.read_matches(tmp_path)["season"].to_pylist()) == {f"20{y}/{y + 1}" for y in range(14, 21)}
     assert report.seconds < 20

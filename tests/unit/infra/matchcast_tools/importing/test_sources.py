@@ -49,9 +49,9 @@ def test_nothing_to_import_is_said_with_what_to_do(tmp_path: Path) -> None:
 
     for path, reason in {
         tmp_path / "nowhere": "There is no file or folder .*Check the path",
-        tmp_path / "*.nothing": "No file fits the pattern",
-        tmp_path / "empty": "holds no .csv and no .zip file",
-        tmp_path / "none.zip": "holds no .csv file",
+        tmp_path / "*.nothing": "No file matches the pattern",
+        tmp_path / "empty": "has no .csv or .zip file",
+        tmp_path / "none.zip": "has no .csv file",
         tmp_path / "torn.zip": "cannot be opened as a zip archive",
     }.items():
         with pytest.raises(BadInput, match=reason):

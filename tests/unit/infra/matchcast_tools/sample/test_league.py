@@ -16,8 +16,7 @@ from matchcast_tools.importing.books import Price
 from matchcast_tools.importing.divisions import SAMPLE_DIVISIONS
 from matchcast_tools.importing.import_files import import_paths
 from matchcast_tools.sample.league import sample_files, write_sample
-from matchcast_tools.sample.matches import season_start
-from matchcast_tools.sample.teams import SAMPLE_TEAMS
+from matchcast_tools.sample.matches import SAMPLE_TEAMS, season_start
 
 TODAY = date(2026, 3, 14)
 DIGEST = "b9e05b4194f473ad"
@@ -97,10 +96,10 @@ def test_the_better_informed_forecast_better_and_all_take_a_margin(tmp_path: Pat
     assert found["pinnacle"]["overround"] == pytest.approx(1.028, abs=0.01)
 
 
-def test_features_of_the_sample_take_no_time(dataset: Path) -> None:
-    report = build_features(dataset, afresh=True)
+def test_features_of_the_sample_are_computed_in_seconds(dataset: Path) -> None:
+    report = build_features(dataset)
     assert report.seconds < 5
-    assert report.computed == len(store.read_matches(dataset))
+    assert report.matches == len(store.read_matches(dataset))
 
 
 @given(st.dates(date(2024, 1, 1), date(2034, 1, 1)))
@@ -120,7 +119,7 @@ def test_on_any_day_there_are_fixtures_soon_and_a_later_day_only_adds(today: dat
             assert all(old in (b"", new) for old, new in zip(before.split(b","), after.split(b","), strict=True))
 
 
-def test_seasons_are_told_apart_by_the_importer(dataset: Path) -> None:
+def test_the_importer_separates_the_seasons(dataset: Path) -> None:
     matches = store.read_matches(dataset)
     assert len(set(matches["season"].to_pylist())) == 5
     assert season_start(2026) == date(2026, 7, 18)
