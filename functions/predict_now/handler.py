@@ -3,20 +3,46 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.params import Header, Query
+from pydantic import BaseModel, ConfigDict, Field
 
-from functions.predict_now.schemas import FeaturesRequest, ModelInfo, Prefer, Stage
 from matchcast.bootstrap import parts, predictions
-from matchcast.domain.prediction import Prediction
+from matchcast.domain.prediction import Prediction, Subject
 from matchcast.http.api import Api, serve
 from matchcast.http.contract import READ, READ_OR_WRITE, answers
 from matchcast.http.envelope import TaskEnvelope, accepted
 from matchcast.http.idempotency import Key, idempotency_key
 from matchcast.http.prefer import demand_write_scope, parse_prefer
-from matchcast.predictions.predict_now import Question
+from matchcast.messages import ModelInfo
 from matchcast.tasks.accept import IdempotencyKey
+
+Stage = Annotated[str, Query(description="The stage (a model alias) whose model answers.", examples=["champion"])]
+
+Prefer = Annotated[
+    str | None,
+    Header(
+        description=(
+            "`respond-async`: make it a task at once. `wait=N, respond-async`: wait N seconds (at most 28), then make "
+            "it a task. `wait=N`: wait no longer. A task needs the scope predictions/write."
+        ),
+        examples=["wait=5, respond-async"],
+    ),
+]
+
+
+class FeaturesRequest(BaseModel):
+    """The caller's own features, by the names in the signature of the stage's model."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    features: dict[str, Any] = Field(
+        description="Feature name to number, boolean or null, as `signature` of GET /predict/model/info says."
+    )
+    stage: str = Field(default="champion", description="The stage (a model alias) whose model answers.")
+
 
 api = Api()
 ANSWERS = answers(200, model=Prediction) | answers(202, 400, 403, 404, 429, 503, 504, model=TaskEnvelope)
@@ -25,40 +51,32 @@ ANSWERS = answers(200, model=Prediction) | answers(202, 400, 403, 404, 429, 503,
 @api.get("/predict/model/info", security=READ, responses=answers(200, 404, 503, 504))
 def model_info(stage: Stage = "champion") -> ModelInfo:
     """Return name, version, signature and metrics of the model that a stage serves."""
-    return ModelInfo.model_validate(predictions.predict_now().model_info(stage, deadline()))
+    return predictions.predict_now().model_info(stage, deadline())
 
 
 @api.get("/predict/<match_id>", security=READ_OR_WRITE, responses=ANSWERS)
 def predict_match(match_id: str, stage: Stage = "champion", prefer: Prefer = None) -> Response[Any]:
     """Predict a match of the snapshot on demand."""
-    return respond(Question(stage, match_id=match_id), prefer, key=None)
+    return respond(stage, Subject.of_match(match_id), prefer, key=None)
 
 
 @api.post("/predict/", security=READ_OR_WRITE, responses=ANSWERS)
-def predict_features(
-    body: FeaturesRequest,
-    prefer: Prefer = None,
-    key: Key = None,
-) -> Response[Any]:
+def predict_features(body: FeaturesRequest, prefer: Prefer = None, key: Key = None) -> Response[Any]:
     """Predict from the caller's own features on demand."""
     content = {"stage": body.stage, "features": body.features}
-    return respond(
-        Question(body.stage, features=body.features), prefer, idempotency_key(key, "POST /predict/", content)
-    )
+    once = idempotency_key(key, "POST /predict/", content)
+    return respond(body.stage, Subject(features=body.features), prefer, once)
 
 
-def respond(question: Question, prefer: str | None, key: IdempotencyKey | None) -> Response[Any]:
+def respond(stage: str, subject: Subject, prefer: str | None, key: IdempotencyKey | None) -> Response[Any]:
     """Answer with a prediction, or with a task where the client prefers one."""
-    preference, predict = parse_prefer(prefer), predictions.predict_now()
+    preference, on_demand = parse_prefer(prefer), predictions.predict_now()
     if not preference.respond_async:
         by = deadline() if preference.wait is None else min(deadline(), arrived() + preference.wait)
-        return Response(200, body=predict(question, by), headers=dict(preference.headers))
+        return Response(200, body=on_demand.predict(stage, subject, by), headers=dict(preference.headers))
     demand_write_scope(api)
     tenant = api.tenant(parts.tenant_claim())
-    if preference.wait is None:
-        result: Any = predict.as_task(tenant, question, key)
-    else:
-        result = predict.predict_or_submit(tenant, question, preference.wait, deadline(), key)
+    result = on_demand.predict_or_submit(tenant, stage, subject, wait=preference.wait, deadline=deadline(), key=key)
     if isinstance(result, Prediction):
         return Response(200, body=result, headers=dict(preference.headers))
     return accepted(result, parts.lane_speed().retry_after(result.priority), preference.headers)

@@ -1,4 +1,4 @@
-"""Predict what the queues bring, and what other functions ask at once.
+"""Predict the tasks of the queues, and answer direct requests of other functions.
 
 Trigger: the high and normal queues (event source mappings), and direct invocation by predict_now.
 Reads: the model manifest and artifacts, the snapshot's features, the tasks of a receive.

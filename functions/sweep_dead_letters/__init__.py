@@ -1,4 +1,4 @@
-"""Fail the tasks of messages that a queue itself gave up.
+"""Fail the tasks whose messages SQS dead-lettered.
 
 Trigger: a schedule.
 Reads: the dead letters of both lanes, which it leaves, and their tasks.

@@ -11,7 +11,7 @@ from matchcast.observability import logger
 
 @logger.inject_lambda_context
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, int]:  # noqa: ARG001
-    """Sweep once; return how many letters were seen and how many tasks were told."""
-    swept = asdict(tasks.sweep_dead_letters()())
+    """Sweep once; return how many letters were seen and how many tasks failed."""
+    swept = asdict(tasks.sweep_dead_letters().sweep())
     logger.info("dead letters swept", extra=swept)
     return swept

@@ -65,7 +65,7 @@ def cancel_task(task_id: str) -> TaskEnvelope:
 def retry_task(task_id: str, key: Key = None) -> Response[TaskEnvelope]:
     """Submit the request of a task that ended without a result once more, as a new task."""
     once = idempotency_key(key, "POST /predict/async/{task_id}/retry", task_id)
-    task = tasks.retry_task()(tenant(), task_id, once)
+    task = tasks.retry_task().retry(tenant(), task_id, once)
     return accepted(task, parts.lane_speed().retry_after(task.priority))
 
 

@@ -13,6 +13,7 @@ import pytest
 from matchcast.adapters.dynamodb_records import DynamoDBKeys, DynamoDBSpeeds
 from matchcast.adapters.dynamodb_tasks import TENANT_INDEX, DynamoDBTasks
 from matchcast.adapters.sqs_lanes import SQSLanes
+from matchcast.domain.prediction import Subject
 from matchcast.domain.task import Priority, Task, TaskStatus
 from matchcast.ports import Received
 from matchcast.snapshots.features import MatchIds
@@ -71,11 +72,12 @@ class Service:
 
     def accept(self, key: str | None = None, priority: Priority = Priority.NORMAL) -> Task:
         once = None if key is None else IdempotencyKey(key, "fingerprint")
-        return self.submit("north", Submission(match_id=next(iter(MATCHES)), priority=priority), once)[0]
+        submission = Submission(Subject(next(iter(MATCHES))), priority=priority)
+        return self.submit.submit("north", submission, once)[0]
 
     def work(self) -> None:
         answer = boto3.client("sqs").receive_message(QueueUrl=self.queue, MaxNumberOfMessages=10)
-        self.run(
+        self.run.run(
             [
                 Received(message["MessageId"], message["ReceiptHandle"], message["Body"], Priority.NORMAL)
                 for message in answer["Messages"]
@@ -135,7 +137,7 @@ def test_helping_the_high_lane_costs_one_call_for_a_receive_of_the_normal_one_an
         service.accept(priority=Priority.HIGH)
     service.calls.clear()
 
-    service.help_high_lane(lambda: True)
+    service.help_high_lane.help(lambda: True)
 
     assert (service.calls["ReceiveMessage"], service.calls["DeleteMessageBatch"]) == (receives, deletions)
     assert service.writes == waiting

@@ -27,7 +27,7 @@ def keys(request: pytest.FixtureRequest) -> IdempotencyKeys:
     return DynamoDBKeys(boto3.client("dynamodb"), names["TasksTableName"])
 
 
-def test_a_key_that_nobody_sent_stands_for_nothing(keys: IdempotencyKeys) -> None:
+def test_a_key_that_was_never_sent_stands_for_nothing(keys: IdempotencyKeys) -> None:
     assert keys.find("north", "k", NOW) is None
 
 

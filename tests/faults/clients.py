@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
-from matchcast.domain.prediction import Prediction
+from matchcast.domain.prediction import Prediction, Subject
 from matchcast.domain.task import Priority, Task
 from matchcast.errors import Conflict, MatchcastError, TaskNotFound, TooManyTasks, Transient
-from matchcast.predictions.predict_now import Question
 from matchcast.tasks.accept import IdempotencyKey
 from matchcast.tasks.submit import Submission
 from tests.faults.model import CURSED, WITHDRAWN
@@ -30,7 +28,7 @@ class Request:
 
     how: str
     key: str | None
-    submission: Submission
+    submission: Submission | None
     wait_seconds: float = 0.0
     retry_of: str | None = None
 
@@ -86,9 +84,9 @@ class Client:
         self._make(self._rng.choice(("submit", "submit", "ask", "wait")), self._submission())
 
     def _try_again(self) -> None:
-        self._make("retry", Submission(), self._any())
+        self._make("retry", None, self._any())
 
-    def _make(self, how: str, submission: Submission, retry_of: str | None = None) -> None:
+    def _make(self, how: str, submission: Submission | None, retry_of: str | None = None) -> None:
         self._made += 1
         key = f"{self._name}-{self._made}" if self._rng.random() < 0.6 else None
         request = Request(how, key, submission, self._rng.choice((0, 1, 5, 28)), retry_of)
@@ -107,28 +105,24 @@ class Client:
     def _submission(self) -> Submission:
         chance = self._rng.random()
         if chance < 0.5:
-            subject: dict[str, Any] = {"match_id": self._rng.choice(_SOME_MATCHES)}
+            subject = Subject(self._rng.choice(_SOME_MATCHES))
         elif chance < 0.7:
-            subject = {"features": {"elo_difference": float(self._rng.randint(1, 9)), "form": 1.5}}
+            subject = Subject(features={"elo_difference": float(self._rng.randint(1, 9)), "form": 1.5})
         elif chance < 0.95:
-            subject = {"features": CURSED}
+            subject = Subject(features=CURSED)
         else:
-            subject = {"match_id": WITHDRAWN}
+            subject = Subject(WITHDRAWN)
         within = self._rng.choice((1, 10, 40)) if self._rng.random() < 0.2 else None
-        return Submission(**subject, priority=self._rng.choice(list(Priority)), start_within=within)
+        return Submission(subject, priority=self._rng.choice(list(Priority)), start_within=within)
 
     def _send(self, request: Request) -> object:
         world, submission, began = self._world, request.submission, self._now()
         if request.how == "submit":
-            answer = self._request(lambda: world.submit(self._tenant, submission, request.once)[0])
+            answer = self._request(lambda: world.submit.submit(self._tenant, submission, request.once)[0])
         elif request.how == "retry":
-            answer = self._request(lambda: world.retry(self._tenant, str(request.retry_of), request.once))
+            answer = self._request(lambda: world.retry.retry(self._tenant, str(request.retry_of), request.once))
         else:
-            question = Question(submission.stage, match_id=submission.match_id, features=submission.features)
-            if request.how == "ask":
-                answer = self._request(lambda: world.predict_now.as_task(self._tenant, question, request.once))
-            else:
-                answer = self._wait(question, request)
+            answer = self._predict(request)
         if isinstance(answer, Task):
             world.witness.accepted(answer, request.key, self._now())
             if answer.task_id not in self._known:
@@ -137,16 +131,18 @@ class Client:
             world.witness.refused(self._tenant, request.key, answer, began)
         return answer
 
-    def _wait(self, question: Question, request: Request) -> object:
-        world, now = self._world, self._now()
+    def _predict(self, request: Request) -> object:
+        """Ask on demand: for a task at once, or after a wait."""
+        world, now, submission = self._world, self._now(), request.submission
 
         def predict_or_submit() -> Prediction | Task:
             return world.predict_now.predict_or_submit(
                 self._tenant,
-                question,
-                timedelta(seconds=request.wait_seconds),
-                now + timedelta(seconds=_DEADLINE_SECONDS),
-                request.once,
+                submission.stage,
+                submission.subject,
+                wait=timedelta(seconds=request.wait_seconds) if request.how == "wait" else None,
+                deadline=now + timedelta(seconds=_DEADLINE_SECONDS),
+                key=request.once,
             )
 
         answer = self._request(predict_or_submit)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from matchcast.domain.prediction import Prediction
+from matchcast.domain.prediction import Prediction, Subject
 from matchcast.domain.task import Task, TaskStatus
 from matchcast.errors import (
     DeadlineExceeded,
@@ -19,7 +19,7 @@ from matchcast.errors import (
     SnapshotUnavailable,
 )
 from matchcast.messages import decode, encode
-from matchcast.predictions.predictor import Answer, Ask, Predictor
+from matchcast.predictions.predictor import Answer, Predictor
 from matchcast.releases.served_models import ServedModels
 from matchcast.snapshots.features import FeatureRows
 from tests.faults.calls import Calls
@@ -59,8 +59,8 @@ def pure(task: Task) -> tuple[float, float, float]:
 
 @cache
 def _pure(stage: str, match_id: str | None, features: tuple[tuple[str, Any], ...] | None) -> tuple[float, float, float]:
-    ask = Ask(match_id, None if features is None else dict(features))
-    found = release().predictor().predict_one(stage, ask)
+    subject = Subject(match_id, None if features is None else dict(features))
+    found = release().predictor().predict_one(stage, subject)
     return found.home, found.draw, found.away
 
 
@@ -76,23 +76,25 @@ class FaultyPredictor:
     def __post_init__(self) -> None:
         self._real = Predictor(*_parts(), self.scheduler.utc_now)
 
-    def predict(self, stage: str, asks: Sequence[Ask]) -> list[Answer]:
+    def predict(self, stage: str, subjects: Sequence[Subject]) -> list[Answer]:
         def answers() -> list[Answer]:
-            return [self._bent(ask, answer) for ask, answer in zip(asks, self._real.predict(stage, asks), strict=True)]
+            real = self._real.predict(stage, subjects)
+            return [self._bent(subject, answer) for subject, answer in zip(subjects, real, strict=True)]
 
         try:
-            return self.calls("model", f"predict {len(asks)}", answers, writes=False)
+            return self.calls("model", f"predict {len(subjects)}", answers, writes=False)
         except MatchcastError as error:
             if self.made % 2:
                 raise
             # The snapshot alone is out of reach: the caller's own features need none.
             fault = SnapshotUnavailable(error.detail)
-            return [fault if ask.features is None else answer for ask, answer in zip(asks, answers(), strict=True)]
+            pairs = zip(subjects, answers(), strict=True)
+            return [fault if subject.features is None else answer for subject, answer in pairs]
 
-    def _bent(self, ask: Ask, answer: Answer) -> Answer:
-        if ask.match_id == WITHDRAWN:
+    def _bent(self, subject: Subject, answer: Answer) -> Answer:
+        if subject.match_id == WITHDRAWN:
             return MatchNotFound("It was withdrawn.")
-        if ask.features == CURSED and not self.is_mended:
+        if subject.features == CURSED and not self.is_mended:
             return ModelFailed("It fails on these.")
         self.made += 1
         # No two computations are alike, so that another one's result can be told apart.

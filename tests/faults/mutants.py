@@ -11,11 +11,11 @@ from unittest import mock
 
 from matchcast.adapters.in_memory import InMemoryKeys, InMemoryTasks
 from matchcast.domain.prediction import Prediction
-from matchcast.domain.task import Priority, Task, TaskStatus, new_task_id
+from matchcast.domain.task import FINISH, Priority, Task, TaskStatus, WriteRule, new_task_id
 from matchcast.errors import MatchcastError, Transient
 from matchcast.messages import decode
 from matchcast.ports import DeadLetter, KeyRecord, Received
-from matchcast.predictions.predictor import Answer, Ask
+from matchcast.predictions.predictor import Answer
 from matchcast.tasks.accept import AcceptTask, IdempotencyKey, MakeTask
 from matchcast.tasks.help_high_lane import HelpHighLane
 from matchcast.tasks.redrive_dead_letters import Redrive, RedriveDeadLetters
@@ -47,16 +47,18 @@ def write_anyhow(store: InMemoryTasks, task: Task) -> bool:
     return True
 
 
-def is_queued(store: InMemoryTasks, task: Task) -> bool:
+def any_generation(store: InMemoryTasks, rule: WriteRule, task: Task) -> bool:
     present = store._tasks.get(task.task_id)
-    return present is None or present.status is TaskStatus.QUEUED
+    if rule is FINISH and present is not None:
+        return present.status is TaskStatus.QUEUED
+    return allows(store, rule, task)
 
 
-def is_there(store: InMemoryTasks, task: Task) -> bool:
-    return task.task_id in store._tasks and is_open(store, task)
+def never_first(store: InMemoryTasks, rule: WriteRule, task: Task) -> bool:
+    return (rule is not FINISH or task.task_id in store._tasks) and allows(store, rule, task)
 
 
-is_open = InMemoryTasks._is_open
+allows = InMemoryTasks._allows
 
 
 def claim_anyhow(keys: InMemoryKeys, tenant: str, key: str, record: KeyRecord, expires_at: datetime) -> bool:
@@ -96,7 +98,7 @@ def key_trusted(
     return accept_task(accept, tenant, make, key, delay_seconds)
 
 
-accept_task = AcceptTask.__call__
+accept_task = AcceptTask.accept
 
 
 def done_without_write(worker: RunPredictions, delivery: Delivery, **state: object) -> Outcome:
@@ -106,7 +108,7 @@ def done_without_write(worker: RunPredictions, delivery: Delivery, **state: obje
 
 
 def answer_own(worker: RunPredictions, task: Task) -> Answer:
-    answer = worker._predictor.predict(task.stage, [Ask(task.match_id, task.features)])[0]
+    answer = worker._predictor.predict(task.stage, [task.subject])[0]
     if isinstance(answer, Prediction):
         worker._tasks.finish(worker._final(task, status=TaskStatus.SUCCEEDED, result=answer))
     return answer
@@ -129,7 +131,7 @@ def help_and_forget(helper: HelpHighLane, has_time: Callable[[], bool]) -> list[
     with suppress(Transient):
         while has_time() and (receive := helper._lanes.take(Priority.HIGH)):
             helper._lanes.remove(Priority.HIGH, receive)
-            outcomes += helper._run(receive)
+            outcomes += helper._run.run(receive)
     return outcomes
 
 
@@ -172,12 +174,12 @@ def resend_queued(redrive: RedriveDeadLetters, letter: DeadLetter) -> Redrive:
     return Redrive.REDRIVEN
 
 
-redrive_letter = RedriveDeadLetters.__call__
+redrive_letter = RedriveDeadLetters.redrive
 
 
 def look_again(retry: RetryTask, tenant: str, task_id: str, key: IdempotencyKey | None = None) -> Task:
     submission = retry._submission(tenant, task_id)
-    return retry._submit(tenant, submission, key)[0]
+    return retry._submit.submit(tenant, submission, key)[0]
 
 
 def derive_expiry(_: TrackTasks, task: Task, now: datetime) -> Task:
@@ -186,25 +188,25 @@ def derive_expiry(_: TrackTasks, task: Task, now: datetime) -> Task:
 
 MUTANTS = (
     Mutant("no condition on the final write", InMemoryTasks, "finish", write_anyhow),
-    Mutant("no generation in the final write", InMemoryTasks, "_is_open", is_queued),
-    Mutant("no final write without a record", InMemoryTasks, "_is_open", is_there),
+    Mutant("no generation in the final write", InMemoryTasks, "_allows", any_generation),
+    Mutant("no final write without a record", InMemoryTasks, "_allows", never_first),
     Mutant("no condition on the put", InMemoryTasks, "create", write_anyhow),
     Mutant("record before message", AcceptTask, "_send", record_first),
     Mutant("202 before the record", AcceptTask, "_send", no_record),
     Mutant("message deleted before the write", RunPredictions, "_finish", done_without_write),
-    Mutant("a helped message removed before its write", HelpHighLane, "__call__", help_and_forget),
+    Mutant("a helped message removed before its write", HelpHighLane, "help", help_and_forget),
     Mutant("task failed before its message is buried", RunPredictions, "_give_up", fail_first),
     Mutant("no dead letter for poison", RunPredictions, "_bury", drop_poison),
-    Mutant("sweep off", SweepDeadLetters, "__call__", no_sweep),
-    Mutant("key record after the message", AcceptTask, "__call__", key_last),
+    Mutant("sweep off", SweepDeadLetters, "sweep", no_sweep),
+    Mutant("key record after the message", AcceptTask, "accept", key_last),
     Mutant("no condition on the key record", InMemoryKeys, "claim", claim_anyhow),
-    Mutant("key trusted without its task", AcceptTask, "__call__", key_trusted),
-    Mutant("no safety net for a task that somebody waits for", SimulatedQueues, "send", no_delayed_message),
+    Mutant("key trusted without its task", AcceptTask, "accept", key_trusted),
+    Mutant("no safety net for a task that a client waits for", SimulatedQueues, "send", no_delayed_message),
     Mutant("a waiting client gets a result of its own", RunPredictions, "run_task", answer_own),
-    Mutant("redrive sends before reopening", RedriveDeadLetters, "__call__", send_before_reopening),
-    Mutant("redrive deletes the letter before sending", RedriveDeadLetters, "__call__", delete_before_sending),
-    Mutant("redrive without a new generation", RedriveDeadLetters, "__call__", resend_queued),
-    Mutant("a repeated retry looks at the old task again", RetryTask, "__call__", look_again),
+    Mutant("redrive sends before reopening", RedriveDeadLetters, "redrive", send_before_reopening),
+    Mutant("redrive deletes the letter before sending", RedriveDeadLetters, "redrive", delete_before_sending),
+    Mutant("redrive without a new generation", RedriveDeadLetters, "redrive", resend_queued),
+    Mutant("a repeated retry looks at the old task again", RetryTask, "retry", look_again),
     Mutant("expiry derived and not written", TrackTasks, "_seen", derive_expiry),
 )
 """The broken copies."""

@@ -38,7 +38,7 @@ class Pollers:
         queues, scheduler, most = world.queues, world.scheduler, world.rng.choice((1, 2, 4, 10))
 
         def poll() -> None:
-            run = world.new_worker()
+            worker = world.new_worker()
             while True:
                 if queues.next_visible(lane) > scheduler.now:
                     scheduler.idle_until(queues.next_visible(lane))
@@ -50,17 +50,17 @@ class Pollers:
                 handles = {received.message_id: received.receipt_handle for received in batch}
                 try:
                     with scheduler.process(WORKER_SECONDS):
-                        outcomes = run(batch)
+                        outcomes = worker.run(batch)
                         if lane is Priority.NORMAL and all(outcome.done for outcome in outcomes):
                             half = scheduler.now + WORKER_SECONDS / 2
-                            HelpHighLane(run, queues)(lambda half=half: scheduler.now < half)
+                            HelpHighLane(worker, queues).help(lambda half=half: scheduler.now < half)
                         for outcome in outcomes:
                             if outcome.done:
                                 handle = handles[outcome.message_id]
                                 delete = lambda handle=handle: queues.delete_message(lane, handle)  # noqa: E731
                                 world.calls("queue", f"delete message {handle}", delete)
                 except Killed:
-                    run = world.new_worker()
+                    worker = world.new_worker()
                 except MatchcastError as error:
                     world.calls.note(f"the function failed: {error}")
 
@@ -109,7 +109,7 @@ class Operators:
                         else:
                             world.queues.release(letter)
                 while chosen:
-                    outcome = world.redrive(chosen[0])
+                    outcome = world.redrive.redrive(chosen[0])
                     world.calls.note(f"letter {chosen[0].message_id}: {outcome}")
                     del chosen[0]
         except (Killed, MatchcastError) as error:
@@ -121,7 +121,7 @@ def sweep(world: World) -> None:
     """Sweep once, as the schedule does every few minutes."""
     try:
         with world.scheduler.process(WORKER_SECONDS):
-            world.sweep()
+            world.sweep.sweep()
     except (Killed, MatchcastError) as error:
         world.calls.note(f"the sweep was cut off: {error!r}")
 

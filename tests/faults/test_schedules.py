@@ -10,7 +10,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from matchcast.domain.task import Priority, TaskStatus
+from matchcast.domain.task import CREATE, FINISH, REOPEN, Priority, TaskStatus, WriteRule
 from matchcast.errors import StorageUnavailable
 from tests.faults import __main__ as command
 from tests.faults.calls import Calls, Outage, Weather
@@ -113,7 +113,7 @@ def test_a_message_is_deleted_with_the_receipt_of_its_last_receive_alone() -> No
     stage.play(act)
 
 
-def test_a_process_dies_at_its_calls_and_when_its_time_is_over_and_nobody_else_does() -> None:
+def test_a_process_dies_at_its_calls_and_when_its_time_is_over_and_no_other_process_does() -> None:
     stage = Stage(Weather(killed=1.0))
 
     def act() -> None:
@@ -156,21 +156,23 @@ def test_what_an_actor_meets_ends_the_schedule() -> None:
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "finding"),
+    ("rule", "before", "after", "finding"),
     [
-        ({}, {"status": TaskStatus.SUCCEEDED, "generation": 1}, "the wrong generation"),
-        ({"status": TaskStatus.CANCELLED}, {"status": TaskStatus.SUCCEEDED}, "no such transition"),
-        ({"status": TaskStatus.FAILED}, {"status": TaskStatus.QUEUED}, "the wrong generation"),
-        ({"status": TaskStatus.FAILED}, {"completed_at": NOW, "status": TaskStatus.FAILED}, "written again"),
-        ({}, {"stage": "candidate"}, "another request"),
+        (FINISH, {}, {"status": TaskStatus.SUCCEEDED, "generation": 1}, "an illegal write"),
+        (FINISH, {"status": TaskStatus.CANCELLED}, {"status": TaskStatus.SUCCEEDED}, "an illegal write"),
+        (FINISH, {"status": TaskStatus.FAILED}, {"completed_at": NOW, "status": TaskStatus.FAILED}, "an illegal write"),
+        (REOPEN, {"status": TaskStatus.FAILED}, {"status": TaskStatus.QUEUED}, "an illegal write"),
+        (REOPEN, {"status": TaskStatus.FAILED}, {"status": TaskStatus.EXPIRED, "generation": 1}, "an illegal write"),
+        (CREATE, {"status": TaskStatus.FAILED}, {"status": TaskStatus.QUEUED}, "an illegal write"),
+        (FINISH, {}, {"stage": "candidate"}, "another request"),
     ],
 )
 def test_a_write_that_breaks_the_lifecycle_is_noticed(
-    before: dict[str, object], after: dict[str, object], finding: str
+    rule: WriteRule, before: dict[str, object], after: dict[str, object], finding: str
 ) -> None:
     tasks, task = Stage().tasks, a_task()
 
-    tasks._check(task.model_copy(update=before), task.model_copy(update=after))
+    tasks._check(rule, task.model_copy(update=before), task.model_copy(update=after))
 
     (found,) = tasks.illegal
     assert found.endswith(finding)
@@ -180,18 +182,18 @@ def test_the_steps_of_the_lifecycle_are_legal() -> None:
     tasks, task = Stage().tasks, a_task()
     failed = task.model_copy(update={"status": TaskStatus.FAILED})
 
-    for before, after in (
-        (None, task),
-        (task, task.model_copy(update={"attempts": 1})),
-        (task, failed),
-        (failed, task.model_copy(update={"generation": 1})),
+    for rule, before, after in (
+        (CREATE, None, task),
+        (FINISH, task, task.model_copy(update={"attempts": 1})),
+        (FINISH, task, failed),
+        (REOPEN, failed, task.model_copy(update={"generation": 1})),
     ):
-        tasks._check(before, after)
+        tasks._check(rule, before, after)
 
     assert tasks.illegal == []
 
 
-def test_the_witness_tells_a_changed_state_from_a_redrive_and_from_an_answer_that_was_late() -> None:
+def test_the_witness_distinguishes_a_changed_state_from_a_redrive_and_from_a_late_answer() -> None:
     witness, task = Witness(), a_task(status=TaskStatus.FAILED)
     later = [NOW + timedelta(seconds=n) for n in range(5)]
     witness.saw(task, NOW, later[0])

@@ -216,7 +216,7 @@ class Requests(RuleBasedStateMachine):
         for letter in list(self.lanes.dead_letters):
             task = decode(letter.body)
             is_again = self.spec.redrive(task.task_id, task.generation, self.now)
-            assert self.service.redrive(letter) is (Redrive.REDRIVEN if is_again else Redrive.MOVED_ON)
+            assert self.service.redrive.redrive(letter) is (Redrive.REDRIVEN if is_again else Redrive.MOVED_ON)
             assert len(self.new_messages()) == is_again
         assert self.lanes.dead_letters == []
 

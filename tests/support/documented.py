@@ -8,7 +8,7 @@ from typing import Any
 
 import jsonschema
 
-from matchcast.http.paths import path_pattern
+from matchcast.http.routes import path_pattern
 from openapi_document import generate as openapi
 from tests.support import http_events
 from tests.support.http_events import Answer

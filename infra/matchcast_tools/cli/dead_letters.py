@@ -90,7 +90,7 @@ def redrive(
     letters, act = dead_letters(stack), redriving(stack, timedelta(seconds=lifetime))
 
     def again(letter: DeadLetter) -> Redrive:
-        outcome = act.plan(letter)[0] if dry_run else act(letter)
+        outcome = act.plan(letter)[0] if dry_run else act.redrive(letter)
         if dry_run or outcome is Redrive.NO_TASK:
             letters.release(letter)
         return outcome
@@ -116,7 +116,7 @@ def discard(
 
     def drop(letter: DeadLetter) -> Discard:
         if not dry_run:
-            return act(letter)
+            return act.discard(letter)
         letters.release(letter)
         return act.plan(letter)[0]
 

@@ -14,11 +14,12 @@ from functions.predict_now.handler import lambda_handler as predict_now
 from functions.submit_prediction.handler import lambda_handler as submit_prediction
 from matchcast.adapters.in_memory import InMemoryKeys, InMemoryLanes, InMemoryResults, InMemorySpeeds, InMemoryTasks
 from matchcast.domain.manifests import MODEL_MANIFEST_KEY, ModelManifest
-from matchcast.domain.prediction import Prediction
+from matchcast.domain.prediction import Prediction, Subject
 from matchcast.domain.signature import Column, Signature
 from matchcast.domain.task import Task
+from matchcast.messages import ModelInfo
 from matchcast.predictions.predict_now import PredictNow
-from matchcast.predictions.predictor import Ask, Predictor
+from matchcast.predictions.predictor import Predictor
 from matchcast.predictions.result_cache import CachedResults
 from matchcast.releases.readers import ManifestReader
 from matchcast.snapshots.features import MatchIds
@@ -51,15 +52,13 @@ class InProcess:
     def __init__(self, predictor: Predictor) -> None:
         self.predictor = predictor
 
-    def predict(
-        self, *, stage: str, match_id: str | None, features: Mapping[str, Any] | None, deadline: datetime
-    ) -> Prediction:
-        return self.predictor.predict_one(stage, Ask(match_id, features))
+    def predict(self, stage: str, subject: Subject, deadline: datetime) -> Prediction:
+        return self.predictor.predict_one(stage, subject)
 
     def run_task(self, task: Task, *, wait_until: datetime) -> Prediction:
-        return self.predictor.predict_one(task.stage, Ask(task.match_id, task.features))
+        return self.predictor.predict_one(task.stage, task.subject)
 
-    def model_info(self, *, stage: str, deadline: datetime) -> Mapping[str, Any]:
+    def model_info(self, stage: str, deadline: datetime) -> ModelInfo:
         raise NotImplementedError
 
 

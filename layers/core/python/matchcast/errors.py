@@ -1,48 +1,13 @@
 """Every error that the product raises on purpose, with its HTTP status and stable code.
 
-The tree::
-
-    MatchcastError
-    ├── InvalidRequest            422  the caller's fields are wrong; `errors` says which
-    ├── KeyMalformed              400  the Idempotency-Key header is no key
-    ├── TenantMissing             403  the token lacks the tenant claim
-    ├── ScopeMissing              403  the token lacks a scope that this way of asking needs
-    ├── NotFound                  404
-    │   ├── RouteNotFound
-    │   ├── MatchNotFound
-    │   ├── StageNotFound
-    │   ├── TaskNotFound
-    │   └── CursorNotFound
-    ├── MethodNotAllowed          405
-    ├── Conflict                  409
-    │   └── TaskOver                   the task ended without a result
-    ├── TooManyTasks              429  the tenant has as many open tasks as it may have
-    ├── TaskGone                  410  the task was readable once and has expired
-    ├── UnsupportedMediaType      415  the body is not sent as JSON
-    ├── Transient                 503  trying again may help
-    │   ├── ModelUnavailable
-    │   ├── SnapshotUnavailable
-    │   ├── StorageUnavailable
-    │   ├── QueueUnavailable
-    │   └── InferenceUnavailable
-    ├── ModelFailed               503  the model answered with something that is no prediction
-    ├── DeadlineExceeded          504  the answer would have come too late
-    ├── ReleaseRefused            409  a model or snapshot that must not be served
-    │   ├── DigestMismatch
-    │   ├── ManifestInvalid
-    │   ├── ReleaseRaceLost
-    │   ├── SignatureMissing
-    │   ├── ParityFailed
-    │   └── AliasUnknown
-    └── InvalidMessage            422  a queue message that nobody can read (poisoned)
-
-The HTTP layer, the worker and the command line each catch the base class once.
+A class names what differs from its base. The HTTP layer, the worker and the command line each catch
+`MatchcastError` once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import ClassVar
 
 
@@ -57,13 +22,7 @@ class FieldError:
 
     def as_dict(self) -> dict[str, str]:
         """Return the parts that are set, as they appear in `errors[]` of a problem."""
-        parts = {
-            "detail": self.detail,
-            "pointer": self.pointer,
-            "parameter": self.parameter,
-            "header": self.header,
-        }
-        return {name: value for name, value in parts.items() if value is not None}
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 class MatchcastError(Exception):
@@ -77,6 +36,11 @@ class MatchcastError(Exception):
     status: ClassVar[int] = 500
     title: ClassVar[str] = "Internal error"
     public: ClassVar[str] = ""
+
+    def __init_subclass__(cls, code: str = "", status: int = 0, title: str = "", public: str = "") -> None:
+        super().__init_subclass__()
+        cls.code, cls.status = code or cls.code, status or cls.status
+        cls.title, cls.public = title or cls.title, public or cls.public
 
     def __init__(self, detail: str, errors: Sequence[FieldError] = ()) -> None:
         super().__init__(detail)
@@ -93,246 +57,173 @@ class MatchcastError(Exception):
         return "The service could not answer. The request_id helps its operators to find out why."
 
 
-class InvalidRequest(MatchcastError):
+class InvalidRequest(MatchcastError, code="invalid-request", status=422, title="Invalid request"):
     """The request can be read, but its fields are wrong."""
 
-    code = "invalid-request"
-    status = 422
-    title = "Invalid request"
 
-
-class TenantMissing(MatchcastError):
+class TenantMissing(MatchcastError, code="tenant-missing", status=403, title="Token without a tenant"):
     """The token carries no tenant claim, so no data can be attributed."""
 
-    code = "tenant-missing"
-    status = 403
-    title = "Token without a tenant"
 
-
-class KeyMalformed(MatchcastError):
+class KeyMalformed(MatchcastError, code="idempotency-key-malformed", status=400, title="Malformed Idempotency-Key"):
     """The Idempotency-Key header is not a key of 1 to 255 visible ASCII characters."""
 
-    code = "idempotency-key-malformed"
-    status = 400
-    title = "Malformed Idempotency-Key"
 
-
-class ScopeMissing(MatchcastError):
+class ScopeMissing(MatchcastError, code="scope-missing", status=403, title="Token without the scope"):
     """The token may not do this; it lacks a scope."""
 
-    code = "scope-missing"
-    status = 403
-    title = "Token without the scope"
 
-
-class TooManyTasks(MatchcastError):
+class TooManyTasks(MatchcastError, code="too-many-tasks", status=429, title="Too many open tasks"):
     """The tenant has as many open tasks as it may have; some have to end first."""
-
-    code = "too-many-tasks"
-    status = 429
-    title = "Too many open tasks"
 
     def __init__(self, detail: str, retry_after: int) -> None:
         super().__init__(detail)
         self.retry_after = retry_after
 
 
-class NotFound(MatchcastError):
-    """What was asked for is not there, or not the caller's to see."""
-
-    code = "not-found"
-    status = 404
-    title = "Not found"
+class NotFound(MatchcastError, code="not-found", status=404, title="Not found"):
+    """The resource does not exist, or the caller may not see it."""
 
 
-class RouteNotFound(NotFound):
+class RouteNotFound(NotFound, code="route-not-found", title="No such route"):
     """No route has this path."""
 
-    code = "route-not-found"
-    title = "No such route"
 
-
-class MatchNotFound(NotFound):
+class MatchNotFound(NotFound, code="match-not-found", title="Unknown match"):
     """No match of the snapshot has this id."""
 
-    code = "match-not-found"
-    title = "Unknown match"
 
-
-class StageNotFound(NotFound):
+class StageNotFound(NotFound, code="stage-not-found", title="Unknown stage"):
     """No model is published under this stage."""
 
-    code = "stage-not-found"
-    title = "Unknown stage"
 
-
-class TaskNotFound(NotFound):
+class TaskNotFound(NotFound, code="task-not-found", title="Unknown task"):
     """No task of this tenant has this id."""
 
-    code = "task-not-found"
-    title = "Unknown task"
+
+class CursorNotFound(NotFound, code="cursor-not-found", title="Unknown cursor"):
+    """The cursor was issued to another tenant, or for another list."""
 
 
-class CursorNotFound(NotFound):
-    """The cursor was issued to somebody else, or for another list."""
-
-    code = "cursor-not-found"
-    title = "Unknown cursor"
-
-
-class MethodNotAllowed(MatchcastError):
+class MethodNotAllowed(MatchcastError, code="method-not-allowed", status=405, title="Method not allowed"):
     """The path exists, but not with this method; `allow` names those that do."""
-
-    code = "method-not-allowed"
-    status = 405
-    title = "Method not allowed"
 
     def __init__(self, detail: str, allow: Sequence[str]) -> None:
         super().__init__(detail)
         self.allow = tuple(allow)
 
 
-class Conflict(MatchcastError):
+class Conflict(MatchcastError, code="conflict", status=409, title="Conflict"):
     """The state of the resource does not allow this."""
 
-    code = "conflict"
-    status = 409
-    title = "Conflict"
 
-
-class TaskOver(Conflict):
+class TaskOver(Conflict, code="task-over", title="Task ended without a result"):
     """The task ended as failed, cancelled or expired: there is no result."""
 
-    code = "task-over"
-    title = "Task ended without a result"
 
-
-class TaskGone(MatchcastError):
+class TaskGone(MatchcastError, code="task-gone", status=410, title="Task expired"):
     """The task has expired; its result is no longer kept."""
 
-    code = "task-gone"
-    status = 410
-    title = "Task expired"
 
-
-class UnsupportedMediaType(MatchcastError):
+class UnsupportedMediaType(MatchcastError, code="unsupported-media-type", status=415, title="Unsupported media type"):
     """The Content-Type of the body is not JSON."""
 
-    code = "unsupported-media-type"
-    status = 415
-    title = "Unsupported media type"
 
-
-class Transient(MatchcastError):
+class Transient(MatchcastError, code="unavailable", status=503, title="Temporarily unavailable"):
     """Something behind the service is out of reach; the same request may succeed later."""
 
-    code = "unavailable"
-    status = 503
-    title = "Temporarily unavailable"
 
-
-class ModelUnavailable(Transient):
+class ModelUnavailable(
+    Transient, code="model-unavailable", public="No model can be loaded at present. Try again in a moment."
+):
     """No model could be loaded yet."""
 
-    code = "model-unavailable"
-    public = "No model can be loaded at present. Try again in a moment."
 
-
-class SnapshotUnavailable(Transient):
+class SnapshotUnavailable(
+    Transient,
+    code="snapshot-unavailable",
+    public="No snapshot of matches can be read at present. Try again in a moment.",
+):
     """No snapshot could be loaded yet."""
 
-    code = "snapshot-unavailable"
-    public = "No snapshot of matches can be read at present. Try again in a moment."
 
-
-class StorageUnavailable(Transient):
+class StorageUnavailable(
+    Transient,
+    code="storage-unavailable",
+    public="The storage did not answer. Nothing was changed; try again in a moment.",
+):
     """The tasks table or the data bucket did not answer."""
 
-    code = "storage-unavailable"
-    public = "The storage did not answer. Nothing was changed; try again in a moment."
 
-
-class QueueUnavailable(Transient):
+class QueueUnavailable(
+    Transient,
+    code="queue-unavailable",
+    public="The queue did not take the task. Nothing was accepted; try again in a moment.",
+):
     """The queue did not take the message."""
 
-    code = "queue-unavailable"
-    public = "The queue did not take the task. Nothing was accepted; try again in a moment."
 
-
-class InferenceUnavailable(Transient):
+class InferenceUnavailable(
+    Transient, code="inference-unavailable", public="The prediction could not be run at present. Try again in a moment."
+):
     """The inference function could not be run."""
 
-    code = "inference-unavailable"
-    public = "The prediction could not be run at present. Try again in a moment."
+
+class ModelFailed(
+    MatchcastError,
+    code="model-failed",
+    status=503,
+    title="The model failed",
+    public="The model gave no usable answer for this input. The same request will fail again.",
+):
+    """The model's answer is no prediction; trying again gives the same answer."""
 
 
-class ModelFailed(MatchcastError):
-    """The model answered with something that is no prediction; trying again gives the same."""
-
-    code = "model-failed"
-    status = 503
-    title = "The model failed"
-    public = "The model gave no usable answer for this input. The same request will fail again."
-
-
-class DeadlineExceeded(MatchcastError):
+class DeadlineExceeded(
+    MatchcastError,
+    code="deadline-exceeded",
+    status=504,
+    title="Deadline exceeded",
+    public="The prediction did not finish in time. Ask again, or submit it to /predict/async/.",
+):
     """The prediction did not finish within the time that the caller can wait."""
 
-    code = "deadline-exceeded"
-    status = 504
-    title = "Deadline exceeded"
-    public = "The prediction did not finish in time. Ask again, or submit it to /predict/async/."
 
-
-class ReleaseRefused(MatchcastError):
+class ReleaseRefused(MatchcastError, code="release-refused", status=409, title="Release refused"):
     """A model version or snapshot is not fit to be served; what was served stays."""
 
-    code = "release-refused"
-    status = 409
-    title = "Release refused"
 
-
-class DigestMismatch(ReleaseRefused):
+class DigestMismatch(
+    ReleaseRefused,
+    code="digest-mismatch",
+    public="A published file is not the one that was announced; the last good release is served.",
+):
     """A file's SHA-256 or size is not the one that its manifest names."""
 
-    code = "digest-mismatch"
-    public = "A published file is not the one that was announced; the last good release is served."
 
-
-class ManifestInvalid(ReleaseRefused):
+class ManifestInvalid(
+    ReleaseRefused,
+    code="manifest-invalid",
+    public="The newest release cannot be read; the last good release is served.",
+):
     """A manifest is missing, is not JSON, or has another schema version."""
 
-    code = "manifest-invalid"
-    public = "The newest release cannot be read; the last good release is served."
+
+class ReleaseRaceLost(ReleaseRefused, code="release-race-lost"):
+    """Another publisher switched the manifest first."""
 
 
-class ReleaseRaceLost(ReleaseRefused):
-    """Somebody else switched the manifest first."""
-
-    code = "release-race-lost"
-
-
-class SignatureMissing(ReleaseRefused):
+class SignatureMissing(ReleaseRefused, code="signature-missing"):
     """The model version was logged without a signature."""
 
-    code = "signature-missing"
 
-
-class ParityFailed(ReleaseRefused):
+class ParityFailed(ReleaseRefused, code="parity-failed"):
     """The exported model gives other probabilities than the registered one."""
 
-    code = "parity-failed"
 
-
-class AliasUnknown(ReleaseRefused):
+class AliasUnknown(ReleaseRefused, code="alias-unknown"):
     """The registered model has no version under this alias."""
 
-    code = "alias-unknown"
 
-
-class InvalidMessage(MatchcastError):
+class InvalidMessage(MatchcastError, code="invalid-message", status=422, title="Unreadable message"):
     """A queue message is not JSON, or has a version or fields that this code does not know."""
-
-    code = "invalid-message"
-    status = 422
-    title = "Unreadable message"

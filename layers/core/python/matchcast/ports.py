@@ -1,15 +1,16 @@
-"""What the use cases need from the outside, as protocols; `adapters` has an AWS and an in-memory one of each."""
+"""What the use cases need from outside, as protocols; `adapters` implements each on AWS and in memory."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from matchcast.domain.manifests import PublishedModel
-from matchcast.domain.prediction import Prediction
+from matchcast.domain.prediction import Prediction, Subject
 from matchcast.domain.task import Priority, Task
+from matchcast.messages import ModelInfo
 
 if TYPE_CHECKING:
     # Most functions are deployed without numpy.
@@ -21,16 +22,13 @@ if TYPE_CHECKING:
 
 
 class TaskStore(Protocol):
-    """The tasks table. Every write is conditional on the state that it expects."""
+    """The tasks table. Every write is conditional: `WriteRule` says over which record each one goes.
+
+    Every method raises StorageUnavailable if the table does not answer.
+    """
 
     def get_many(self, task_ids: Sequence[str]) -> Mapping[str, Task]:
-        """Return the tasks that exist, by id, read consistently.
-
-        Raises
-        ------
-        StorageUnavailable
-            If the table did not answer (so for every method).
-        """
+        """Return the tasks that exist, by id, read consistently."""
 
     def create(self, task: Task) -> bool:
         """Put a new task; False if a record with its id is there already."""
@@ -96,16 +94,13 @@ class Received:
 
 
 class PredictionQueue(Protocol):
-    """The two lanes, high and normal, each with its dead letters."""
+    """The two lanes, high and normal, each with its dead letters.
+
+    Every method raises QueueUnavailable if the queue does not answer.
+    """
 
     def send(self, task: Task, delay_seconds: int = 0) -> None:
-        """Send the task's message in the lane of its priority.
-
-        Raises
-        ------
-        QueueUnavailable
-            If the queue did not take it.
-        """
+        """Send the task's message in the lane of its priority."""
 
     def retry_later(self, lane: Priority, receipt_handle: str, seconds: int) -> None:
         """Make a received message visible again after `seconds`."""
@@ -122,7 +117,7 @@ class PredictionQueue(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A message among the dead letters of a lane; without a `cause` the queue itself put it there."""
+    """A message among the dead letters of a lane; without a `cause` SQS itself dead-lettered it."""
 
     lane: Priority
     message_id: str
@@ -146,13 +141,13 @@ class DeadLetters(Protocol):
 
 
 class LaneSpeeds(Protocol):
-    """How long tasks lately took from submission to result, lane by lane."""
+    """How long tasks recently took from submission to result, lane by lane."""
 
     def read(self, lane: Priority) -> float | None:
         """Return the seconds, or None where nothing is known."""
 
     def write(self, lane: Priority, seconds: float) -> None:
-        """Publish the seconds; a fault is no error, for they are only advice."""
+        """Publish the seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,23 +160,17 @@ class StoredObject:
 
 @dataclass(frozen=True, slots=True)
 class ListedObject:
-    """An object of the data bucket as a listing tells of it, and when it was written last."""
+    """An object of the data bucket as a listing names it, and when it was last written."""
 
     key: str
     modified_at: datetime
 
 
 class ObjectStore(Protocol):
-    """The data bucket."""
+    """The data bucket. Every method raises StorageUnavailable if it is missing or does not answer."""
 
     def get(self, key: str) -> StoredObject | None:
-        """Return an object, or None where there is none.
-
-        Raises
-        ------
-        StorageUnavailable
-            If the bucket is missing or did not answer (so for every method).
-        """
+        """Return an object, or None where there is none."""
 
     def get_if_changed(self, key: str, etag: str) -> StoredObject | None:
         """Return the object if its ETag is another one, None if it is the same; a missing object raises KeyError."""
@@ -197,16 +186,10 @@ class ObjectStore(Protocol):
 
 
 class ReleaseStore(ObjectStore, Protocol):
-    """The data bucket for those who may also remove what nobody needs any more."""
+    """The data bucket for code that may also delete objects."""
 
     def delete(self, keys: Sequence[str]) -> None:
-        """Delete objects; one that is not there is deleted already.
-
-        Raises
-        ------
-        StorageUnavailable
-            If any of them could not be deleted; others may have been.
-        """
+        """Delete objects; one that is not there is deleted already. Where one fails, others may be deleted."""
 
 
 class Model(Protocol):
@@ -241,9 +224,7 @@ class MatchRow:
 class Inference(Protocol):
     """Where an on-demand prediction is computed."""
 
-    def predict(
-        self, *, stage: str, match_id: str | None, features: Mapping[str, Any] | None, deadline: datetime
-    ) -> Prediction:
+    def predict(self, stage: str, subject: Subject, deadline: datetime) -> Prediction:
         """Return a prediction before the deadline, with one attempt.
 
         Raises
@@ -260,5 +241,5 @@ class Inference(Protocol):
         The inference goes on after `wait_until`. Raises what `predict` raises.
         """
 
-    def model_info(self, *, stage: str, deadline: datetime) -> Mapping[str, Any]:
+    def model_info(self, stage: str, deadline: datetime) -> ModelInfo:
         """Return what is known of the model that a stage serves."""

@@ -11,11 +11,11 @@ import pytest
 from functions.predict_now.handler import lambda_handler
 from matchcast.adapters.in_memory import InMemoryLanes, InMemoryResults, InMemorySpeeds, InMemoryTasks
 from matchcast.bootstrap import parts, predictions
-from matchcast.domain.prediction import Prediction
+from matchcast.domain.prediction import Prediction, Subject
 from matchcast.domain.task import Priority, Task
 from matchcast.errors import DeadlineExceeded, InferenceUnavailable, MatchcastError, StageNotFound
+from matchcast.messages import ModelInfo
 from matchcast.predictions.predict_now import SAFETY_NET_SECONDS, PredictNow
-from matchcast.predictions.predictor import Ask
 from matchcast.predictions.result_cache import CachedResults
 from matchcast.tasks.lane_speed import LaneSpeed
 from tests.support.documented import ask
@@ -36,26 +36,24 @@ class InProcess:
         self.deadlines: list[datetime] = []
         self.error: MatchcastError | None = None
 
-    def predict(
-        self, *, stage: str, match_id: str | None, features: Mapping[str, Any] | None, deadline: datetime
-    ) -> Prediction:
+    def predict(self, stage: str, subject: Subject, deadline: datetime) -> Prediction:
         self.deadlines.append(deadline)
         if self.error:
             raise self.error
-        return self.predictor.predict_one(stage, Ask(match_id, features))
+        return self.predictor.predict_one(stage, subject)
 
     def run_task(self, task: Task, *, wait_until: datetime) -> Prediction:
         self.deadlines.append(wait_until)
         if self.error:
             raise self.error
-        return self.predictor.predict_one(task.stage, Ask(task.match_id, task.features))
+        return self.predictor.predict_one(task.stage, task.subject)
 
-    def model_info(self, *, stage: str, deadline: datetime) -> Mapping[str, Any]:
+    def model_info(self, stage: str, deadline: datetime) -> ModelInfo:
         if stage != "champion":
             raise StageNotFound("no such stage")
         one = published()
-        loaded = {"loaded_at": NOW, "snapshot_id": "s", "trained_until": None, "runtime": one.runtime}
-        return {**one.ref(stage).model_dump(), **loaded, "signature": one.signature, "metrics": one.metrics}
+        loaded: dict[str, Any] = {"loaded_at": NOW, "snapshot_id": "s", "trained_until": None, "runtime": one.runtime}
+        return ModelInfo(**one.ref(stage).model_dump(), **loaded, signature=one.signature, metrics=one.metrics)
 
 
 @pytest.fixture
@@ -253,7 +251,7 @@ def test_a_prediction_of_a_match_is_cached_and_says_so(inference: InProcess) -> 
     assert len(inference.deadlines) == 1
 
 
-def test_a_gateway_whose_clock_is_ahead_gives_nobody_more_time(
+def test_a_gateway_whose_clock_is_ahead_gives_no_client_more_time(
     inference: InProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     earlier = ARRIVED - timedelta(hours=1)

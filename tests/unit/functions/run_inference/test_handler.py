@@ -130,7 +130,7 @@ def bootstrap_error() -> Exception:
     return QueueUnavailable("full")
 
 
-def test_the_lane_hears_how_long_its_tasks_took(store: InMemoryTasks) -> None:
+def test_a_receive_publishes_how_long_the_tasks_of_its_lane_took(store: InMemoryTasks) -> None:
     invoke({"Records": [record(fresh_task(created_at=utc_now() - timedelta(seconds=20)), 1)]})
 
     assert parts.lane_speed().retry_after(Priority.NORMAL) in (20, 21)

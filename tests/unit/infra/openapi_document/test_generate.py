@@ -12,7 +12,7 @@ import pytest
 from pydantic import BaseModel, ValidationError, create_model
 
 from functions.serve_predictions.handler import lambda_handler
-from functions.submit_prediction.schemas import SubmitRequest
+from functions.submit_prediction.handler import SubmitRequest
 from matchcast.http.api import Api
 from matchcast.http.contract import READ, answers
 from matchcast.http.routes import PATHS

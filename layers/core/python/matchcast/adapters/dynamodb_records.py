@@ -1,4 +1,4 @@
-"""What else the tasks table holds: lane speeds, idempotency keys and cached predictions.
+"""The other items of the tasks table: lane speeds, idempotency keys and cached predictions.
 
 Items (`pk`, `sk`): `lane#<priority>`, `speed`; `key#<tenant>#<digest of the key>`, `key`;
 `predict:<match_id>:<run_id>`, `prediction`. The last two have a `ttl`, and because DynamoDB deletes late,

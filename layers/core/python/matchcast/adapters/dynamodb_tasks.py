@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from matchcast.adapters.aws_errors import error_code, unavailable_as
-from matchcast.domain.task import GONE_FOR, Task, TaskStatus
+from matchcast.domain.task import CREATE, FINISH, GONE_FOR, REOPEN, Task, WriteRule
 from matchcast.errors import StorageUnavailable
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ _TEXTS = ("task_id", "tenant", "match_id", "stage", "callback_url", "retry_of", 
 _TIMES = ("created_at", "completed_at", "start_by", "expires_at")
 _DOCUMENTS = ("features", "result", "error")
 _NUMBERS = ("attempts", "generation")
-_OPEN = "attribute_not_exists(pk) OR (#status = :queued AND generation = :generation)"
 
 Item = dict[str, Any]
 
@@ -52,58 +51,20 @@ class DynamoDBTasks:
 
     def create(self, task: Task) -> bool:
         """Put a new task; False if a record with its id is there already."""
-        return self._write(self._client.put_item, Item=self._item(task), ConditionExpression="attribute_not_exists(pk)")
+        return self._write(self._client.put_item, CREATE, task, Item=self._item(task)) is not None
 
     def finish(self, task: Task) -> bool:
         """Write a final state if the record is missing, or queued in the same generation; False if it lost."""
-        attributes = self._item(task)
-        # Failed attempts are counted in the table: the message does not know them.
-        del attributes["attempts"]
-        sets, names, values = _sets(attributes)
-        return self._write(
-            self._client.update_item,
-            Key=_key(task.task_id),
-            UpdateExpression=f"SET {sets}, attempts = if_not_exists(attempts, :zero)",
-            ConditionExpression=_OPEN,
-            ExpressionAttributeNames=names,
-            ExpressionAttributeValues={**values, ":zero": {"N": "0"}, **_expected(task)},
-        )
+        return self._update(task, ", attempts = if_not_exists(attempts, :count)", count=0) is not None
 
     def record_attempt(self, task: Task) -> int | None:
         """Count a failed attempt of a task that is missing or still queued in this generation."""
-        attributes = self._item(task)
-        del attributes["attempts"]
-        sets, names, values = _sets(attributes)
-        with unavailable_as(StorageUnavailable, self._name):
-            try:
-                answer = self._client.update_item(
-                    TableName=self._table,
-                    Key=_key(task.task_id),
-                    UpdateExpression=f"SET {sets} ADD attempts :one",
-                    ConditionExpression=_OPEN,
-                    ExpressionAttributeNames=names,
-                    ExpressionAttributeValues={**values, ":one": {"N": "1"}, **_expected(task)},
-                    ReturnValues="UPDATED_NEW",
-                )
-            except ClientError as error:
-                if error_code(error) == "ConditionalCheckFailedException":
-                    return None
-                raise
-        return int(answer["Attributes"]["attempts"]["N"])
+        answer = self._update(task, " ADD attempts :count", count=1, ReturnValues="UPDATED_NEW")
+        return None if answer is None else int(answer["Attributes"]["attempts"]["N"])
 
     def reopen(self, task: Task) -> bool:
         """Write a failed task as queued again, in the generation after; False if it is in another state."""
-        item = self._item(task)
-        return self._write(
-            self._client.put_item,
-            Item=item,
-            ConditionExpression="#status = :failed AND generation = :before",
-            ExpressionAttributeNames={"#status": "status"},
-            ExpressionAttributeValues={
-                ":failed": {"S": TaskStatus.FAILED},
-                ":before": {"N": str(task.generation - 1)},
-            },
-        )
+        return self._write(self._client.put_item, REOPEN, task, Item=self._item(task)) is not None
 
     def list_ids(self, tenant: str, before: str | None, limit: int, match_id: str | None = None) -> Sequence[str]:
         """Return up to `limit` ids of a tenant's tasks, newest first, older than the id `before`."""
@@ -152,16 +113,39 @@ class DynamoDBTasks:
             query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
         return ids[:limit]
 
-    def _write(self, operation: Any, **request: Any) -> bool:
-        """Run a conditional write; False if the condition did not hold."""
+    def _update(self, task: Task, attempts: str, *, count: int, **request: Any) -> Item | None:
+        """Set every attribute but the failed attempts: they are counted in the table, the message has no count."""
+        attributes = self._item(task)
+        # Every name is escaped, for some are reserved.
+        names = sorted(set(attributes) - {"pk", "sk", "attempts"})
+        return self._write(
+            self._client.update_item,
+            FINISH,
+            task,
+            Key=_key(task.task_id),
+            UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in names) + attempts,
+            ExpressionAttributeNames={f"#{name}": name for name in names},
+            ExpressionAttributeValues={":count": {"N": str(count)}, **{f":{name}": attributes[name] for name in names}},
+            **request,
+        )
+
+    def _write(self, operation: Any, rule: WriteRule, task: Task, **request: Any) -> Item | None:
+        """Make a write that goes over the records of its rule alone; None if it met another one."""
+        conditions = ["attribute_not_exists(pk)"] if rule.is_first else []
+        if rule.status is not None:
+            conditions.append("(#status = :expected_status AND generation = :expected_generation)")
+            generation = task.generation - rule.generations_later
+            expected = {":expected_status": {"S": rule.status}, ":expected_generation": {"N": str(generation)}}
+            request["ExpressionAttributeNames"] = {"#status": "status", **request.get("ExpressionAttributeNames", {})}
+            request["ExpressionAttributeValues"] = {**expected, **request.get("ExpressionAttributeValues", {})}
         with unavailable_as(StorageUnavailable, self._name):
             try:
-                operation(TableName=self._table, **request)
+                answer: Item = operation(TableName=self._table, ConditionExpression=" OR ".join(conditions), **request)
             except ClientError as error:
                 if error_code(error) == "ConditionalCheckFailedException":
-                    return False
+                    return None
                 raise
-        return True
+        return answer
 
     def _item(self, task: Task) -> Item:
         # Nulls inside of a document stay: a result without a match says so.
@@ -178,20 +162,6 @@ class DynamoDBTasks:
 
 def _key(task_id: str) -> Item:
     return {"pk": {"S": f"task#{task_id}"}, "sk": {"S": "task"}}
-
-
-def _sets(attributes: Item) -> tuple[str, dict[str, str], Item]:
-    """Return the SET clauses, names and values of an update; every name is escaped, for some are reserved."""
-    names = sorted(set(attributes) - {"pk", "sk"})
-    return (
-        ", ".join(f"#{name} = :{name}" for name in names),
-        {f"#{name}": name for name in names},
-        {f":{name}": attributes[name] for name in names},
-    )
-
-
-def _expected(task: Task) -> Item:
-    return {":queued": {"S": TaskStatus.QUEUED}, ":generation": {"N": str(task.generation)}}
 
 
 def _read(item: Item) -> Task:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from matchcast.domain.prediction import Prediction
-from matchcast.domain.task import Priority, Task, TaskStatus, utc_now
+from matchcast.domain.task import CREATE, FINISH, REOPEN, Priority, Task, WriteRule, utc_now
 from matchcast.messages import encode
 from matchcast.ports import DeadLetter, KeyRecord, ListedObject, Received, StoredObject
 
@@ -73,35 +73,29 @@ class InMemoryTasks:
     def create(self, task: Task) -> bool:
         """Put a new task; False if a record with its id is there already."""
         with self._lock:
-            return self._tasks.setdefault(task.task_id, task) is task
+            return self._allows(CREATE, task) and self._put(task)
 
     def finish(self, task: Task) -> bool:
         """Write a final state if the record is missing, or queued in the same generation; False if it lost."""
         with self._lock:
-            if not self._is_open(task):
+            if not self._allows(FINISH, task):
                 return False
-            present = self._tasks.get(task.task_id)
-            attempts = max(task.attempts, present.attempts) if present else task.attempts
-            self._tasks[task.task_id] = task.model_copy(update={"attempts": attempts})
-            return True
+            attempts = max(task.attempts, self._tasks.get(task.task_id, task).attempts)
+            return self._put(task.model_copy(update={"attempts": attempts}))
 
     def record_attempt(self, task: Task) -> int | None:
         """Count a failed attempt of a task that is missing or still queued in this generation."""
         with self._lock:
-            if not self._is_open(task):
+            if not self._allows(FINISH, task):
                 return None
             present = self._tasks.get(task.task_id, task)
-            self._tasks[task.task_id] = present.model_copy(update={"attempts": present.attempts + 1})
+            self._put(present.model_copy(update={"attempts": present.attempts + 1}))
             return present.attempts + 1
 
     def reopen(self, task: Task) -> bool:
         """Write a failed task as queued again, in the generation after; False if it is in another state."""
         with self._lock:
-            present = self._tasks.get(task.task_id)
-            if present is None or present.status is not TaskStatus.FAILED or present.generation != task.generation - 1:
-                return False
-            self._tasks[task.task_id] = task
-            return True
+            return self._allows(REOPEN, task) and self._put(task)
 
     def list_ids(self, tenant: str, before: str | None, limit: int, match_id: str | None = None) -> Sequence[str]:
         """Return up to `limit` ids of a tenant's tasks, newest first, older than the id `before`."""
@@ -117,11 +111,12 @@ class InMemoryTasks:
         )
         return ids[:limit]
 
-    def _is_open(self, task: Task) -> bool:
-        present = self._tasks.get(task.task_id)
-        if present is None:
-            return True
-        return present.status is TaskStatus.QUEUED and present.generation == task.generation
+    def _allows(self, rule: WriteRule, task: Task) -> bool:
+        return rule.allows(self._tasks.get(task.task_id), task)
+
+    def _put(self, task: Task) -> bool:
+        self._tasks[task.task_id] = task
+        return True
 
 
 @dataclass
@@ -143,12 +138,12 @@ class InMemoryLanes:
         self.postponed.append((lane, receipt_handle, seconds))
 
     def bury(self, lane: Priority, body: str, cause: str | None, task_id: str | None) -> None:  # noqa: ARG002
-        """Keep the dead letter; without a cause it is one that the queue itself buried."""
+        """Keep the dead letter; without a cause it is one that the queue itself dead-lettered."""
         number = len(self.dead_letters)
         self.dead_letters.append(DeadLetter(lane, f"letter-{number}", f"letter-{number}", body, cause, utc_now()))
 
     def take(self, lane: Priority) -> Sequence[Received]:
-        """Return up to ten messages of a lane that nobody took yet."""
+        """Return up to ten messages of a lane that were not taken before."""
         waiting = [
             Received(f"message-{number}", f"receipt-{number}", body, sent_in)
             for number, (sent_in, body, delay_seconds) in enumerate(self.sent)

@@ -1,4 +1,4 @@
-"""What predicts: served models, features, the worker of both lanes."""
+"""The parts of run_inference: served models, features, the worker of both lanes."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def run_predictions() -> RunPredictions:
 
 @cache
 def help_high_lane() -> HelpHighLane:
-    """Return what workers of the normal lane do for the high one."""
+    """Return the use case by which the normal lane's workers help the high one."""
     from matchcast.tasks.help_high_lane import HelpHighLane
 
     return HelpHighLane(run_predictions(), _lanes_with_dead_letters())
@@ -66,9 +66,7 @@ def help_high_lane() -> HelpHighLane:
 @cache
 def lanes_by_queue_name() -> dict[str, Priority]:
     """Return which lane a queue is, by the last part of its URL, which is also the last part of its ARN."""
-    settings = RunInferenceSettings()
-    urls = {Priority.HIGH: settings.high_queue_url, Priority.NORMAL: settings.normal_queue_url}
-    return {url.rsplit("/", 1)[-1]: lane for lane, url in urls.items()}
+    return {url.rsplit("/", 1)[-1]: lane for lane, url in parts.queues(RunInferenceSettings()).items()}
 
 
 @cache
@@ -76,8 +74,4 @@ def _lanes_with_dead_letters() -> PredictionQueue:
     from matchcast.adapters.sqs_lanes import SQSLanes
 
     settings = RunInferenceSettings()
-    return SQSLanes(
-        parts.client("sqs"),
-        {Priority.HIGH: settings.high_queue_url, Priority.NORMAL: settings.normal_queue_url},
-        parts.dead_letter_queues(settings),
-    )
+    return SQSLanes(parts.client("sqs"), parts.queues(settings), parts.dead_letter_queues(settings))

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from matchcast.domain.manifests import MODEL_MANIFEST_KEY, SNAPSHOT_MANIFEST_KEY, ModelManifest, SnapshotManifest
 from matchcast.domain.task import Priority, utc_now
-from matchcast.settings import CursorSettings, DataSettings, DeadLetterSettings, HttpSettings, TaskSettings
+from matchcast.settings import (
+    CursorSettings,
+    DataSettings,
+    DeadLetterSettings,
+    HttpSettings,
+    QueueSettings,
+    TaskSettings,
+)
 
 if TYPE_CHECKING:
     from matchcast.adapters.dynamodb_tasks import DynamoDBTasks
@@ -119,9 +126,11 @@ def _secret(name: str) -> Callable[[], bytes]:
     return read
 
 
+def queues(settings: QueueSettings) -> dict[Priority, str]:
+    """Return the queue of each lane."""
+    return {Priority.HIGH: settings.high_queue_url, Priority.NORMAL: settings.normal_queue_url}
+
+
 def dead_letter_queues(settings: DeadLetterSettings) -> dict[Priority, str]:
     """Return the queue of each lane's dead letters."""
-    return {
-        Priority.HIGH: settings.high_dead_letter_queue_url,
-        Priority.NORMAL: settings.normal_dead_letter_queue_url,
-    }
+    return {Priority.HIGH: settings.high_dead_letter_queue_url, Priority.NORMAL: settings.normal_dead_letter_queue_url}

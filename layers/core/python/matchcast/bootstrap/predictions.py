@@ -1,4 +1,4 @@
-"""What answers on demand."""
+"""The use case of on-demand predictions."""
 
 from __future__ import annotations
 

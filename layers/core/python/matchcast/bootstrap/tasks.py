@@ -1,4 +1,4 @@
-"""What accepts, tracks and retries tasks, and fails those of dead letters."""
+"""The use cases of tasks: submit, track and retry them, and fail those of dead letters."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from matchcast.bootstrap import parts
-from matchcast.domain.task import Priority, utc_now
+from matchcast.domain.task import utc_now
 from matchcast.settings import AcceptTaskSettings, DeadLetterSettings
 
 if TYPE_CHECKING:
@@ -28,9 +28,7 @@ def submit_prediction() -> SubmitPrediction:
     from matchcast.tasks.submit import SubmitPrediction
 
     settings = AcceptTaskSettings()
-    lanes = SQSLanes(
-        parts.client("sqs"), {Priority.HIGH: settings.high_queue_url, Priority.NORMAL: settings.normal_queue_url}
-    )
+    lanes = SQSLanes(parts.client("sqs"), parts.queues(settings))
     keys = DynamoDBKeys(parts.dynamodb(), settings.tasks_table_name)
     return SubmitPrediction(
         accept=AcceptTask(tasks=parts.tasks(), lanes=lanes, keys=keys, now=utc_now),
@@ -69,6 +67,5 @@ def sweep_dead_letters() -> SweepDeadLetters:
     from matchcast.adapters.sqs_dead_letters import SQSDeadLetters
     from matchcast.tasks.sweep_dead_letters import SweepDeadLetters
 
-    return SweepDeadLetters(
-        SQSDeadLetters(parts.client("sqs"), parts.dead_letter_queues(DeadLetterSettings())), parts.tasks(), utc_now
-    )
+    letters = SQSDeadLetters(parts.client("sqs"), parts.dead_letter_queues(DeadLetterSettings()))
+    return SweepDeadLetters(letters, parts.tasks(), utc_now)

@@ -14,7 +14,7 @@ MAX_LENGTH = 120
 
 
 def is_match_id(text: str) -> bool:
-    """Tell whether `text` has the form of a match id (it may still name no match).
+    """Return whether `text` has the form of a match id (there may still be no such match).
 
     Examples
     --------
@@ -39,7 +39,7 @@ def slug(text: str) -> str:
 def make_match_id(division: str, day: date, home_team: str, away_team: str) -> str:
     """Return the id of a match; the same match has the same id in every import.
 
-    Names that leave nothing as ASCII, and ids over 120 characters, end in a digest of the
+    Where a name has no ASCII form, or the id would exceed 120 characters, the id ends in a digest of the
     original names, so that two different matches never share an id.
 
     Examples

@@ -1,14 +1,51 @@
-"""A prediction: three probabilities that sum to one, and where they come from."""
+"""A prediction: what it is of, three probabilities that sum to one, and where they come from."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from matchcast.domain.match_id import is_match_id
+from matchcast.errors import MatchNotFound
+
 OUTCOMES = ("home", "draw", "away")
 """What a model gives probabilities of, in the order of its outputs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What to predict: a match of the snapshot by its id, or the caller's own features; exactly one of them.
+
+    Raises
+    ------
+    ValueError
+        If both are given, or none.
+    """
+
+    match_id: str | None = None
+    features: Mapping[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        if (self.match_id is None) == (self.features is None):
+            raise ValueError("send either match_id or features")
+
+    @classmethod
+    def of_match(cls, match_id: str) -> Subject:
+        """Return the match of an id that a client sent.
+
+        Raises
+        ------
+        MatchNotFound
+            If the text does not have the form of a match id.
+        """
+        if not is_match_id(match_id):
+            raise MatchNotFound(f"{match_id!r} is no match id; ids look like e0-2024-08-16-man-united-fulham.")
+        return cls(match_id=match_id)
 
 
 class ModelRef(BaseModel):

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import secrets
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from matchcast.domain.prediction import Prediction
+from matchcast.domain.prediction import Prediction, Subject
 
 GONE_FOR = timedelta(days=7)
 """How long an expired task is answered with 410 before it is forgotten (404)."""
 
 
 class TaskStatus(StrEnum):
-    """Where a task is in its life."""
+    """The state of a task; every state but `queued` is final."""
 
     QUEUED = "queued"
     SUCCEEDED = "succeeded"
@@ -27,7 +28,7 @@ class TaskStatus(StrEnum):
 
     @property
     def is_final(self) -> bool:
-        """Tell whether nothing but an operator's redrive can change the task any more."""
+        """Return whether only an operator's redrive can still change the task."""
         return self is not TaskStatus.QUEUED
 
 
@@ -36,16 +37,6 @@ class Priority(StrEnum):
 
     HIGH = "high"
     NORMAL = "normal"
-
-
-TRANSITIONS: dict[TaskStatus, frozenset[TaskStatus]] = {
-    TaskStatus.QUEUED: frozenset({TaskStatus.SUCCEEDED, TaskStatus.FAILED, TaskStatus.CANCELLED, TaskStatus.EXPIRED}),
-    # An operator's redrive, with the generation raised by one.
-    TaskStatus.FAILED: frozenset({TaskStatus.QUEUED}),
-    TaskStatus.SUCCEEDED: frozenset(),
-    TaskStatus.CANCELLED: frozenset(),
-    TaskStatus.EXPIRED: frozenset(),
-}
 
 
 class TaskError(BaseModel):
@@ -85,9 +76,15 @@ class Task(BaseModel):
     retry_of: str | None = None
     batch_id: str | None = None
 
-    def may_become(self, status: TaskStatus) -> bool:
-        """Tell whether the lifecycle allows this step."""
-        return status in TRANSITIONS[self.status]
+    @model_validator(mode="after")
+    def _has_one_subject(self) -> Self:
+        _ = self.subject
+        return self
+
+    @property
+    def subject(self) -> Subject:
+        """Return what the task predicts."""
+        return Subject(self.match_id, self.features)
 
     def status_at(self, now: datetime) -> TaskStatus:
         """Return the status that a reader sees: a queued task past `start_by` is `expired`."""
@@ -96,12 +93,45 @@ class Task(BaseModel):
         return self.status
 
     def is_readable_at(self, now: datetime) -> bool:
-        """Tell whether the task is still inside its lifetime (else 410, then 404)."""
+        """Return whether the task is still within its lifetime (else 410, then 404)."""
         return now < self.expires_at
 
     def is_remembered_at(self, now: datetime) -> bool:
-        """Tell whether the task is readable, or expired within the last seven days (410)."""
+        """Return whether the task is readable, or expired within the last seven days (410)."""
         return now < self.expires_at + GONE_FOR
+
+
+@dataclass(frozen=True, slots=True)
+class WriteRule:
+    """Over which record one kind of write may go; over every other record the write loses.
+
+    Parameters
+    ----------
+    is_first
+        Whether the write may go where there is no record.
+    status
+        The status of a record that the write may replace; None: it replaces no record.
+    generations_later
+        How many generations later than the record the written task is.
+    """
+
+    is_first: bool
+    status: TaskStatus | None = None
+    generations_later: int = 0
+
+    def allows(self, record: Task | None, task: Task) -> bool:
+        """Return whether `task` may be written over `record` (None: there is none)."""
+        if record is None:
+            return self.is_first
+        return record.status is self.status and record.generation == task.generation - self.generations_later
+
+
+CREATE = WriteRule(is_first=True)
+"""A new task."""
+FINISH = WriteRule(is_first=True, status=TaskStatus.QUEUED)
+"""A final state, or one more failed attempt. The record may be missing: the message carries the whole task."""
+REOPEN = WriteRule(is_first=False, status=TaskStatus.FAILED, generations_later=1)
+"""An operator's redrive, the only write that leaves a final state."""
 
 
 def new_task_id(now: datetime | None = None) -> str:

@@ -15,9 +15,8 @@ from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValida
 
 from matchcast.errors import InvalidRequest, MatchcastError, MethodNotAllowed, RouteNotFound, TenantMissing
 from matchcast.http.bodies import JsonBodies
-from matchcast.http.paths import KnownPaths, path_pattern
 from matchcast.http.problems import field_errors, problem_response, summary
-from matchcast.http.routes import PATHS
+from matchcast.http.routes import PATHS, KnownPaths, path_pattern
 from matchcast.observability import flushed_metrics, logger
 
 
@@ -30,7 +29,7 @@ class Api(APIGatewayHttpResolver):
     Parameters
     ----------
     known
-        Returns all paths that exist, with their methods: what tells a 405 from a 404. By default those
+        Returns all paths that exist, with their methods: these distinguish a 405 from a 404. By default those
         of the API and the function's own routes.
 
     Examples

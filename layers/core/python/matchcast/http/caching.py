@@ -82,7 +82,7 @@ def entity_tag(identity: Mapping[str, Any], *, encoding: str) -> str:
 
 
 def is_unchanged(headers: Mapping[str, str], tag: str, modified_at: datetime) -> bool:
-    """Tell whether a GET's preconditions say that the client holds this state.
+    """Return whether a GET's preconditions say that the client holds this state.
 
     `If-None-Match` is compared weakly and takes the place of `If-Modified-Since`; what cannot be
     parsed is ignored.
@@ -95,7 +95,7 @@ def is_unchanged(headers: Mapping[str, str], tag: str, modified_at: datetime) ->
 
 
 def accepts_gzip(accept_encoding: str) -> bool:
-    """Tell whether gzip is acceptable, and not less welcome than no encoding.
+    """Return whether gzip is acceptable, and not less welcome than no encoding.
 
     Examples
     --------

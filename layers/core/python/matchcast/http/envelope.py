@@ -36,7 +36,7 @@ class TaskEnvelope(BaseModel):
     generation: int = Field(description="Rises with each redrive by an operator.")
     created_at: datetime
     completed_at: datetime | None
-    start_by: datetime | None = Field(description="A task that nobody started by then is `expired`.")
+    start_by: datetime | None = Field(description="A task that is not started by then is `expired`.")
     expires_at: datetime = Field(description="Until then the task is readable; then 410 for seven days, then 404.")
     retry_of: str | None
     batch_id: str | None

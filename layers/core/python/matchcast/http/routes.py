@@ -6,7 +6,8 @@ A test compares this table with the OpenAPI document.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 
 PATHS: Mapping[str, tuple[str, ...]] = {
     "/docs": ("GET",),
@@ -27,3 +28,35 @@ PATHS: Mapping[str, tuple[str, ...]] = {
     "/predict/{match_id}": ("GET",),
     "/results/{task_id}": ("GET",),
 }
+
+_PLACEHOLDER = re.compile(r"[<{](\w+)[>}]")
+
+
+def path_pattern(template: str) -> re.Pattern[str]:
+    """Return the pattern of a path like `/a/<b>/` or `/a/{b}/`, with or without the trailing slash.
+
+    A placeholder stands for one whole segment, whatever characters it holds.
+    """
+    parts = _PLACEHOLDER.split(template.rstrip("/"))
+    regex = "".join(f"(?P<{part}>[^/]+)" if at % 2 else re.escape(part) for at, part in enumerate(parts))
+    return re.compile(f"{regex}/?\\Z")
+
+
+class KnownPaths:
+    """The paths of an API; where a fixed path and one with placeholders both fit, the fixed one counts."""
+
+    def __init__(self, paths: Mapping[str, Iterable[str]]) -> None:
+        found: dict[str, set[str]] = {}
+        for template, methods in paths.items():
+            found.setdefault(template.rstrip("/"), set()).update(method.upper() for method in methods)
+        self._patterns = [
+            (path_pattern(template), methods)
+            for template, methods in sorted(found.items(), key=lambda item: len(_PLACEHOLDER.findall(item[0])))
+        ]
+
+    def methods(self, path: str) -> frozenset[str]:
+        """Return the methods that a path has; empty if there is no such path."""
+        for pattern, methods in self._patterns:
+            if pattern.match(path):
+                return frozenset(methods)
+        return frozenset()

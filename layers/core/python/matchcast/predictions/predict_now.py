@@ -1,21 +1,19 @@
 """Answer a prediction on demand before the caller's connection is cut, or turn it into a task.
 
 A request that may become a task sends its message first, delayed beyond the running invocation, and hands
-the task to the inference, which writes the result itself. Whoever waits gets it in time or is told where
-to ask; if the inference dies, the delayed message is the safety net.
+the task to the inference, which writes the result itself. A waiting client gets the result in time, or a 202
+that says where to ask; if the inference dies, the delayed message is the safety net.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
 
-from matchcast.domain.match_id import is_match_id
-from matchcast.domain.prediction import Prediction
+from matchcast.domain.prediction import Prediction, Subject
 from matchcast.domain.task import Priority, Task
-from matchcast.errors import DeadlineExceeded, MatchNotFound, TaskOver, Transient
+from matchcast.errors import DeadlineExceeded, TaskOver, Transient
+from matchcast.messages import ModelInfo
 from matchcast.ports import Inference
 from matchcast.predictions.result_cache import CachedResults
 from matchcast.tasks.accept import IdempotencyKey
@@ -23,19 +21,6 @@ from matchcast.tasks.submit import Submission, SubmitPrediction
 
 SAFETY_NET_SECONDS = 90
 """Delay of the message of a task that an invocation works on: more than the inference may run."""
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What to predict: a match of the snapshot, or the caller's own features."""
-
-    stage: str
-    match_id: str | None = None
-    features: Mapping[str, Any] | None = None
-
-    def __post_init__(self) -> None:
-        if self.match_id is not None and not is_match_id(self.match_id):
-            raise MatchNotFound(f"{self.match_id!r} is no match id; ids look like e0-2024-08-16-man-united-fulham.")
 
 
 class PredictNow:
@@ -54,7 +39,7 @@ class PredictNow:
         self._submit = submit
         self._now = now
 
-    def __call__(self, question: Question, deadline: datetime) -> Prediction:
+    def predict(self, stage: str, subject: Subject, deadline: datetime) -> Prediction:
         """Return the prediction.
 
         Raises
@@ -64,27 +49,31 @@ class PredictNow:
         DeadlineExceeded, Transient, ModelFailed
             If there is no answer in time, or none at all.
         """
-        if question.match_id is None:
-            return self._ask(question, deadline)
-        cached = self._results.find(question.match_id, question.stage)
+        if subject.match_id is None:
+            return self._inference.predict(stage, subject, deadline)
+        cached = self._results.find(subject.match_id, stage)
         if cached is not None:
             return cached
-        prediction = self._ask(question, deadline)
+        prediction = self._inference.predict(stage, subject, deadline)
         self._results.keep(prediction)
         return prediction
 
-    def as_task(self, tenant: str, question: Question, key: IdempotencyKey | None = None) -> Task:
-        """Return a task for the question, in the high lane."""
-        return self._submit()(tenant, _submission(question), key)[0]
-
     def predict_or_submit(
-        self, tenant: str, question: Question, wait: timedelta, deadline: datetime, key: IdempotencyKey | None = None
+        self,
+        tenant: str,
+        stage: str,
+        subject: Subject,
+        *,
+        wait: timedelta | None,
+        deadline: datetime,
+        key: IdempotencyKey | None = None,
     ) -> Prediction | Task:
-        """Return the prediction if it is there within `wait`, else the task that becomes it."""
+        """Return the prediction if it is there within `wait`, else the task that becomes it, in the high lane."""
+        submission = Submission(subject, stage, Priority.HIGH)
         if not wait:
-            # Nobody waits for an invocation, so nothing holds the message back.
-            return self.as_task(tenant, question, key)
-        task, is_new = self._submit()(tenant, _submission(question), key, SAFETY_NET_SECONDS)
+            # No client waits for an invocation, so nothing holds the message back.
+            return self._submit().submit(tenant, submission, key)[0]
+        task, is_new = self._submit().submit(tenant, submission, key, SAFETY_NET_SECONDS)
         if not is_new:
             return task
         try:
@@ -92,17 +81,6 @@ class PredictNow:
         except (DeadlineExceeded, TaskOver, Transient):
             return task
 
-    def model_info(self, stage: str, deadline: datetime) -> Mapping[str, Any]:
+    def model_info(self, stage: str, deadline: datetime) -> ModelInfo:
         """Return what is known of the model that a stage serves."""
-        return self._inference.model_info(stage=stage, deadline=deadline)
-
-    def _ask(self, question: Question, deadline: datetime) -> Prediction:
-        return self._inference.predict(
-            stage=question.stage, match_id=question.match_id, features=question.features, deadline=deadline
-        )
-
-
-def _submission(question: Question) -> Submission:
-    return Submission(
-        match_id=question.match_id, features=question.features, stage=question.stage, priority=Priority.HIGH
-    )
+        return self._inference.model_info(stage, deadline)

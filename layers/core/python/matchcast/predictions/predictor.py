@@ -1,4 +1,4 @@
-"""Predictions of many matches by one call of one model: the heart that every mode of asking shares."""
+"""Predictions of many matches by one call of one model: on demand and for tasks alike."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import numpy as np
 
-from matchcast.domain.prediction import Prediction, renormalise
+from matchcast.domain.prediction import Prediction, Subject, renormalise
 from matchcast.errors import (
     FieldError,
     InvalidRequest,
@@ -26,15 +25,8 @@ from matchcast.snapshots.features import FeatureRows
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
-    """What to predict: a match of the snapshot, or the caller's own features."""
-
-    match_id: str | None
-    features: Mapping[str, Any] | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class _Row:
+    subject: Subject
     values: Sequence[float]
     match: MatchRow | None = None
 
@@ -62,36 +54,35 @@ class Predictor:
         return self._features.snapshot_id
 
     def problem_of(self, stage: str) -> MatchcastError | None:
-        """Say why the newest model of a stage or the newest features are not in use, where they are not."""
+        """Return why the newest model of a stage or the newest features are not in use; None if they are."""
         return self._served_models.problem_of(stage) or self._features.problem
 
-    def predict_one(self, stage: str, ask: Ask) -> Prediction:
+    def predict_one(self, stage: str, subject: Subject) -> Prediction:
         """Return one prediction, or raise why there is none."""
-        answer = self.predict(stage, [ask])[0]
+        answer = self.predict(stage, [subject])[0]
         if isinstance(answer, MatchcastError):
             raise answer
         return answer
 
-    def predict(self, stage: str, asks: Sequence[Ask]) -> list[Answer]:
-        """Return a prediction or an error for each ask, in order, by one model call and one version.
+    def predict(self, stage: str, subjects: Sequence[Subject]) -> list[Answer]:
+        """Return a prediction or an error for each subject, in order, by one model call and one version.
 
         Raises
         ------
         StageNotFound, ModelUnavailable
-            If the stage has no model that could be loaded; this concerns every ask.
+            If the stage has no model that could be loaded; this concerns every subject.
         """
         try:
             loaded = self._served_models.get(stage)
         except ReleaseRefused as error:
             raise ModelUnavailable(f"The model of stage {stage} cannot be served: {error.detail}") from error
-        rows = self._rows(loaded, asks)
-        good = [row for row in rows if isinstance(row, _Row)]
-        answers = iter(self._call(loaded, stage, asks, rows, good))
+        rows = self._rows(loaded, subjects)
+        answers = iter(self._call(loaded, stage, [row for row in rows if isinstance(row, _Row)]))
         return [row if isinstance(row, MatchcastError) else next(answers) for row in rows]
 
-    def _rows(self, loaded: LoadedModel, asks: Sequence[Ask]) -> list[_Row | MatchcastError]:
+    def _rows(self, loaded: LoadedModel, subjects: Sequence[Subject]) -> list[_Row | MatchcastError]:
         signature = loaded.published.signature
-        wanted = [ask.match_id for ask in asks if ask.features is None and ask.match_id is not None]
+        wanted = [subject.match_id for subject in subjects if subject.match_id is not None]
         found: Mapping[str, MatchRow] = {}
         missing: MatchcastError | None = None
         if wanted:
@@ -102,48 +93,40 @@ class Predictor:
             except MatchcastError as error:
                 missing = error
         rows: list[_Row | MatchcastError] = []
-        for ask in asks:
-            if ask.features is not None:
+        for subject in subjects:
+            if subject.features is not None:
                 try:
-                    rows.append(_Row(signature.row(ask.features)))
+                    rows.append(_Row(subject, signature.row(subject.features)))
                 except MatchcastError as error:
                     rows.append(error)
-            elif ask.match_id is not None and ask.match_id in found:
-                match = found[ask.match_id]
-                rows.append(_Row(match.values, match))
+            elif (match := found.get(str(subject.match_id))) is not None:
+                rows.append(_Row(subject, match.values, match))
             else:
-                rows.append(missing or MatchNotFound(f"No match of the snapshot has the id {ask.match_id}."))
+                rows.append(missing or MatchNotFound(f"No match of the snapshot has the id {subject.match_id}."))
         return rows
 
-    def _call(
-        self,
-        loaded: LoadedModel,
-        stage: str,
-        asks: Sequence[Ask],
-        rows: Sequence[_Row | MatchcastError],
-        good: Sequence[_Row],
-    ) -> list[Answer]:
-        """Call the model once for the good rows and describe each of its answers."""
-        if not good:
+    def _call(self, loaded: LoadedModel, stage: str, rows: Sequence[_Row]) -> list[Answer]:
+        """Call the model once for the rows and describe each of its answers."""
+        if not rows:
             return []
         started = time.perf_counter()
         try:
-            output = loaded.model.predict(np.asarray([row.values for row in good], dtype=np.float32))
+            output = loaded.model.predict(np.asarray([row.values for row in rows], dtype=np.float32))
         except ModelFailed as error:
-            return [error] * len(good)
+            return [error] * len(rows)
         duration_ms = (time.perf_counter() - started) * 1000
         model, predicted_at = loaded.published.ref(stage), self._now()
-        asked = (ask for ask, row in zip(asks, rows, strict=True) if isinstance(row, _Row))
         answers: list[Answer] = []
-        for ask, row, values in zip(asked, good, output.tolist(), strict=True):
+        for row, values in zip(rows, output.tolist(), strict=True):
             try:
                 home, draw, away = renormalise(*values)
             except ValueError as error:
-                answers.append(_no_probabilities(ask, f"Version {model.version} of {model.name} failed: {error}."))
+                detail = f"Version {model.version} of {model.name} failed: {error}."
+                answers.append(_invalid_probabilities(row.subject, detail))
                 continue
             answers.append(
                 Prediction(
-                    match_id=ask.match_id,
+                    match_id=row.subject.match_id,
                     home=home,
                     draw=draw,
                     away=away,
@@ -157,9 +140,9 @@ class Predictor:
         return answers
 
 
-def _no_probabilities(ask: Ask, detail: str) -> MatchcastError:
-    """Return whose fault it is: features may be numbers that the model overflows on, a snapshot's were checked."""
-    if ask.features is None:
+def _invalid_probabilities(subject: Subject, detail: str) -> MatchcastError:
+    """Return whose fault they are: the caller's features may overflow the model, the snapshot's were checked."""
+    if subject.features is None:
         return ModelFailed(detail)
     reason = "The model gives no probabilities for these features; send values like those it was trained on."
     return InvalidRequest(reason, [FieldError(detail=reason, pointer="/features")])

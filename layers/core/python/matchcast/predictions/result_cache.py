@@ -1,6 +1,6 @@
 """On-demand predictions kept for a while, by match and run; another snapshot is a miss.
 
-Whatever is out of reach (manifests, table) makes the cache a detour, never an error: it is counted and skipped.
+Where the manifests or the table cannot be read, the cache is skipped: that is counted, and never an error.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class CachedResults:
             return None
         served = published.ref(stage)
         if (found.model.name, found.model.version) != (served.name, served.version):
-            # A run may hold several models; what another version of it has predicted is not this one's.
+            # A run may hold several models; a prediction of another version of it is a miss.
             return None
         self._count("hits")
         # Two stages may serve the same version: the answer names the one that was asked.

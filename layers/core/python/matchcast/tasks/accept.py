@@ -3,10 +3,10 @@
 A crash in between leaves a message whose result is written without a record (the worker's final write
 creates it) and a client that saw no 202. A worker that is faster than the record is fine: the put loses.
 
-With an idempotency key a key record comes before all, with the task's id and the request's fingerprint.
-Whoever put it sends the message. Everyone else answers with the same task as soon as its record is there.
-If it does not appear in time, whoever put the key may have died, so the message is sent once more under
-the same id: at worst the prediction is computed twice, and no 202 is given for what nobody sent.
+With an idempotency key a key record comes first, with the task's id and the request's fingerprint.
+The caller that put it sends the message. Every other caller answers with the same task once its record is there.
+If it does not appear in time, the first caller may have died, so the message is sent once more under
+the same id: at worst the prediction is computed twice, and no 202 is given for a task that was never sent.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class AcceptTask:
         self._now = now
         self._sleep = sleep
 
-    def __call__(
+    def accept(
         self, tenant: str, make: MakeTask, key: IdempotencyKey | None = None, delay_seconds: int = 0
     ) -> tuple[Task, bool]:
         """Return the accepted task, and whether this call is the one that sent it.
@@ -90,7 +90,7 @@ class AcceptTask:
         return task
 
     def _find(self, task_id: str) -> Task | None:
-        """Return a task that somebody else is just recording."""
+        """Return a task that another caller is just recording."""
         for _ in range(int(PATIENCE_SECONDS / _POLL_SECONDS)):
             task = self._tasks.get_many([task_id]).get(task_id)
             if task is not None:

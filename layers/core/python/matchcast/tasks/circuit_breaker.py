@@ -1,7 +1,7 @@
 """A circuit breaker: after several failures in a row the service rests, then tries once before it goes on.
 
-It keeps a broken model or table from draining a queue into its dead letters: while it is open nobody's
-attempts are spent. Each environment has its own, for what is broken may be the environment.
+It keeps a broken model or table from draining a queue into its dead letters: while it is open, no task loses an
+attempt. Each environment has its own, because the environment itself may be what is broken.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ class CircuitBreaker:
 
     @property
     def is_open(self) -> bool:
-        """Tell whether what fails now fails because the service is known to be broken."""
+        """Return whether the service is known to be broken, so that a failure is not the task's."""
         return self._failures >= self._failures_to_open
 
     def allows(self) -> bool:
-        """Tell whether to try: always while closed, once for each rest while open."""
+        """Return whether to try: always while closed, once for each rest while open."""
         with self._lock:
             if not self.is_open:
                 return True
@@ -46,7 +46,7 @@ class CircuitBreaker:
             return True
 
     def record(self, *, success: bool) -> None:
-        """Take in how a try went."""
+        """Record the outcome of a try."""
         with self._lock:
             if success:
                 self._failures = 0

@@ -1,4 +1,4 @@
-"""Delete a dead letter for good; a task that still hopes for it fails first, so that nobody waits in vain."""
+"""Delete a dead letter for good; a task that still depends on it fails first, so that no client waits in vain."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class DiscardDeadLetters:
     def plan(self, letter: DeadLetter) -> tuple[Discard, Task | None]:
         """Return what discarding a letter would do, and the task that would fail.
 
-        That is a task which nobody has swept yet, or which a redrive reopened without sending its message.
+        That is a task that no sweep has failed yet, or that a redrive reopened without sending its message.
         """
         try:
             task = decode(letter.body)
@@ -42,10 +42,10 @@ class DiscardDeadLetters:
             return Discard.TASK_FAILED, record
         return Discard.DISCARDED, None
 
-    def __call__(self, letter: DeadLetter) -> Discard:
+    def discard(self, letter: DeadLetter) -> Discard:
         """Fail the task where there is one, then delete the letter."""
         outcome, task = self.plan(letter)
         if task is not None and not self._tasks.finish(dead_lettered(task, self._now())):
-            outcome = Discard.DISCARDED  # it came to an end by itself meanwhile
+            outcome = Discard.DISCARDED  # it ended meanwhile
         self._letters.delete(letter)
         return outcome

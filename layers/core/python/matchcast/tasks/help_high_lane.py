@@ -1,8 +1,8 @@
 """Priority under backlog: a worker of the normal lane that has done its receive helps the high lane.
 
-Each lane has its own concurrency, so the normal one never starves. Where the high lane has more than it can
-do at once, the normal lane's workers take from it as well, before they come back for their own next receive.
-They stop when half of their time is over, so every one of them goes on with its own lane soon.
+Each lane has its own concurrency, so the normal one never starves. Where the high lane has more messages than
+its workers can take at once, the normal lane's workers take some of them before their own next receive. They stop
+when half of their time is over, so that they soon go on with their own lane.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class HelpHighLane:
         self._run = run
         self._lanes = lanes
 
-    def __call__(self, has_time: Callable[[], bool]) -> list[Outcome]:
+    def help(self, has_time: Callable[[], bool]) -> list[Outcome]:
         """Return the outcomes of everything that was taken.
 
         Parameters
@@ -39,7 +39,7 @@ class HelpHighLane:
                 break
             if not receive:
                 break
-            ended = {outcome.message_id: outcome for outcome in self._run(receive)}
+            ended = {outcome.message_id: outcome for outcome in self._run.run(receive)}
             outcomes += ended.values()
             done = [received for received in receive if ended[received.message_id].done]
             if done:

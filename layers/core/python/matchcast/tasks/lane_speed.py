@@ -1,7 +1,7 @@
-"""How long a task lately took in its lane, for a `Retry-After` that saves polls.
+"""How long a task recently took in its lane, for a `Retry-After` that saves polls.
 
-The worker smooths what it sees and publishes it every few seconds; whoever answers a client reads it
-every few seconds. It is advice: where nothing is known, or the table is out of reach, it is one second.
+The worker publishes a smoothed time every few seconds; the functions that answer clients read it every few
+seconds. It is advice: where nothing is known, or the table is out of reach, it is one second.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _LONGEST_SECONDS = 300
 
 
 class LaneSpeed:
-    """Observes and tells the time from submission to result, lane by lane."""
+    """Observes and reports the time from submission to result, lane by lane."""
 
     def __init__(self, speeds: LaneSpeeds, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._speeds = speeds
@@ -30,7 +30,7 @@ class LaneSpeed:
         self._read: dict[Priority, tuple[float, float | None]] = {}
 
     def observe(self, lane: Priority, seconds: float) -> None:
-        """Take in one finished task, and publish the smoothed time now and then."""
+        """Add one finished task, and publish the smoothed time every few seconds."""
         before = self._smoothed.get(lane, seconds)
         self._smoothed[lane] = before + _WEIGHT * (seconds - before)
         now = self._monotonic()

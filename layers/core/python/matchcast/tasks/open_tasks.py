@@ -1,7 +1,7 @@
 """Backpressure: how many tasks a tenant may have open at once.
 
-Nothing counts open tasks, for a counter would cost two more writes per task. Lanes are queues, so a tenant
-whose N-th newest task is still open has about N open ones: one query of the index and one read tell, and
+Open tasks are not counted, because a counter would cost two more writes per task. Lanes are queues, so a tenant
+whose N-th newest task is still open has about N open ones: one query of the index and one read show it, and
 each environment asks once in a few seconds for each tenant.
 """
 
@@ -22,7 +22,7 @@ _REMEMBERED_TENANTS = 1000
 
 
 class OpenTasks:
-    """Refuses submissions of tenants that have too much open."""
+    """Refuses submissions of tenants that have too many open tasks."""
 
     def __init__(
         self,

@@ -1,6 +1,6 @@
 """Give a dead letter's task another life: the record first, then the message, then the letter goes.
 
-The task always goes on in its next generation, so that no message or worker of the last one can end it.
+The task always goes on in its next generation, so that no message or worker of an earlier one can end it.
 A crash after the record leaves a queued task of the next generation and its letter; redriving the letter
 again only sends the message. A crash after the message leaves a letter whose task has moved on.
 """
@@ -64,7 +64,7 @@ class RedriveDeadLetters:
             return Redrive.REDRIVEN, self._reopened(record)
         return Redrive.MOVED_ON, None
 
-    def __call__(self, letter: DeadLetter) -> Redrive:
+    def redrive(self, letter: DeadLetter) -> Redrive:
         """Redrive a letter and delete it, unless it has no task."""
         outcome, task = self.plan(letter)
         if task is not None:
@@ -78,7 +78,7 @@ class RedriveDeadLetters:
     def _is_reopened(self, task: Task) -> bool:
         """Reopen the record, unless an earlier redrive did.
 
-        One that is still queued fails first: nobody has swept yet, or its worker was on the way to say so.
+        One that is still queued fails first: no sweep has failed it yet, or its worker was about to.
         """
         while not self._tasks.reopen(task):
             present = self._tasks.get_many([task.task_id]).get(task.task_id)

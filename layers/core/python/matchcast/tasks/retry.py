@@ -18,12 +18,11 @@ class RetryTask:
         self._track = track
         self._submit = submit
 
-    def __call__(self, tenant: str, task_id: str, key: IdempotencyKey | None = None) -> Task:
+    def retry(self, tenant: str, task_id: str, key: IdempotencyKey | None = None) -> Task:
         """Return the new task, which names the old one as `retry_of`.
 
-        The old one is looked at once for each key: what became of it later changes no answer.
-
-        It may start as long after its creation as the old one might.
+        The old one is read once for each key: what becomes of it later changes no answer. The new one may start
+        as long after its creation as the old one.
 
         Raises
         ------
@@ -34,18 +33,11 @@ class RetryTask:
         MatchNotFound, StageNotFound, InvalidRequest, TooManyTasks, Transient
             As for any submission.
         """
-        return self._submit(tenant, lambda: self._submission(tenant, task_id), key)[0]
+        return self._submit.submit(tenant, lambda: self._submission(tenant, task_id), key)[0]
 
     def _submission(self, tenant: str, task_id: str) -> Submission:
         old = self._track.status(tenant, task_id)
         if old.status not in _RETRIABLE:
             raise Conflict(f"The task {task_id} is {old.status}; only one that ended without a result is tried again.")
         within = None if old.start_by is None else int((old.start_by - old.created_at).total_seconds())
-        return Submission(
-            match_id=old.match_id,
-            features=old.features,
-            stage=old.stage,
-            priority=old.priority,
-            start_within=within,
-            retry_of=task_id,
-        )
+        return Submission(old.subject, stage=old.stage, priority=old.priority, start_within=within, retry_of=task_id)

@@ -1,8 +1,8 @@
 """The worker: one receive of queue messages becomes final results, one conditional write each.
 
 A prediction is a pure function of features and model version, so computing one twice is waste, not harm.
-Nothing is claimed or leased: whoever writes the final state first wins, and the same answer is written
-whoever wins. A message is deleted only after its task's final state is in the table, or after the message
+Nothing is claimed or leased: the first worker that writes the final state wins, and every worker would write
+the same answer. A message is deleted only after its task's final state is in the table, or after the message
 itself is safe among the dead letters.
 """
 
@@ -20,7 +20,7 @@ from matchcast.domain.task import Task, TaskError, TaskStatus
 from matchcast.errors import InvalidMessage, MatchcastError, TaskOver, Transient
 from matchcast.messages import decode
 from matchcast.ports import PredictionQueue, Received, TaskStore
-from matchcast.predictions.predictor import Answer, Ask, Predictor
+from matchcast.predictions.predictor import Answer, Predictor
 from matchcast.tasks.circuit_breaker import CircuitBreaker
 
 FIRST_RETRY_SECONDS = 10
@@ -66,7 +66,7 @@ class RunPredictions:
         self._now = now
         self._max_attempts = max_attempts
 
-    def __call__(self, receive: Sequence[Received]) -> list[Outcome]:
+    def run(self, receive: Sequence[Received]) -> list[Outcome]:
         """Return the outcome of every message of a receive, in any order.
 
         Reads the records in one batch, predicts once per stage, and writes the results in parallel.
@@ -90,12 +90,12 @@ class RunPredictions:
         return outcomes + over + self._work(waiting)
 
     def run_task(self, task: Task) -> Answer:
-        """Predict one task whose asker waits, and write what became of it; a passing fault writes nothing.
+        """Predict one task whose client waits, and write its final state; a passing fault writes nothing.
 
-        The task's own message comes later; it finds the final state, or does the work. Where somebody else
-        ended the task meanwhile, the asker gets that result, or TaskOver: a task has one end for everyone.
+        The task's own message comes later; it finds the final state, or does the work. Where another worker
+        ended the task meanwhile, the client gets that result, or TaskOver: every reader sees the same end.
         """
-        answer = self._predictor.predict(task.stage, [Ask(task.match_id, task.features)])[0]
+        answer = self._predictor.predict(task.stage, [task.subject])[0]
         if isinstance(answer, Prediction):
             if not self._tasks.finish(self._final(task, status=TaskStatus.SUCCEEDED, result=answer)):
                 record = self._tasks.get_many([task.task_id]).get(task.task_id, task)
@@ -105,7 +105,7 @@ class RunPredictions:
         return answer
 
     def _sort(self, deliveries: Sequence[Delivery]) -> tuple[list[Delivery], list[Outcome]]:
-        """Part the deliveries into those to predict and those that are over."""
+        """Split the deliveries into those to predict and those that are over."""
         records = self._tasks.get_many(list({delivery.task.task_id for delivery in deliveries}))
         now = self._now()
         waiting: list[Delivery] = []
@@ -132,9 +132,8 @@ class RunPredictions:
 
     def _predict(self, stage: str, waiting: Sequence[Delivery]) -> list[tuple[Delivery, Answer]]:
         mine = [delivery for delivery in waiting if delivery.task.stage == stage]
-        asks = [Ask(delivery.task.match_id, delivery.task.features) for delivery in mine]
         try:
-            answers = self._predictor.predict(stage, asks)
+            answers = self._predictor.predict(stage, [delivery.task.subject for delivery in mine])
         except MatchcastError as error:
             answers = [error] * len(mine)
         return list(zip(mine, answers, strict=True))
@@ -145,12 +144,12 @@ class RunPredictions:
             return self._finish(delivery, status=TaskStatus.SUCCEEDED, result=answer)
         if isinstance(answer, Transient):
             return self._return_to_queue(delivery) if self._breaker.is_open else self._try_again(delivery, answer)
-        if answer.status < 500:  # the client's fault: the task says so, and the message has done its duty
+        if answer.status < 500:  # the client's fault: the task says so, and the message is done
             return self._finish(delivery, status=TaskStatus.FAILED, error=_task_error(answer))
         return self._give_up(delivery, answer)
 
     def _finish(self, delivery: Delivery, **state: object) -> Outcome:
-        """Write a final state; a write that loses is no fault, for the winner wrote the same task's end."""
+        """Write a final state; a write that loses is no fault: the winner ended the same task."""
         final = self._final(delivery.task, **state)
         try:
             won = self._tasks.finish(final)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from matchcast.domain.manifests import ModelManifest
+from matchcast.domain.prediction import Subject
 from matchcast.domain.task import Priority, Task
 from matchcast.errors import FieldError, InvalidRequest, MatchNotFound, StageNotFound
 from matchcast.releases.readers import ManifestReader
@@ -17,10 +17,12 @@ from matchcast.tasks.open_tasks import OpenTasks
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """What a client asks for: a match of the snapshot, or its own features."""
+    """A request for a task: what to predict, by which stage's model, in which lane and how soon.
 
-    match_id: str | None = None
-    features: Mapping[str, Any] | None = None
+    `start_within` is in seconds; `retry_of` is the id of an earlier task with the same request.
+    """
+
+    subject: Subject
     stage: str = "champion"
     priority: Priority = Priority.NORMAL
     start_within: int | None = None
@@ -45,7 +47,7 @@ class SubmitPrediction:
         self._open_tasks = open_tasks
         self._lifetime = lifetime
 
-    def __call__(
+    def submit(
         self,
         tenant: str,
         submission: Submission | Callable[[], Submission],
@@ -59,7 +61,7 @@ class SubmitPrediction:
         Raises
         ------
         StageNotFound, MatchNotFound, InvalidRequest
-            What can be told before the task runs is told now.
+            If the task could only fail.
         TooManyTasks
             If the tenant has as many open tasks as it may have.
         QueueUnavailable, StorageUnavailable
@@ -70,12 +72,12 @@ class SubmitPrediction:
             asked = submission if isinstance(submission, Submission) else submission()
             self._check(asked)
             self._open_tasks.check(tenant)
-            within = asked.start_within
+            subject, within = asked.subject, asked.start_within
             return Task(
                 task_id=task_id,
                 tenant=tenant,
-                match_id=asked.match_id,
-                features=None if asked.features is None else dict(asked.features),
+                match_id=subject.match_id,
+                features=None if subject.features is None else dict(subject.features),
                 stage=asked.stage,
                 priority=asked.priority,
                 created_at=created_at,
@@ -84,16 +86,17 @@ class SubmitPrediction:
                 retry_of=asked.retry_of,
             )
 
-        return self._accept(tenant, make, key, delay_seconds)
+        return self._accept.accept(tenant, make, key, delay_seconds)
 
     def _check(self, submission: Submission) -> None:
         published = self._models.current().stages.get(submission.stage)
         if published is None:
             raise StageNotFound(f"No model is published under the stage {submission.stage!r}.")
-        if submission.features is not None:
-            published.signature.row(submission.features)
-        elif submission.match_id not in self._matches:
-            raise MatchNotFound(f"No match of the snapshot has the id {submission.match_id}.")
+        subject = submission.subject
+        if subject.features is not None:
+            published.signature.row(subject.features)
+        elif subject.match_id not in self._matches:
+            raise MatchNotFound(f"No match of the snapshot has the id {subject.match_id}.")
         if submission.start_within is not None and submission.start_within > self._lifetime.total_seconds():
             raise InvalidRequest(
                 "The task would expire before it had to start.",

@@ -1,7 +1,7 @@
-"""Tell the tasks of messages that the queue itself gave up: they have failed, and their clients may know.
+"""Fail the tasks whose messages SQS dead-lettered, so that their clients do not wait in vain.
 
-A worker that buries a message fails its task. Where workers die again and again before they can, the queue
-buries the message after its last delivery, and nobody tells the task. The message is left for operators.
+A worker that buries a message fails its task. Where every worker dies before it can, SQS moves the message to the
+dead letters after its last delivery, and the task stays queued. The message is left for operators.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ DEAD_LETTERED = TaskError(
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """How many letters were seen, and how many tasks were told."""
+    """How many letters were seen, and how many tasks failed."""
 
     letters: int
     failed: int
@@ -38,16 +38,16 @@ class SweepDeadLetters:
         self._tasks = tasks
         self._now = now
 
-    def __call__(self) -> Swept:
+    def sweep(self) -> Swept:
         """Look at every dead letter once; a task that is over, or in a later generation, is left alone."""
         # All are received before any is released, or a released one would come again in place of an unseen one.
         letters = [letter for lane in Priority for letter in self._letters.receive(lane, HIDE_SECONDS)]
-        failed = sum(self._tell(letter) for letter in letters)
+        failed = sum(self._fail_task(letter) for letter in letters)
         for letter in letters:
             self._letters.release(letter)
         return Swept(letters=len(letters), failed=failed)
 
-    def _tell(self, letter: DeadLetter) -> bool:
+    def _fail_task(self, letter: DeadLetter) -> bool:
         if letter.cause is not None:
             return False
         try:
@@ -61,5 +61,5 @@ class SweepDeadLetters:
 
 
 def dead_lettered(task: Task, now: datetime) -> Task:
-    """Return a task as one that failed because its message was given up."""
+    """Return a task as one that failed because its message was dead-lettered."""
     return task.model_copy(update={"status": TaskStatus.FAILED, "error": DEAD_LETTERED, "completed_at": now})

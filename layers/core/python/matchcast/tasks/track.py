@@ -13,7 +13,7 @@ from matchcast.ports import TaskIndex, TaskStore
 
 _PAGE = 100
 _MAX_PAGES = 10
-"""A list request reads at most this many pages of 100 ids; a filter that finds less goes on with the cursor."""
+"""A list request reads at most this many pages of 100 ids; the cursor continues a filter that found less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +121,8 @@ class TrackTasks:
     def _seen(self, task: Task, now: datetime) -> Task:
         """Return a task as its reader sees it.
 
-        One that nobody started in time is written as expired before anyone reads that it is: a worker that
-        did start it would end it in another way.
+        One that was not started in time is written as expired before a reader sees it as expired: else a worker
+        that did start it could still end it in another way.
         """
         status = task.status_at(now)
         if status is task.status:

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError, ReadTimeoutError
 
-from matchcast.adapters.lambda_inference import LambdaInference, problem_of
-from matchcast.domain.prediction import Prediction
+from matchcast.adapters.lambda_inference import LambdaInference
+from matchcast.domain.prediction import Prediction, Subject
 from matchcast.errors import (
     DeadlineExceeded,
     FieldError,
@@ -23,7 +23,10 @@ from matchcast.errors import (
     MatchNotFound,
     StageNotFound,
 )
+from matchcast.messages import ModelInfoRequest, PredictRequest, ProblemAnswer, TaskRequest
 from tests.support.tasks import a_prediction
+
+SUBJECT = Subject(match_id="e0-2026-03-07-alder-birch")
 
 
 class Invoker:
@@ -47,12 +50,7 @@ class Invoker:
 def ask(invoker: Invoker, *, within: float = 5.0) -> Prediction:
     with ThreadPoolExecutor(1) as threads:
         inference = LambdaInference(invoker, "inference", threads, lambda: datetime.now(UTC))  # type: ignore[arg-type]
-        return inference.predict(
-            stage="champion",
-            match_id="e0-2026-03-07-alder-birch",
-            features=None,
-            deadline=datetime.now(UTC) + timedelta(seconds=within),
-        )
+        return inference.predict("champion", SUBJECT, datetime.now(UTC) + timedelta(seconds=within))
 
 
 def test_the_question_is_handed_on_with_its_deadline_and_the_answer_comes_back() -> None:
@@ -75,9 +73,37 @@ def test_the_question_is_handed_on_with_its_deadline_and_the_answer_comes_back()
 )
 def test_a_problem_of_the_inference_is_raised_as_the_same_error(error: MatchcastError) -> None:
     with pytest.raises(type(error)) as caught:
-        ask(Invoker({"problem": problem_of(error)}))
+        ask(Invoker(ProblemAnswer.of(error).model_dump(mode="json", exclude_none=True)))
 
     assert (caught.value.detail, caught.value.errors) == (error.detail, error.errors)
+
+
+def test_the_payloads_of_an_invocation_are_what_both_versions_of_a_deployment_read() -> None:
+    # GIVEN a request of the caller's own features, and an error with one invalid field
+    deadline = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    error = InvalidRequest("wrong", [FieldError(pointer="/features/elo", detail="Send a number.")])
+
+    # WHEN they are written as JSON
+    request = PredictRequest(stage="champion", features={"elo": 1.5}, deadline=deadline).model_dump(mode="json")
+    problem = ProblemAnswer.of(error).model_dump(mode="json", exclude_none=True)
+
+    # THEN the names are those that are deployed, and fields that are not set are left out of a problem
+    assert request == {
+        "kind": "predict",
+        "stage": "champion",
+        "match_id": None,
+        "features": {"elo": 1.5},
+        "deadline": "2026-03-01T12:00:00Z",
+    }
+    assert TaskRequest(message="{}").model_dump() == {"kind": "task", "message": "{}"}
+    assert ModelInfoRequest(stage="champion").model_dump() == {"kind": "model_info", "stage": "champion"}
+    assert problem == {
+        "problem": {
+            "code": "invalid-request",
+            "detail": "wrong",
+            "errors": [{"detail": "Send a number.", "pointer": "/features/elo"}],
+        }
+    }
 
 
 def test_an_inference_that_is_slow_is_left_at_the_deadline() -> None:
@@ -88,7 +114,7 @@ def test_an_inference_that_is_slow_is_left_at_the_deadline() -> None:
         deadline = datetime.now(UTC) + timedelta(seconds=0.05)
 
         with pytest.raises(DeadlineExceeded):
-            inference.predict(stage="champion", match_id="m", features=None, deadline=deadline)
+            inference.predict("champion", SUBJECT, deadline)
 
         assert time.monotonic() - started < 0.4
 

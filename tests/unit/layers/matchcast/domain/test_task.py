@@ -7,22 +7,39 @@ from datetime import timedelta
 from itertools import pairwise
 
 import pytest
+from pydantic import ValidationError
 
-from matchcast.domain.task import TRANSITIONS, Task, TaskStatus, new_task_id
+from matchcast.domain.task import CREATE, FINISH, REOPEN, Task, TaskStatus, WriteRule, new_task_id
 from tests.support.tasks import NOW, a_task
 
 
-def test_only_a_redrive_leaves_a_final_state() -> None:
-    leaving = {(old, new) for old, ways in TRANSITIONS.items() for new in ways if old.is_final}
+def replaceable(rule: WriteRule) -> set[tuple[TaskStatus, int]]:
+    """Return the records, by status and generation, that a write of the fifth generation may replace."""
+    task = a_task(generation=5)
+    return {
+        (status, generation)
+        for status in TaskStatus
+        for generation in range(10)
+        if rule.allows(task.model_copy(update={"status": status, "generation": generation}), task)
+    }
 
-    assert leaving == {(TaskStatus.FAILED, TaskStatus.QUEUED)}
+
+def test_only_a_redrive_replaces_a_final_state_and_in_the_next_generation_alone() -> None:
+    assert replaceable(CREATE) == set()
+    assert replaceable(FINISH) == {(TaskStatus.QUEUED, 5)}
+    assert replaceable(REOPEN) == {(TaskStatus.FAILED, 4)}
 
 
-def test_a_queued_task_may_end_in_every_final_state() -> None:
-    task = a_task()
+def test_a_task_without_a_record_may_be_created_and_finished_but_not_reopened() -> None:
+    assert [rule.allows(None, a_task()) for rule in (CREATE, FINISH, REOPEN)] == [True, True, False]
 
-    assert all(task.may_become(status) for status in TaskStatus if status.is_final)
-    assert not task.may_become(TaskStatus.QUEUED)
+
+@pytest.mark.parametrize("features", [None, {"elo": 1.5}])
+def test_a_task_predicts_either_a_match_or_features(features: dict[str, float] | None) -> None:
+    match_id = None if features is None else "e0-2026-03-07-alder-birch"
+
+    with pytest.raises(ValidationError, match="either match_id or features"):
+        a_task(match_id=match_id, features=features)
 
 
 @pytest.mark.parametrize(

@@ -8,26 +8,25 @@ import numpy as np
 import pytest
 
 from matchcast.domain.manifests import MODEL_MANIFEST_KEY
-from matchcast.domain.prediction import Prediction
+from matchcast.domain.prediction import Prediction, Subject
 from matchcast.errors import InvalidRequest, MatchNotFound, ModelFailed, ModelUnavailable, StageNotFound
-from matchcast.predictions.predictor import Ask
 from tests.support.releases import MATCHES, SIGNATURE, SNAPSHOT_ID, Release
 from tests.support.tasks import NOW
 
 SOME = list(MATCHES)[:5]
 
 
-def test_one_call_answers_all_asks_in_order_whatever_is_wrong_with_some() -> None:
+def test_one_call_answers_all_subjects_in_order_whatever_is_wrong_with_some() -> None:
     release = Release()
-    asks = [
-        Ask(SOME[0]),
-        Ask("e0-2020-01-01-no-body"),
-        Ask(None, {"elo_difference": 1.0, "form": 0.5}),
-        Ask(None, {"elo_difference": "high"}),
-        Ask(SOME[1]),
+    subjects = [
+        Subject(SOME[0]),
+        Subject("e0-2020-01-01-no-body"),
+        Subject(features={"elo_difference": 1.0, "form": 0.5}),
+        Subject(features={"elo_difference": "high"}),
+        Subject(SOME[1]),
     ]
 
-    answers = release.predictor().predict("champion", asks)
+    answers = release.predictor().predict("champion", subjects)
 
     assert [type(answer) for answer in answers] == [Prediction, MatchNotFound, Prediction, InvalidRequest, Prediction]
     assert [answer.match_id for answer in answers if isinstance(answer, Prediction)] == [SOME[0], None, SOME[1]]
@@ -37,9 +36,9 @@ def test_one_call_answers_all_asks_in_order_whatever_is_wrong_with_some() -> Non
 def test_a_match_is_predicted_from_its_own_features() -> None:
     predictor = Release().predictor()
 
-    of_match = predictor.predict_one("champion", Ask(SOME[3]))
+    of_match = predictor.predict_one("champion", Subject(SOME[3]))
     elo_difference, form = MATCHES[SOME[3]]
-    of_features = predictor.predict_one("champion", Ask(None, {"elo_difference": elo_difference, "form": form}))
+    of_features = predictor.predict_one("champion", Subject(features={"elo_difference": elo_difference, "form": form}))
 
     assert (of_match.home, of_match.draw, of_match.away) == (of_features.home, of_features.draw, of_features.away)
     assert (of_match.snapshot_id, of_match.features_as_of) == (SNAPSHOT_ID, NOW)
@@ -49,8 +48,8 @@ def test_a_match_is_predicted_from_its_own_features() -> None:
 def test_the_same_match_gives_the_same_probabilities_alone_and_among_others() -> None:
     predictor = Release().predictor()
 
-    alone = [predictor.predict_one("champion", Ask(match_id)) for match_id in SOME]
-    together = predictor.predict("champion", [Ask(match_id) for match_id in SOME])
+    alone = [predictor.predict_one("champion", Subject(match_id)) for match_id in SOME]
+    together = predictor.predict("champion", [Subject(match_id) for match_id in SOME])
 
     for one, other in zip(alone, together, strict=True):
         assert isinstance(other, Prediction)
@@ -60,7 +59,7 @@ def test_the_same_match_gives_the_same_probabilities_alone_and_among_others() ->
 
 def test_an_unknown_stage_concerns_every_ask() -> None:
     with pytest.raises(StageNotFound, match="champion"):
-        Release().predictor().predict("smoke", [Ask(SOME[0])])
+        Release().predictor().predict("smoke", [Subject(SOME[0])])
 
 
 def test_a_model_that_answers_nan_has_failed_and_says_so() -> None:
@@ -68,7 +67,7 @@ def test_a_model_that_answers_nan_has_failed_and_says_so() -> None:
     release.model.answer = np.array([[np.nan, 0.5, 0.5]], np.float32)
 
     with pytest.raises(ModelFailed, match="Version 3"):
-        release.predictor().predict_one("champion", Ask(SOME[0]))
+        release.predictor().predict_one("champion", Subject(SOME[0]))
 
 
 def test_features_on_which_the_model_overflows_are_the_callers_fault() -> None:
@@ -77,7 +76,7 @@ def test_features_on_which_the_model_overflows_are_the_callers_fault() -> None:
     features = dict.fromkeys(SIGNATURE.names, 3e38)
 
     with pytest.raises(InvalidRequest) as caught:
-        release.predictor().predict_one("champion", Ask(None, features))
+        release.predictor().predict_one("champion", Subject(features=features))
 
     assert [error.pointer for error in caught.value.errors] == ["/features"]
 
@@ -86,7 +85,7 @@ def test_a_broken_model_fails_only_what_it_was_asked() -> None:
     release = Release()
     release.model.broken = True
 
-    answers = release.predictor().predict("champion", [Ask(SOME[0]), Ask("e0-2020-01-01-no-body")])
+    answers = release.predictor().predict("champion", [Subject(SOME[0]), Subject("e0-2020-01-01-no-body")])
 
     assert [type(answer) for answer in answers] == [ModelFailed, MatchNotFound]
 
@@ -96,4 +95,4 @@ def test_without_a_published_model_there_is_nothing_to_ask() -> None:
     release.objects.put(MODEL_MANIFEST_KEY, b"{")
 
     with pytest.raises(ModelUnavailable):
-        release.predictor().predict("champion", [Ask(SOME[0])])
+        release.predictor().predict("champion", [Subject(SOME[0])])

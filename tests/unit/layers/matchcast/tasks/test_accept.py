@@ -32,7 +32,7 @@ class Desk:
 
     def __call__(self, key: IdempotencyKey | None = None, tenant: str = "north", delay: int = 0) -> tuple[Task, bool]:
         accept = AcceptTask(tasks=self.tasks, lanes=self.lanes, keys=self.keys, now=lambda: self.now, sleep=self._sleep)
-        return accept(tenant, self.make, key, delay)
+        return accept.accept(tenant, self.make, key, delay)
 
     def make(self, task_id: str, created_at: datetime) -> Task:
         return a_task(task_id=task_id, created_at=created_at)
@@ -93,7 +93,7 @@ def test_the_keys_of_two_tenants_have_nothing_to_do_with_each_other() -> None:
     assert desk(KEY, tenant="north")[0].task_id != desk(KEY, tenant="south")[0].task_id
 
 
-def test_whoever_loses_the_claim_waits_for_the_winners_record_and_sends_nothing() -> None:
+def test_the_caller_that_loses_the_claim_waits_for_the_winners_record_and_sends_nothing() -> None:
     desk = Desk()
     # GIVEN a key that somebody else has just put, whose task is recorded a moment later
     other = a_task()

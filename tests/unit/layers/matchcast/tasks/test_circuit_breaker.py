@@ -105,7 +105,7 @@ class Worker:
 
     def __call__(self, *tasks: Task, receives: int = 1) -> list[Outcome]:
         with ThreadPoolExecutor(2) as threads:
-            run = RunPredictions(
+            predictions = RunPredictions(
                 predictor=self.release.predictor(),
                 tasks=self.tasks,
                 lanes=self.lanes,
@@ -115,7 +115,7 @@ class Worker:
                 max_attempts=3,
             )
             received = [a_delivery(task, number=n) for n, task in enumerate(tasks)]
-            return run(
+            return predictions.run(
                 [type(one)(one.message_id, one.receipt_handle, one.body, one.lane, receives) for one in received]
             )
 
@@ -202,7 +202,7 @@ def test_poison_is_buried_even_while_the_worker_rests() -> None:
     worker.breaker = opened(worker.clock)
     task = a_task()
     with ThreadPoolExecutor(1) as threads:
-        run = RunPredictions(
+        predictions = RunPredictions(
             predictor=worker.release.predictor(),
             tasks=worker.tasks,
             lanes=worker.lanes,
@@ -211,7 +211,9 @@ def test_poison_is_buried_even_while_the_worker_rests() -> None:
             now=lambda: NOW,
             max_attempts=3,
         )
-        outcomes = {one.message_id: one.done for one in run([a_delivery("x", number=1), a_delivery(task, number=2)])}
+        outcomes = {
+            one.message_id: one.done for one in predictions.run([a_delivery("x", number=1), a_delivery(task, number=2)])
+        }
 
     assert outcomes == {"message-1": True, "message-2": False}
     assert [letter.cause for letter in worker.lanes.dead_letters] == ["invalid-message"]

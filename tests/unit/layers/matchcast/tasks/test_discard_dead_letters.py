@@ -17,7 +17,7 @@ from tests.support.tasks import NOW, a_prediction, a_task
 class Desk:
     def __init__(self, tasks: InMemoryTasks | None = None) -> None:
         self.tasks, self.lanes = tasks or InMemoryTasks(), InMemoryLanes()
-        self.discard = DiscardDeadLetters(letters=self.lanes, tasks=self.tasks, now=lambda: NOW)
+        self.use_case = DiscardDeadLetters(letters=self.lanes, tasks=self.tasks, now=lambda: NOW)
 
     def bury(self, body: Task | str) -> DeadLetter:
         self.lanes.bury(Priority.NORMAL, body if isinstance(body, str) else encode(body), None, None)
@@ -27,14 +27,14 @@ class Desk:
         return self.tasks.get_many([task.task_id])[task.task_id]
 
 
-def test_a_task_that_nobody_swept_yet_fails_with_its_letter() -> None:
+def test_a_task_that_no_sweep_failed_yet_fails_with_its_letter() -> None:
     desk, task = Desk(), a_task()
     desk.tasks.create(task)
     letter = desk.bury(task)
 
-    assert desk.discard.plan(letter)[0] is Discard.TASK_FAILED
+    assert desk.use_case.plan(letter)[0] is Discard.TASK_FAILED
     assert desk.read(task).status is TaskStatus.QUEUED  # a plan changes nothing
-    assert desk.discard(letter) is Discard.TASK_FAILED
+    assert desk.use_case.discard(letter) is Discard.TASK_FAILED
 
     failed = desk.read(task)
     assert (failed.status, failed.error, failed.completed_at) == (TaskStatus.FAILED, DEAD_LETTERED, NOW)
@@ -46,7 +46,7 @@ def test_a_task_that_an_interrupted_redrive_reopened_fails_with_its_letter() -> 
     desk.tasks.create(task.model_copy(update={"generation": 1}))
     letter = desk.bury(task)
 
-    assert desk.discard(letter) is Discard.TASK_FAILED
+    assert desk.use_case.discard(letter) is Discard.TASK_FAILED
 
     assert (desk.read(task).status, desk.read(task).generation) == (TaskStatus.FAILED, 1)
 
@@ -65,21 +65,21 @@ def test_a_task_that_is_over_or_further_on_is_left_alone(state: dict[str, object
     present = task.model_copy(update=state)
     desk.tasks.create(present)
 
-    assert desk.discard(desk.bury(task)) is Discard.DISCARDED
+    assert desk.use_case.discard(desk.bury(task)) is Discard.DISCARDED
 
     assert desk.read(task) == present
     assert desk.lanes.dead_letters == []
 
 
-def test_a_letter_that_nobody_can_read_is_just_deleted() -> None:
+def test_an_unreadable_letter_is_just_deleted() -> None:
     desk = Desk()
 
-    assert desk.discard(desk.bury("no json")) is Discard.DISCARDED
+    assert desk.use_case.discard(desk.bury("no json")) is Discard.DISCARDED
 
     assert desk.lanes.dead_letters == []
 
 
-def test_a_letter_stays_where_its_task_could_not_be_told() -> None:
+def test_a_letter_stays_where_its_task_could_not_be_failed() -> None:
     class Down(InMemoryTasks):
         def finish(self, task: Task) -> bool:
             raise StorageUnavailable("no finish")
@@ -89,7 +89,7 @@ def test_a_letter_stays_where_its_task_could_not_be_told() -> None:
     letter = desk.bury(task)
 
     with pytest.raises(StorageUnavailable):
-        desk.discard(letter)
+        desk.use_case.discard(letter)
 
     assert desk.lanes.dead_letters == [letter]
 
@@ -103,6 +103,6 @@ def test_a_task_that_ends_meanwhile_keeps_its_end() -> None:
     desk, task = Desk(Ending()), a_task()
     desk.tasks.create(task)
 
-    assert desk.discard(desk.bury(task)) is Discard.DISCARDED
+    assert desk.use_case.discard(desk.bury(task)) is Discard.DISCARDED
 
     assert desk.read(task).status is TaskStatus.SUCCEEDED

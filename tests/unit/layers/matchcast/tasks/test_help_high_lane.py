@@ -65,7 +65,7 @@ class Helper:
                 breaker=CircuitBreaker(),
                 max_attempts=3,
             )
-            return HelpHighLane(run, self.lanes)(self._has_time)
+            return HelpHighLane(run, self.lanes).help(self._has_time)
 
     def _has_time(self) -> bool:
         self.receives -= 1

@@ -82,7 +82,7 @@ def test_a_tenant_at_the_limit_is_told_when_to_come_back() -> None:
     assert (caught.value.status, caught.value.retry_after) == (429, 42)
 
 
-def test_nobody_is_told_to_come_back_before_the_count_is_taken_again() -> None:
+def test_retry_after_is_never_shorter_than_the_time_to_the_next_count() -> None:
     desk = Desk()
     desk.put(*[QUEUED] * LIMIT)
 
@@ -92,7 +92,7 @@ def test_nobody_is_told_to_come_back_before_the_count_is_taken_again() -> None:
     assert caught.value.retry_after == 2
 
 
-def test_a_busy_tenant_holds_up_nobody_else() -> None:
+def test_a_busy_tenant_does_not_hold_up_other_tenants() -> None:
     desk = Desk()
     desk.put(*[QUEUED] * LIMIT)
 

@@ -44,7 +44,7 @@ class Desk:
     lanes: Lanes = field(default_factory=Lanes)
 
     @property
-    def redrive(self) -> RedriveDeadLetters:
+    def use_case(self) -> RedriveDeadLetters:
         return RedriveDeadLetters(
             letters=self.lanes, tasks=self.tasks, lanes=self.lanes, now=lambda: NOW, lifetime=LIFETIME
         )
@@ -76,7 +76,7 @@ def test_a_failed_task_is_queued_again_in_its_next_generation_with_a_new_lifetim
     desk = Desk()
     task, letter = a_failed_task(desk)
 
-    assert desk.redrive(letter) is Redrive.REDRIVEN
+    assert desk.use_case.redrive(letter) is Redrive.REDRIVEN
 
     again = desk.read(task)
     assert (again.status, again.generation, again.attempts) == (TaskStatus.QUEUED, 1, 0)
@@ -92,14 +92,14 @@ def test_a_plan_says_what_would_happen_and_changes_nothing() -> None:
     task, letter = a_failed_task(desk)
     before = desk.read(task)
 
-    outcome, planned = desk.redrive.plan(letter)
+    outcome, planned = desk.use_case.plan(letter)
 
     assert (outcome, planned.generation if planned else None) == (Redrive.REDRIVEN, 1)
     assert (desk.read(task), desk.sent, desk.lanes.dead_letters) == (before, [], [letter])
 
 
 @pytest.mark.parametrize("cause", [None, "model-unavailable"])
-def test_a_task_that_nobody_told_yet_is_redriven_into_its_next_generation_too(cause: str | None) -> None:
+def test_a_task_that_no_sweep_failed_yet_is_redriven_into_its_next_generation_too(cause: str | None) -> None:
     # GIVEN a letter whose task is still queued: not swept yet, or its worker is about to fail it
     desk = Desk()
     task = a_task()
@@ -107,7 +107,7 @@ def test_a_task_that_nobody_told_yet_is_redriven_into_its_next_generation_too(ca
     letter = desk.bury(task, cause)
 
     # WHEN it is redriven
-    assert desk.redrive(letter) is Redrive.REDRIVEN
+    assert desk.use_case.redrive(letter) is Redrive.REDRIVEN
 
     # THEN what the worker of the last generation writes comes too late
     assert not desk.tasks.finish(task.model_copy(update={"status": TaskStatus.FAILED, "error": REASON}))
@@ -123,7 +123,7 @@ def test_a_task_that_moved_on_needs_its_letter_no_longer(changes: dict[str, obje
     letter = desk.bury(task)
     before = desk.read(task)
 
-    assert desk.redrive(letter) is Redrive.MOVED_ON
+    assert desk.use_case.redrive(letter) is Redrive.MOVED_ON
     assert (desk.read(task), desk.sent, desk.lanes.dead_letters) == (before, [], [])
 
 
@@ -133,7 +133,7 @@ def test_a_task_that_its_client_gave_up_is_not_brought_back(status: TaskStatus) 
     task = a_task()
     desk.tasks.create(task.model_copy(update={"status": status}))
 
-    assert desk.redrive(desk.bury(task)) is Redrive.MOVED_ON
+    assert desk.use_case.redrive(desk.bury(task)) is Redrive.MOVED_ON
     assert desk.sent == []
 
 
@@ -142,8 +142,8 @@ def test_a_letter_without_a_task_stays(body: str) -> None:
     desk = Desk()
     letter = desk.bury(a_task() if body.startswith("a task") else body)
 
-    assert desk.redrive.plan(letter) == (Redrive.NO_TASK, None)
-    assert desk.redrive(letter) is Redrive.NO_TASK
+    assert desk.use_case.plan(letter) == (Redrive.NO_TASK, None)
+    assert desk.use_case.redrive(letter) is Redrive.NO_TASK
     assert desk.lanes.dead_letters == [letter]
 
 
@@ -151,28 +151,28 @@ def test_a_redrive_that_was_cut_off_before_the_message_sends_it_when_it_is_repea
     desk = Desk(lanes=Lanes(down="send"))
     task, letter = a_failed_task(desk)
     with pytest.raises(QueueUnavailable):
-        desk.redrive(letter)
+        desk.use_case.redrive(letter)
     assert (desk.read(task).status, desk.lanes.dead_letters) == (TaskStatus.QUEUED, [letter])
 
     desk.lanes.down = ""
 
-    assert desk.redrive(letter) is Redrive.REDRIVEN
+    assert desk.use_case.redrive(letter) is Redrive.REDRIVEN
     assert (desk.read(task).generation, [sent.generation for sent in desk.sent]) == (1, [1])
     assert desk.lanes.dead_letters == []
 
 
-def test_a_redrive_that_was_cut_off_after_the_message_harms_nobody_when_it_is_repeated() -> None:
+def test_a_redrive_that_was_cut_off_after_the_message_does_no_harm_when_it_is_repeated() -> None:
     desk = Desk(lanes=Lanes(down="delete"))
     task, letter = a_failed_task(desk)
     with pytest.raises(QueueUnavailable):
-        desk.redrive(letter)
+        desk.use_case.redrive(letter)
     # The message is there, and its task may end before the letter is redriven again.
     again = desk.read(task)
     assert desk.tasks.finish(again.model_copy(update={"status": TaskStatus.SUCCEEDED, "result": a_prediction()}))
 
     desk.lanes.down = ""
 
-    assert desk.redrive(letter) is Redrive.MOVED_ON
+    assert desk.use_case.redrive(letter) is Redrive.MOVED_ON
     assert (desk.read(task).status, len(desk.sent), desk.lanes.dead_letters) == (TaskStatus.SUCCEEDED, 1, [])
 
 
@@ -182,10 +182,10 @@ def test_two_letters_of_one_failure_are_one_redrive() -> None:
     task, first = a_failed_task(desk)
     second = desk.bury(task)
 
-    assert desk.redrive(first) is Redrive.REDRIVEN
+    assert desk.use_case.redrive(first) is Redrive.REDRIVEN
     desk.tasks.finish(desk.read(task).model_copy(update={"status": TaskStatus.SUCCEEDED, "result": a_prediction()}))
 
-    assert desk.redrive(second) is Redrive.MOVED_ON
+    assert desk.use_case.redrive(second) is Redrive.MOVED_ON
     assert (desk.read(task).generation, len(desk.sent)) == (1, 1)
 
 
@@ -203,7 +203,7 @@ def test_a_task_that_ends_while_its_letter_is_redriven(ending: str, outcome: Red
     task = a_task()
     desk.tasks.create(task)
 
-    assert desk.redrive(desk.bury(task)) is outcome
+    assert desk.use_case.redrive(desk.bury(task)) is outcome
     assert (desk.read(task).status is TaskStatus.QUEUED) is (outcome is Redrive.REDRIVEN)
     assert len(desk.sent) == (outcome is Redrive.REDRIVEN)
 
@@ -219,7 +219,7 @@ def test_a_reopening_whose_answer_got_lost_is_a_reopening() -> None:
     desk = Desk(tasks=Twice())
     _, letter = a_failed_task(desk)
 
-    assert desk.redrive(letter) is Redrive.REDRIVEN
+    assert desk.use_case.redrive(letter) is Redrive.REDRIVEN
     assert len(desk.sent) == 1
 
 
@@ -232,5 +232,5 @@ def test_a_record_that_was_forgotten_meanwhile_is_left_alone() -> None:
     desk = Desk(tasks=Forgetting())
     _, letter = a_failed_task(desk)
 
-    assert desk.redrive(letter) is Redrive.MOVED_ON
+    assert desk.use_case.redrive(letter) is Redrive.MOVED_ON
     assert desk.sent == []

@@ -32,7 +32,7 @@ class Desk:
     def __call__(self, task: Task, key: IdempotencyKey | None = None, tenant: str = "north") -> Task:
         track = TrackTasks(self.tasks, self.tasks, lambda: self.now)
         submit = a_submit(tasks=self.tasks, lanes=self.lanes, keys=self.keys, now=lambda: self.now)
-        return RetryTask(track, submit)(tenant, task.task_id, key)
+        return RetryTask(track, submit).retry(tenant, task.task_id, key)
 
     def put(self, **changes: object) -> Task:
         task = a_task(**{"match_id": MATCH, **changes})
@@ -67,7 +67,7 @@ def test_the_callers_features_are_sent_again() -> None:
     assert desk(desk.put(match_id=None, features=features, status=TaskStatus.FAILED)).features == features
 
 
-def test_a_task_that_nobody_started_in_time_is_tried_again_with_as_much_time() -> None:
+def test_a_task_that_was_not_started_in_time_is_tried_again_with_as_much_time() -> None:
     desk = Desk()
     old = desk.put(created_at=NOW - timedelta(minutes=10), start_by=NOW - timedelta(minutes=9))
 
@@ -102,7 +102,7 @@ def test_a_task_that_cannot_be_read_is_not_tried_again() -> None:
         desk(desk.put(status=TaskStatus.FAILED, expires_at=NOW))
 
 
-def test_a_match_that_the_snapshot_no_longer_has_is_told_at_once() -> None:
+def test_a_match_that_the_snapshot_no_longer_has_is_refused_at_once() -> None:
     desk = Desk()
 
     with pytest.raises(MatchNotFound):

@@ -69,7 +69,7 @@ class Worker:
 
     def __call__(self, *receive: Received) -> dict[str, Outcome]:
         with ThreadPoolExecutor(4) as threads:
-            run = RunPredictions(
+            predictions = RunPredictions(
                 predictor=self.release.predictor(),
                 tasks=self.tasks,
                 lanes=self.lanes,
@@ -78,7 +78,7 @@ class Worker:
                 breaker=CircuitBreaker(),
                 max_attempts=3,
             )
-            outcomes = run(receive)
+            outcomes = predictions.run(receive)
         assert sorted(outcome.message_id for outcome in outcomes) == sorted(message.message_id for message in receive)
         return {outcome.message_id: outcome for outcome in outcomes}
 
@@ -195,7 +195,7 @@ def test_what_the_client_got_wrong_fails_the_task_and_deletes_the_message() -> N
 
 
 @pytest.mark.parametrize("body", ["no json", "[]", '{"version": 99}'])
-def test_a_poisoned_message_is_buried_with_its_cause_and_stops_nobody(body: str) -> None:
+def test_a_poisoned_message_is_buried_with_its_cause_and_stops_no_other_message(body: str) -> None:
     worker = Worker()
     (task,) = queued(worker, 1)
 

@@ -1,4 +1,4 @@
-"""A task that somebody waits for: predicted at once, and ended in the same way for everyone."""
+"""A task whose client waits: predicted at once, with the same end for every reader."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import pytest
 
 from matchcast.adapters.in_memory import InMemoryKeys, InMemoryLanes, InMemoryResults, InMemoryTasks
 from matchcast.domain.manifests import MODEL_MANIFEST_KEY
-from matchcast.domain.prediction import Prediction
+from matchcast.domain.prediction import Prediction, Subject
 from matchcast.domain.task import Task, TaskStatus
 from matchcast.errors import MatchNotFound, TaskOver, Transient
-from matchcast.predictions.predict_now import SAFETY_NET_SECONDS, PredictNow, Question
+from matchcast.predictions.predict_now import SAFETY_NET_SECONDS, PredictNow
 from matchcast.predictions.predictor import Answer
 from matchcast.predictions.result_cache import CachedResults
 from matchcast.tasks.circuit_breaker import CircuitBreaker
@@ -123,8 +123,10 @@ class Desk:
         )
 
     def __call__(self, wait: int) -> Prediction | Task:
-        question = Question("champion", match_id=MATCH)
-        return self.predict.predict_or_submit("north", question, timedelta(seconds=wait), NOW + timedelta(seconds=28))
+        subject, deadline = Subject(match_id=MATCH), NOW + timedelta(seconds=28)
+        return self.predict.predict_or_submit(
+            "north", "champion", subject, wait=timedelta(seconds=wait), deadline=deadline
+        )
 
 
 def test_a_client_waits_no_longer_than_it_likes_and_than_its_request_may_take() -> None:
@@ -143,7 +145,7 @@ def test_a_task_that_went_another_way_meanwhile_is_answered_as_a_task() -> None:
     assert isinstance(desk(5), Task)
 
 
-def test_who_does_not_wait_at_all_gets_a_task_that_nothing_holds_back() -> None:
+def test_a_client_that_does_not_wait_gets_a_task_that_nothing_holds_back() -> None:
     desk = Desk()
 
     assert isinstance(desk(0), Task)

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from matchcast.adapters.in_memory import InMemoryLanes, InMemoryTasks
+from matchcast.domain.prediction import Subject
 from matchcast.domain.task import Priority, Task
 from matchcast.errors import InvalidRequest, MatchNotFound, QueueUnavailable, StageNotFound, StorageUnavailable
 from matchcast.messages import decode
@@ -17,6 +18,7 @@ from tests.support.submissions import a_submit
 from tests.support.tasks import NOW
 
 MATCH = next(iter(MATCHES))
+A_SUBMISSION = Submission(Subject(MATCH))
 
 
 class ClosedLanes(InMemoryLanes):
@@ -35,13 +37,13 @@ class Desk:
     lanes: InMemoryLanes = field(default_factory=InMemoryLanes)
 
     def __call__(self, submission: Submission) -> Task:
-        return a_submit(tasks=self.tasks, lanes=self.lanes)("north", submission)[0]
+        return a_submit(tasks=self.tasks, lanes=self.lanes).submit("north", submission)[0]
 
 
 def test_an_accepted_task_is_in_its_lane_and_in_the_table() -> None:
     desk = Desk()
 
-    task = desk(Submission(match_id=MATCH, priority=Priority.HIGH, start_within=60))
+    task = desk(Submission(Subject(MATCH), priority=Priority.HIGH, start_within=60))
 
     ((lane, body, delay),) = desk.lanes.sent
     assert (lane, decode(body), delay) == (Priority.HIGH, task, 0)
@@ -52,7 +54,7 @@ def test_an_accepted_task_is_in_its_lane_and_in_the_table() -> None:
 def test_every_submission_is_a_task_of_its_own() -> None:
     desk = Desk()
 
-    ids = {desk(Submission(match_id=MATCH)).task_id for _ in range(100)}
+    ids = {desk(A_SUBMISSION).task_id for _ in range(100)}
 
     assert len(ids) == len(desk.lanes.sent) == 100
 
@@ -61,7 +63,7 @@ def test_features_are_checked_against_the_signature_before_anything_is_sent() ->
     desk = Desk()
 
     with pytest.raises(InvalidRequest) as caught:
-        desk(Submission(features={"elo_difference": "high", "form": 1.0}))
+        desk(Submission(Subject(features={"elo_difference": "high", "form": 1.0})))
 
     assert [error.pointer for error in caught.value.errors] == ["/features/elo_difference"]
     assert desk.lanes.sent == []
@@ -70,18 +72,21 @@ def test_features_are_checked_against_the_signature_before_anything_is_sent() ->
 def test_good_features_are_accepted() -> None:
     desk = Desk()
 
-    assert desk(Submission(features={"elo_difference": 1, "form": 1.5})).features == {"elo_difference": 1, "form": 1.5}
+    assert desk(Submission(Subject(features={"elo_difference": 1, "form": 1.5}))).features == {
+        "elo_difference": 1,
+        "form": 1.5,
+    }
 
 
 @pytest.mark.parametrize(
     ("submission", "error"),
     [
-        (Submission(match_id="e0-2020-01-01-no-body"), MatchNotFound),
-        (Submission(match_id=MATCH, stage="nowhere"), StageNotFound),
-        (Submission(match_id=MATCH, start_within=3601), InvalidRequest),
+        (Submission(Subject("e0-2020-01-01-no-body")), MatchNotFound),
+        (Submission(Subject(MATCH), stage="nowhere"), StageNotFound),
+        (Submission(Subject(MATCH), start_within=3601), InvalidRequest),
     ],
 )
-def test_what_can_be_told_at_once_is_told_at_once(submission: Submission, error: type[Exception]) -> None:
+def test_a_request_that_can_only_fail_is_refused_at_once(submission: Submission, error: type[Exception]) -> None:
     desk = Desk()
 
     with pytest.raises(error):
@@ -94,15 +99,15 @@ def test_without_a_queue_there_is_no_task() -> None:
     desk = Desk(lanes=ClosedLanes())
 
     with pytest.raises(QueueUnavailable):
-        desk(Submission(match_id=MATCH))
+        desk(A_SUBMISSION)
 
     assert list(desk.tasks.list_ids("north", None, 10)) == []
 
 
-def test_without_the_table_the_message_is_sent_all_the_same_and_the_client_hears_of_the_fault() -> None:
+def test_without_the_table_the_message_is_sent_all_the_same_and_the_client_gets_the_fault() -> None:
     desk = Desk(tasks=ClosedTable())
 
     with pytest.raises(StorageUnavailable):
-        desk(Submission(match_id=MATCH))
+        desk(A_SUBMISSION)
 
     assert len(desk.lanes.sent) == 1

@@ -38,7 +38,7 @@ class Desk:
     lanes: Hiding = field(default_factory=Hiding)
 
     def __call__(self) -> Swept:
-        return SweepDeadLetters(self.lanes, self.tasks, lambda: NOW)()
+        return SweepDeadLetters(self.lanes, self.tasks, lambda: NOW).sweep()
 
     def bury(self, task: Task, cause: str | None = None) -> Task:
         self.lanes.bury(task.priority, encode(task), cause, task.task_id)
@@ -122,7 +122,7 @@ def test_a_task_that_ends_while_it_is_swept_keeps_its_end() -> None:
     assert desk.read(task).status is TaskStatus.CANCELLED
 
 
-def test_what_nobody_can_read_is_left_for_operators() -> None:
+def test_an_unreadable_letter_is_left_for_operators() -> None:
     desk = Desk()
     desk.lanes.bury(Priority.HIGH, "no json", None, None)
 

@@ -20,7 +20,7 @@ def tracking(*tasks: Task) -> TrackTasks:
     return TrackTasks(store, store, lambda: NOW)
 
 
-def test_a_tenant_sees_its_own_task_and_nobody_elses() -> None:
+def test_a_tenant_sees_its_own_task_and_no_other_tenants() -> None:
     task = a_task()
     track = tracking(task)
 
