@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Put bytecode into what `sam build` made. Its zips hold none, and where they run nothing can be written, so without
-# this every cold start compiles all it imports once more.
+# Add bytecode to the result of `sam build`. Its zips hold none, and a function cannot write where they are unpacked, so
+# without this every cold start compiles all modules that it imports.
 #   infra/bytecode.sh [BUILD_FOLDER]
 # Needs Python 3.13, the version of the runtime: bytecode of another one is ignored.
 set -euo pipefail
@@ -17,8 +17,8 @@ if ! "$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))'; then
     exit 3
 fi
 
-# The core layer has no build of its own, so the built template still points at the sources. They must not get bytecode
-# that is never checked against them: the build gets a copy.
+# The core layer has no build, so the built template still refers to the sources. Those must not get bytecode that is
+# never compared with them, so the build gets a copy.
 rm -rf "$build/CoreLayer"
 mkdir -p "$build/CoreLayer/python"
 cp -R layers/core/python/matchcast "$build/CoreLayer/python/"

@@ -1,29 +1,43 @@
-"""What every rule shares: one method that yields problems, and how to look at a translated template."""
+"""What every rule shares: how a function becomes a rule, and how to look at a translated template."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from cfnlint.rules import CloudFormationLintRule, RuleMatch
 
 Template = dict[str, Any]
 """Plain CloudFormation: cfn-lint translates SAM before it asks the rules."""
-Problem = tuple[list[str | int], str]
-"""Where in the template, and what is wrong there."""
+Problem = tuple[str, str]
+"""A logical id, and what is wrong there."""
+Problems = Iterator[Problem]
+Check = Callable[[Template], Problems]
 
 
-class Rule(CloudFormationLintRule, ABC):  # type: ignore[misc]  # the library ships no types
-    """A rule of this project; its class docstring says what holds, `description` why."""
+class Rule(CloudFormationLintRule):  # type: ignore[misc]  # the library ships no types
+    """A rule of this project."""
 
-    @abstractmethod
-    def problems(self, template: Template) -> Iterator[Problem]:
-        """Yield each place of a template where the rule does not hold."""
+    problems: Check
 
     def match(self, cfn: Any) -> list[RuleMatch]:
-        """Return the problems as cfn-lint takes them."""
-        return [RuleMatch(path, message) for path, message in self.problems(cfn.template)]
+        """Return the problems in the form that cfn-lint expects."""
+        return [RuleMatch(["Resources", name], message) for name, message in self.problems(cfn.template)]
+
+
+def rule(number: str, what: str, why: str) -> Callable[[Check], type[Rule]]:
+    """Make a rule of a function that yields the problems of a template."""
+
+    def make(check: Check) -> type[Rule]:
+        class Made(Rule):
+            id = number
+            shortdesc = what
+            description = why
+            problems = staticmethod(check)
+
+        return Made
+
+    return make
 
 
 def of_type(template: Template, kind: str) -> dict[str, dict[str, Any]]:
@@ -53,5 +67,5 @@ def bounds(template: Template, value: Any) -> tuple[float, float]:
 
 
 def as_list(value: Any) -> list[Any]:
-    """Return a list as it is, and one value as a list of it."""
+    """Return a list as it is, and any other value as a list of one."""
     return value if isinstance(value, list) else [value]

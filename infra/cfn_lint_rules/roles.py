@@ -1,4 +1,4 @@
-"""Rule E9001: a role grants single actions on named resources, in statements of its own."""
+"""Rule E9001: a role grants single actions on named resources, in its own statements."""
 
 from __future__ import annotations
 
@@ -8,36 +8,30 @@ from typing import Any
 from cfn_lint_rules import _rule as base
 
 
-class RolesGrantLeast(base.Rule):
-    """No wildcard action, no wildcard resource, no managed policy, connector or policy template."""
-
-    id = "E9001"
-    shortdesc = "Roles grant least"
-    description = "A role names single actions and single resources; a managed policy grants what nobody has read"
-
-    def problems(self, template: base.Template) -> Iterator[base.Problem]:
-        """Yield where a role or policy grants more than single actions on named resources."""
-        for name, resource in template["Resources"].items():
-            at: list[str | int] = ["Resources", name]
-            if resource["Type"] in {"AWS::IAM::Policy", "AWS::IAM::ManagedPolicy"}:
-                yield at, f"{name} is a policy apart from its role; write the statements into the role"
-        for name, role in base.of_type(template, "AWS::IAM::Role").items():
-            at = ["Resources", name, "Properties"]
-            if role.get("ManagedPolicyArns"):
-                yield at, f"{name} takes managed policies; give the function a Role with the statements that it needs"
-            for number, policy in enumerate(role.get("Policies", [])):
-                for index, statement in enumerate(base.as_list(policy["PolicyDocument"]["Statement"])):
-                    where = [*at, "Policies", number, "PolicyDocument", "Statement", index]
-                    yield from ((where, f"{name}: {problem}") for problem in too_wide(statement))
+@base.rule(
+    "E9001",
+    "No wildcard action, no wildcard resource, no managed policy, no policy outside a role",
+    "A role names single actions and single resources; a managed policy grants what was never reviewed here",
+)
+def roles_grant_least(template: base.Template) -> base.Problems:
+    """Yield roles and policies that grant more than single actions on named resources."""
+    for kind in ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy"):
+        for name in base.of_type(template, kind):
+            yield name, f"{name} is a policy outside its role; write the statements into the role"
+    for name, role in base.of_type(template, "AWS::IAM::Role").items():
+        if role.get("ManagedPolicyArns"):
+            yield name, f"{name} has managed policies; give the function a Role with the statements that it needs"
+        for policy in role.get("Policies", []):
+            for statement in base.as_list(policy["PolicyDocument"]["Statement"]):
+                yield from ((name, f"{name}: {problem}") for problem in too_wide(statement))
 
 
 def too_wide(statement: dict[str, Any]) -> Iterator[str]:
     """Yield what is too wide in one statement of a role."""
     if "NotAction" in statement or "NotResource" in statement:
-        yield "grant what is needed, not all but something"
+        yield "NotAction and NotResource grant everything else; name what is needed"
     for action in base.as_list(statement.get("Action", [])):
         if "*" in action:
             yield f"the action {action} is a wildcard"
-    for resource in base.as_list(statement.get("Resource", [])):
-        if resource == "*":
-            yield "the resource * is everything in the account"
+    if "*" in base.as_list(statement.get("Resource", [])):
+        yield "the resource * is everything in the account"

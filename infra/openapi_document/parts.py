@@ -1,4 +1,4 @@
-"""Parts of the OpenAPI document that no single route knows: the gateway's answers, examples, what is shared."""
+"""Parts of the OpenAPI document that belong to no single route: the gateway's answers, examples, components."""
 
 from __future__ import annotations
 
@@ -66,9 +66,9 @@ _EXAMPLES: dict[int, MatchcastError] = {
 
 
 def add_shared_answers(responses: dict[int, Any], *, has_input: bool, has_body: bool, secured: bool) -> None:
-    """Add what every operation of a kind may answer, be it the service or the gateway in front of it.
+    """Add what every operation of a kind may answer, from the service or the gateway in front of it.
 
-    Where both use a status, the media type tells them apart.
+    Where both use a status, the media type distinguishes them.
     """
     if has_input:
         responses.setdefault(422, problem_answer("The values of the request are wrong; `errors` says which."))
@@ -112,7 +112,7 @@ def describe_parameter(parameter: dict[str, Any]) -> dict[str, Any]:
 
 
 def share_headers(operations: list[dict[str, Any]]) -> dict[str, Any]:
-    """Move the headers into components; a header says the same wherever it is."""
+    """Move the headers into components; a header means the same everywhere."""
     shared: dict[str, Any] = {}
     for operation in operations:
         for response in operation["responses"].values():

@@ -3,33 +3,22 @@
 from __future__ import annotations
 
 import json
+from fnmatch import fnmatchcase as fnmatch
 from typing import Any
 
-import pytest
+from tests.support.documented import DOCUMENT
 
-READ, WRITE = "predictions/read", "predictions/write"
-ROUTES: dict[tuple[str, str], tuple[str | None, str]] = {
-    ("GET", "/predict/predictions"): (READ, "ServePredictions"),
-    ("GET", "/predict/precomputed/{match_id}"): (READ, "ServePredictions"),
-    ("GET", "/predict/cards"): (READ, "ServePredictions"),
-    ("GET", "/predict/odds"): (READ, "ServePredictions"),
-    ("GET", "/predict/region-roi"): (READ, "ServePredictions"),
-    ("GET", "/predict/model/scorecard"): (READ, "ServePredictions"),
-    ("GET", "/health"): (None, "ServePredictions"),
-    ("GET", "/docs"): (None, "ServePredictions"),
-    ("GET", "/openapi.json"): (None, "ServePredictions"),
-    ("GET", "/predict/{match_id}"): (READ, "PredictNow"),
-    ("POST", "/predict"): (READ, "PredictNow"),
-    ("GET", "/predict/model/info"): (READ, "PredictNow"),
-    ("POST", "/predict/async"): (WRITE, "SubmitPrediction"),
-    ("GET", "/predict/async"): (READ, "TrackTasks"),
-    ("DELETE", "/predict/async/{task_id}"): (WRITE, "TrackTasks"),
-    ("POST", "/predict/async/{task_id}/retry"): (WRITE, "TrackTasks"),
-    ("GET", "/monitoring/task_status/{task_id}"): (READ, "TrackTasks"),
-    ("GET", "/results/{task_id}"): (READ, "TrackTasks"),
+# The contract: scope and function of each route, without a trailing slash.
+ROUTES = {
+    (method.upper(), path.rstrip("/")): (
+        operation["security"][0]["jwt"][0] if operation["security"] else None,
+        operation["tags"][0].title().replace(" ", ""),
+    )
+    for path, methods in DOCUMENT["paths"].items()
+    for method, operation in methods.items()
 }
-# API Gateway makes no route of /path/ and takes it by /path/{proxy+}; local engines do it the other way round.
-ENDINGS = ("", "/", "/{proxy+}")
+# API Gateway drops routes like /path/ on import, and takes such requests by /path/{proxy+}.
+ENDINGS = ("", "/{proxy+}")
 DEFAULT = ("X-AMAZON-APIGATEWAY-ANY-METHOD", "$default")
 
 
@@ -54,11 +43,16 @@ def function_of(operation: dict[str, Any]) -> str:
     return str(uri.rpartition("functions/${")[2].partition("Function.Arn}")[0])
 
 
-def test_the_routes_are_those_of_the_contract_with_and_without_the_last_slash(plain: dict[str, Any]) -> None:
+def test_the_routes_are_those_of_the_document_with_and_without_a_trailing_slash(plain: dict[str, Any]) -> None:
     expected = {(method, path + ending): answer for (method, path), answer in ROUTES.items() for ending in ENDINGS} | {
         DEFAULT: (None, "ServePredictions")
     }
     assert {key: (scope_of(item), function_of(item)) for key, item in operations(plain).items()} == expected
+
+
+def test_what_submits_or_changes_a_task_requires_the_scope_to_write() -> None:
+    writing = {route for route, (scope, _) in ROUTES.items() if scope == "predictions/write"}
+    assert writing == {route for route in ROUTES if route[0] != "GET"} - {("POST", "/predict")}
 
 
 def test_every_route_speaks_payload_format_two(plain: dict[str, Any]) -> None:
@@ -70,16 +64,17 @@ def test_unknown_paths_and_methods_reach_a_function_that_explains(plain: dict[st
     assert operations(plain)[DEFAULT]["isDefaultRoute"] is True
 
 
-@pytest.mark.parametrize("name", ["ServePredictions", "PredictNow", "SubmitPrediction", "TrackTasks"])
-def test_the_api_may_call_each_function_on_all_its_paths(name: str, plain: dict[str, Any]) -> None:
-    sources = [
-        item["Properties"]["SourceArn"]
-        for item in plain["Resources"].values()
-        if item["Type"] == "AWS::Lambda::Permission"
-        and item["Properties"]["FunctionName"] == {"Ref": f"{name}Function"}
-        and item["Properties"]["Principal"] == "apigateway.amazonaws.com"
-    ]
-    assert any("HttpApi}/*" in str(source) or "/${__Stage__}/*" in str(source) for source in sources)
+def test_the_api_may_call_each_function_on_all_its_paths_with_and_without_a_trailing_slash(
+    plain: dict[str, Any],
+) -> None:
+    allowed: dict[str, list[str]] = {}
+    for item in plain["Resources"].values():
+        if item["Type"] == "AWS::Lambda::Permission" and item["Properties"]["Principal"] == "apigateway.amazonaws.com":
+            _, _, route = item["Properties"]["SourceArn"]["Fn::Sub"][0].rpartition("/${__Stage__}/")
+            allowed.setdefault(item["Properties"]["FunctionName"]["Ref"], []).append(route)
+    for (method, path), (_, function) in ROUTES.items():
+        for request in (path, f"{path}/"):
+            assert any(fnmatch(f"{method}{request}", route) for route in allowed[f"{function}Function"]), request
 
 
 def test_tokens_come_from_the_stacks_own_pool_or_from_a_named_issuer(plain: dict[str, Any]) -> None:
@@ -103,7 +98,7 @@ def test_the_own_pool_issues_both_scopes_to_programs_only(plain: dict[str, Any])
     server = resources["ResourceServer"]["Properties"]
     offered = {f"{server['Identifier']}/{scope['ScopeName']}" for scope in server["Scopes"]}
     client = resources["UserPoolClient"]["Properties"]
-    assert offered == set(client["AllowedOAuthScopes"]) == {READ, WRITE}
+    assert offered == set(client["AllowedOAuthScopes"]) == {"predictions/read", "predictions/write"}
     assert client["AllowedOAuthFlows"] == ["client_credentials"]
     assert client["GenerateSecret"] is True
     assert resources["UserPool"]["Properties"]["AdminCreateUserConfig"] == {"AllowAdminCreateUserOnly": True}

@@ -29,13 +29,13 @@ def test_a_lane_has_its_alarm(lane: str, kind: str, monitoring: dict[str, Any], 
     assert (alarm["ComparisonOperator"], alarm["Statistic"]) == ("GreaterThanThreshold", "Maximum")
     assert alarm["Threshold"] == {"Ref": threshold}
     assert alarm["AlarmActions"] == [{"Ref": "AlarmTopic"}]
-    # An empty queue that nobody has used for hours sends no metric, and that is no alarm.
+    # A queue that was empty and unused for hours sends no metric, and that is no alarm.
     assert alarm["TreatMissingData"] == "notBreaching"
     assert template["Parameters"][threshold]["Default"] == default
 
 
 @pytest.mark.parametrize("kind", ["model", "snapshot"])
-def test_a_refused_release_rings_whichever_function_found_it(
+def test_a_refused_release_fires_an_alarm_from_any_function(
     kind: str, monitoring: dict[str, Any], template: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     # GIVEN the metric as functions write it
@@ -79,7 +79,7 @@ def test_only_alarms_of_this_account_publish_to_the_topic(monitoring: dict[str, 
     assert publish["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
 
 
-def test_nobody_is_mailed_unless_an_address_is_given(monitoring: dict[str, Any], template: dict[str, Any]) -> None:
+def test_no_alarm_is_mailed_unless_an_address_is_given(monitoring: dict[str, Any], template: dict[str, Any]) -> None:
     assert monitoring["Resources"]["AlarmEmailSubscription"]["Condition"] == "HasEmail"
     assert template["Parameters"]["AlarmEmail"]["Default"] == ""
 

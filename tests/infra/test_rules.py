@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import copy
 import inspect
-import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from cfn_lint_rules import _rule, alarms, api, functions, queues, roles, storage
+from cfn_lint_rules import _rule, alarms, functions, queues, roles, storage
 
 Template = dict[str, Any]
-MODULES = (alarms, api, functions, queues, roles, storage)
 RULES = [
     item
-    for module in MODULES
+    for module in (alarms, functions, queues, roles, storage)
     for _, item in inspect.getmembers(module, inspect.isclass)
     if issubclass(item, _rule.Rule)
 ]
@@ -27,152 +25,111 @@ def of(template: Template, name: str) -> dict[str, Any]:
     return found
 
 
-def statement(template: Template, role: str) -> dict[str, Any]:
-    found: dict[str, Any] = of(template, role)["Policies"][0]["PolicyDocument"]["Statement"][0]
-    return found
+def change(name: str, **properties: Any) -> Callable[[Template], object]:
+    return lambda template: of(template, name).update(properties)
 
 
-def paths(template: Template) -> dict[str, Any]:
-    found: dict[str, Any] = of(template, "HttpApi")["Body"]["paths"]
-    return found
+def drop(name: str, key: str) -> Callable[[Template], object]:
+    return lambda template: of(template, name).pop(key)
 
 
-def add(template: Template, name: str, kind: str, **properties: Any) -> None:
-    template["Resources"][name] = {"Type": kind, "Properties": properties}
+def state(name: str, **changes: Any) -> Callable[[Template], None]:
+    """Change the first statement of a role's or a policy's document."""
+
+    def apply(template: Template) -> None:
+        properties = of(template, name)
+        document = properties.get("PolicyDocument") or properties["Policies"][0]["PolicyDocument"]
+        document["Statement"][0].update(changes)
+
+    return apply
 
 
-def drop(mapping: dict[str, Any], key: str) -> None:
-    del mapping[key]
+def slow_worker(template: Template, **bounds: int) -> None:
+    template["Parameters"]["InferenceTimeout"] = {"Type": "Number", "Default": 60, **bounds}
+    of(template, "RunInferenceFunction")["Timeout"] = {"Ref": "InferenceTimeout"}
 
 
-def move_scope(template: Template) -> None:
-    paths(template)["/predict/async/"]["post"]["security"] = [{"Tokens": ["predictions/read"]}]
-
-
-def allow_http(template: Template) -> None:
-    of(template, "HighQueuePolicy")["PolicyDocument"]["Statement"][0]["Effect"] = "Allow"
-
-
-def deny_some(template: Template) -> None:
-    of(template, "DataBucketPolicy")["PolicyDocument"]["Statement"][0]["Action"] = "s3:GetObject"
-
-
-def parameter(template: Template, name: str, **changes: Any) -> None:
-    template["Parameters"][name].update(changes)
+def add_policy(template: Template) -> None:
+    template["Resources"]["More"] = {"Type": "AWS::IAM::ManagedPolicy"}
 
 
 FAULTS: dict[str, tuple[type[_rule.Rule], Callable[[Template], object]]] = {
-    "a wildcard action": (roles.RolesGrantLeast, lambda t: statement(t, "TrackTasksRole").update(Action="dynamodb:*")),
+    "a wildcard action": (roles.roles_grant_least, state("TrackTasksRole", Action="dynamodb:*")),
     "a wildcard among actions": (
-        roles.RolesGrantLeast,
-        lambda t: statement(t, "TrackTasksRole").update(Action=["dynamodb:GetItem", "dynamodb:Describe*"]),
+        roles.roles_grant_least,
+        state("TrackTasksRole", Action=["dynamodb:GetItem", "dynamodb:Describe*"]),
     ),
-    "a wildcard resource": (roles.RolesGrantLeast, lambda t: statement(t, "TrackTasksRole").update(Resource="*")),
-    "everything but": (roles.RolesGrantLeast, lambda t: statement(t, "TrackTasksRole").update(NotAction="s3:*")),
-    "a managed policy": (
-        roles.RolesGrantLeast,
-        lambda t: of(t, "TrackTasksRole").update(ManagedPolicyArns=["arn:aws:iam::aws:policy/AdministratorAccess"]),
-    ),
-    "a policy apart": (roles.RolesGrantLeast, lambda t: add(t, "More", "AWS::IAM::ManagedPolicy")),
-    "no dead letters": (queues.QueuesHaveDeadLetters, lambda t: drop(of(t, "HighQueue"), "RedrivePolicy")),
-    "giving up too early": (
-        queues.QueuesHaveDeadLetters,
+    "a wildcard resource": (roles.roles_grant_least, state("TrackTasksRole", Resource="*")),
+    "everything but": (roles.roles_grant_least, state("TrackTasksRole", NotAction="s3:*")),
+    "a managed policy": (roles.roles_grant_least, change("TrackTasksRole", ManagedPolicyArns=["AdministratorAccess"])),
+    "a policy outside a role": (roles.roles_grant_least, add_policy),
+    "no dead letters": (queues.queues_have_dead_letters, drop("HighQueue", "RedrivePolicy")),
+    "dead letters too early": (
+        queues.queues_have_dead_letters,
         lambda t: of(t, "HighQueue")["RedrivePolicy"].update(maxReceiveCount=3),
     ),
-    "dead letters for any queue": (
-        queues.QueuesHaveDeadLetters,
-        lambda t: drop(of(t, "HighDeadLetterQueue"), "RedriveAllowPolicy"),
-    ),
+    "dead letters for any queue": (queues.queues_have_dead_letters, drop("HighDeadLetterQueue", "RedriveAllowPolicy")),
     "dead letters forgotten first": (
-        queues.DeadLettersLiveLonger,
-        lambda t: of(t, "NormalDeadLetterQueue").update(MessageRetentionPeriod=345_600),
+        queues.dead_letters_live_longer,
+        change("NormalDeadLetterQueue", MessageRetentionPeriod=345_600),
     ),
-    "visible while worked on": (
-        queues.VisibilityOutlastsWorkers,
-        lambda t: parameter(t, "VisibilityTimeoutSeconds", MinValue=419),
-    ),
-    "a slower worker": (
-        queues.VisibilityOutlastsWorkers,
-        lambda t: parameter(t, "InferenceTimeoutSeconds", MaxValue=61),
-    ),
+    "visible while processed": (queues.visibility_outlasts_workers, change("NormalQueue", VisibilityTimeout=360)),
+    "a slower worker": (queues.visibility_outlasts_workers, lambda t: slow_worker(t, MaxValue=71)),
+    "a timeout without bounds": (queues.visibility_outlasts_workers, slow_worker),
     "a longer window": (
-        queues.VisibilityOutlastsWorkers,
-        lambda t: parameter(t, "NormalBatchWindowSeconds", MaxValue=300),
-    ),
-    "a timeout without bounds": (
-        queues.VisibilityOutlastsWorkers,
-        lambda t: drop(t["Parameters"]["InferenceTimeoutSeconds"], "MaxValue"),
+        queues.visibility_outlasts_workers,
+        change("RunInferenceFunctionNormalLane", MaximumBatchingWindowInSeconds=300),
     ),
     "all or nothing": (
-        queues.ReceivesReportFailures,
-        lambda t: drop(of(t, "RunInferenceFunctionHighLane"), "FunctionResponseTypes"),
+        queues.receives_report_failures,
+        drop("RunInferenceFunctionHighLane", "FunctionResponseTypes"),
     ),
     "full speed into the dead letters": (
-        queues.ReceivesReportFailures,
-        lambda t: drop(of(t, "RunInferenceFunctionHighLane"), "ScalingConfig"),
+        queues.receives_report_failures,
+        drop("RunInferenceFunctionHighLane", "ScalingConfig"),
     ),
-    "a queue without a policy": (storage.PlainHttpIsRefused, lambda t: drop(t["Resources"], "NormalQueuePolicy")),
-    "a bucket without a policy": (storage.PlainHttpIsRefused, lambda t: drop(t["Resources"], "DataBucketPolicy")),
-    "a policy that allows plain HTTP": (storage.PlainHttpIsRefused, allow_http),
-    "a policy that denies only reads": (storage.PlainHttpIsRefused, deny_some),
-    "a plain queue": (storage.StorageIsEncrypted, lambda t: drop(of(t, "HighQueue"), "SqsManagedSseEnabled")),
-    "a plain bucket": (storage.StorageIsEncrypted, lambda t: drop(of(t, "DataBucket"), "BucketEncryption")),
-    "a plain topic": (storage.StorageIsEncrypted, lambda t: drop(of(t, "AlarmTopic"), "KmsMasterKeyId")),
+    "a queue without a policy": (
+        storage.plain_http_is_refused,
+        lambda t: of(t, "QueuePolicy")["Queues"].remove({"Ref": "NormalDeadLetterQueue"}),
+    ),
+    "a bucket without a policy": (storage.plain_http_is_refused, lambda t: t["Resources"].pop("DataBucketPolicy")),
+    "a policy that allows plain HTTP": (storage.plain_http_is_refused, state("QueuePolicy", Effect="Allow")),
+    "a policy that denies only reads": (
+        storage.plain_http_is_refused,
+        state("DataBucketPolicy", Action="s3:GetObject"),
+    ),
+    "a plain queue": (storage.storage_is_encrypted, drop("HighQueue", "SqsManagedSseEnabled")),
+    "a plain bucket": (storage.storage_is_encrypted, drop("DataBucket", "BucketEncryption")),
+    "a plain topic": (storage.storage_is_encrypted, drop("AlarmTopic", "KmsMasterKeyId")),
     "a key that alarms cannot use": (
-        storage.StorageIsEncrypted,
-        lambda t: of(t, "AlarmTopic").update(KmsMasterKeyId="alias/aws/sns"),
+        storage.storage_is_encrypted,
+        change("AlarmTopic", KmsMasterKeyId="alias/aws/sns"),
     ),
     "a public bucket": (
-        storage.DataSurvives,
+        storage.data_survives,
         lambda t: of(t, "DataBucket")["PublicAccessBlockConfiguration"].update(BlockPublicPolicy=False),
     ),
-    "no versions": (storage.DataSurvives, lambda t: drop(of(t, "DataBucket"), "VersioningConfiguration")),
-    "no recovery": (storage.DataSurvives, lambda t: drop(of(t, "TasksTable"), "PointInTimeRecoverySpecification")),
+    "no versions": (storage.data_survives, drop("DataBucket", "VersioningConfiguration")),
+    "no recovery": (storage.data_survives, drop("TasksTable", "PointInTimeRecoverySpecification")),
     "a table that goes with the stack": (
-        storage.DataSurvives,
-        lambda t: drop(t["Resources"]["TasksTable"], "DeletionPolicy"),
+        storage.data_survives,
+        lambda t: t["Resources"]["TasksTable"].pop("DeletionPolicy"),
     ),
-    "logs that nobody clears": (
-        functions.FunctionsHaveLogGroups,
-        lambda t: drop(t["Resources"], "PredictNowLogGroup"),
+    "logs outside the template": (
+        functions.functions_have_log_groups,
+        lambda t: t["Resources"].pop("PredictNowLogGroup"),
     ),
     "logs under another name": (
-        functions.FunctionsHaveLogGroups,
-        lambda t: of(t, "PredictNowLogGroup").update(LogGroupName="/aws/lambda/other"),
+        functions.functions_have_log_groups,
+        change("PredictNowLogGroup", LogGroupName="/aws/lambda/other"),
     ),
-    "a function without a name": (
-        functions.FunctionsHaveLogGroups,
-        lambda t: drop(of(t, "PredictNowFunction"), "FunctionName"),
-    ),
-    "logs for ever": (
-        functions.FunctionsHaveLogGroups,
-        lambda t: drop(of(t, "HttpApiLogGroup"), "RetentionInDays"),
-    ),
-    "logs that may stay": (
-        functions.FunctionsHaveLogGroups,
-        lambda t: drop(t["Resources"]["HttpApiLogGroup"], "DeletionPolicy"),
-    ),
-    "no last slash": (api.RoutesTakeTheLastSlash, lambda t: drop(paths(t), "/predict/cards/")),
-    "a last slash alone": (api.RoutesTakeTheLastSlash, lambda t: drop(paths(t), "/predict/cards")),
-    "no last slash on AWS": (api.RoutesTakeTheLastSlash, lambda t: drop(paths(t), "/predict/cards/{proxy+}")),
-    "one route, two scopes": (api.RoutesTakeTheLastSlash, move_scope),
-    "an open route": (api.RoutesAreClosed, lambda t: paths(t)["/predict/cards"]["get"].update(security=[{"NONE": []}])),
-    "a route without a scope": (
-        api.RoutesAreClosed,
-        lambda t: paths(t)["/predict/cards"]["get"].update(security=[{"Tokens": []}]),
-    ),
-    "a closed health check": (
-        api.RoutesAreClosed,
-        lambda t: paths(t)["/health/"]["get"].update(security=[{"Tokens": ["predictions/read"]}]),
-    ),
-    "a fixed threshold": (
-        alarms.ThresholdsAreParameters,
-        lambda t: of(t, "HighQueueDepthAlarm").update(Threshold=1000),
-    ),
-    "a silent alarm": (alarms.ThresholdsAreParameters, lambda t: drop(of(t, "HighQueueDepthAlarm"), "AlarmActions")),
+    "a function without a name": (functions.functions_have_log_groups, drop("PredictNowFunction", "FunctionName")),
+    "logs forever": (functions.functions_have_log_groups, drop("HttpApiLogGroup", "RetentionInDays")),
+    "a fixed threshold": (alarms.alarms_are_tunable_and_sent, change("HighQueueDepthAlarm", Threshold=1000)),
+    "a silent alarm": (alarms.alarms_are_tunable_and_sent, drop("HighQueueDepthAlarm", "AlarmActions")),
     "an alarm on what was sent": (
-        alarms.QueueAlarmsCountWhatIsThere,
-        lambda t: of(t, "HighDeadLettersAlarm").update(MetricName="NumberOfMessagesSent"),
+        alarms.queue_alarms_count_what_is_there,
+        change("HighDeadLettersAlarm", MetricName="NumberOfMessagesSent"),
     ),
 }
 
@@ -185,18 +142,18 @@ def whole(plain: Template, monitoring: Template) -> Template:
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
-def test_a_rule_has_nothing_to_say_about_our_templates(rule: type[_rule.Rule], whole: Template) -> None:
+def test_a_rule_finds_nothing_in_our_templates(rule: type[_rule.Rule], whole: Template) -> None:
     assert list(rule().problems(whole)) == []
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_rule_finds_a_fault_and_names_where_it_is(fault: str, whole: Template) -> None:
+def test_a_rule_finds_a_fault_and_names_the_resource(fault: str, whole: Template) -> None:
     rule, break_it = FAULTS[fault]
     broken = copy.deepcopy(whole)
     break_it(broken)
     found = list(rule().problems(broken))
     assert found, f"{rule.id} does not see {fault}"
-    assert all(path[0] == "Resources" and message for path, message in found)
+    assert all(name in broken["Resources"] and message for name, message in found)
 
 
 def test_every_rule_is_tried_and_has_an_id_of_its_own() -> None:
@@ -212,10 +169,15 @@ def test_rules_know_references_in_both_forms() -> None:
     assert _rule.resource_of("arn:aws:sqs:us-east-1:123456789012:high") is None
 
 
-def test_a_queue_that_the_template_does_not_make_is_somebody_elses(whole: Template) -> None:
+def test_a_queue_of_another_stack_is_not_checked(whole: Template) -> None:
     # GIVEN a mapping from a queue of another stack
-    foreign = json.loads(json.dumps(whole))
+    foreign = copy.deepcopy(whole)
     of(foreign, "RunInferenceFunctionHighLane")["EventSourceArn"] = "arn:aws:sqs:us-east-1:123456789012:theirs"
-    # THEN no rule asks for its dead letters or its timeout here
-    for rule in (queues.QueuesHaveDeadLetters, queues.VisibilityOutlastsWorkers, queues.ReceivesReportFailures):
+    of(foreign, "RunInferenceFunctionHighLane").pop("ScalingConfig")
+    # THEN no rule asks for its dead letters, its timeout or its failures here
+    for rule in (
+        queues.queues_have_dead_letters,
+        queues.visibility_outlasts_workers,
+        queues.receives_report_failures,
+    ):
         assert list(rule().problems(foreign)) == []

@@ -1,4 +1,4 @@
-"""The templates pass cfn-lint, ours and its rules alike, and SAM translates them."""
+"""The templates pass cfn-lint with its rules and ours, keep their order, and can be deployed without a choice."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BANNERS = ["LAYERS", "STORAGE", "QUEUES", "FUNCTIONS", "API", "MONITORING"]
 
 
 @pytest.mark.parametrize("path", [TEMPLATE, MONITORING], ids=lambda path: path.name)
-def test_cfn_lint_has_nothing_to_say(path: Path) -> None:
+def test_cfn_lint_finds_nothing(path: Path) -> None:
     config = ManualArgs(regions=["us-east-1", "eu-west-1"], include_checks=["I"], append_rules=[str(RULES)])
     assert [str(match) for match in lint_file(path, config=config)] == []
 
@@ -53,38 +53,19 @@ def test_the_template_keeps_its_order() -> None:
     order = ["Transform", "Parameters", "Globals", "Resources", "Outputs"]
     assert [name for name in sections if name in order] == order
     assert re.findall(r"^  # -+ ([A-Z]+) ---$", text, re.MULTILINE) == BANNERS
+    assert len(text.splitlines()) < 1000
 
 
 def test_every_parameter_and_output_is_described(template: dict[str, Any], monitoring: dict[str, Any]) -> None:
-    described = {
-        **template["Parameters"],
-        **template["Outputs"],
-        **monitoring["Parameters"],
-        **monitoring["Outputs"],
-    }
-    assert [name for name, item in described.items() if not item.get("Description")] == []
-
-
-def test_every_parameter_is_offered_in_a_group(template: dict[str, Any]) -> None:
-    groups = template["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
-    assert [name for group in groups for name in group["Parameters"]] == list(template["Parameters"])
+    for part in (template["Parameters"], template["Outputs"], monitoring["Parameters"], monitoring["Outputs"]):
+        assert [name for name, item in part.items() if not item.get("Description")] == []
 
 
 def test_the_outputs_are_what_the_tools_ask_for(template: dict[str, Any]) -> None:
-    assert set(template["Outputs"]) >= {
-        "ApiUrl",
-        "RunInferenceFunctionName",
-        "RefreshSnapshotFunctionName",
-        "UserPoolId",
-        "UserPoolClientId",
-        "TokenUrl",
-        *STORAGE_OUTPUTS,
-    }
+    asked = {"ApiUrl", "RefreshSnapshotFunctionName", "ModelRuntime", "TenantShards"}
+    asked |= {"UserPoolId", "UserPoolClientId", "TokenUrl"}
+    assert set(template["Outputs"]) >= asked | set(STORAGE_OUTPUTS)
 
 
 def test_a_stack_can_be_made_without_choosing_anything(template: dict[str, Any]) -> None:
     assert [name for name, parameter in template["Parameters"].items() if "Default" not in parameter] == []
-
-
-def test_image_functions_keep_runtime_handler_and_layers_out_of_the_globals(template: dict[str, Any]) -> None:
-    assert {"Runtime", "Handler", "Layers"}.isdisjoint(template["Globals"]["Function"])

@@ -1,4 +1,4 @@
-"""`template.yaml` for tests: as it is written, as SAM translates it, and its storage made in a mocked account."""
+"""`template.yaml` for tests: as written, as SAM translates it, and its storage in a mocked account."""
 
 from __future__ import annotations
 
@@ -50,10 +50,10 @@ def translated(template: dict[str, Any] | None = None) -> dict[str, Any]:
 
 
 def deploy_storage(session: boto3.session.Session, stack_name: str = "matchcast-test") -> dict[str, str]:
-    """Make the table, bucket, queues and secret of the template; return the outputs that name them.
+    """Create the table, bucket, queues and secret of the template; return the outputs that name them.
 
-    To be called inside `moto.mock_aws()`. Everything else of the template is left out. What moto's CloudFormation
-    lacks (secrets, the bucket's versioning, the table's time to live) is made from the same properties by its API.
+    Call it inside `moto.mock_aws()`. What moto's CloudFormation lacks (secrets, the bucket's versioning, the table's
+    time to live) is created from the same properties by its API.
     """
     template = load()
     resources = template["Resources"]

@@ -1,4 +1,4 @@
-"""Everything in which the laptop's template differs from the deployed one, each with its reason: nothing else may."""
+"""Every difference between the laptop's template and the deployed one, each with its reason: there are no others."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from matchcast_tools.laptop.package import dockerfile_command, function_files, i
 
 Template = dict[str, Any]
 LOCAL_RUNTIME = "python3.13"
-LOCAL_PARAMETERS = {"HighMaximumConcurrency": 2, "NormalMaximumConcurrency": 2}
 
 
 @dataclass(slots=True)
@@ -26,7 +25,7 @@ class Artifacts:
     objects: dict[str, bytes] = field(default_factory=dict)
 
     def add_zip(self, name: str, files: dict[str, bytes]) -> dict[str, str]:
-        """Keep a zip, and return where the template finds it."""
+        """Keep a zip, and return its place for the template."""
         key = f"{name}.zip"
         self.objects[key] = zip_files(files)
         return {"Bucket": self.bucket, "Key": key}
@@ -37,24 +36,24 @@ class Artifacts:
         return f"https://s3.amazonaws.com/{self.bucket}/{name}"
 
 
-@dataclass(frozen=True, slots=True)
-class Adaptation:
-    """One difference: what is done, why, and the function that does it in place."""
-
-    what: str
-    why: str
-    apply: Callable[[Template, Artifacts], None]
+Adaptation = Callable[[Template, Artifacts], None]
+"""Changes a template in place; its docstring says what it does, and after "Why:" the reason."""
 
 
-def set_parameters(template: Template, artifacts: Artifacts) -> None:  # noqa: ARG001 - as all of them
-    """Give parameters the values that suit a laptop."""
-    for name, value in LOCAL_PARAMETERS.items():
-        if name in template.get("Parameters", {}):
-            template["Parameters"][name]["Default"] = value
+def set_parameters(template: Template, _: Artifacts) -> None:
+    """Let each lane run two receives at once.
+
+    Why: more would start more interpreters than a laptop has cores, and all of them would be late.
+    """
+    for name in {"HighMaximumConcurrency", "NormalMaximumConcurrency"} & set(template.get("Parameters", {})):
+        template["Parameters"][name]["Default"] = 2
 
 
 def package_zip_functions(template: Template, artifacts: Artifacts) -> None:
-    """Replace each zip function's folder by a zip of it."""
+    """Replace the folder of each zip function by a zip in the artifacts bucket.
+
+    Why: `sam package` does the same after a build, and plain Python needs no build.
+    """
     for name, function in of_type(template, "AWS::Serverless::Function"):
         if "Dockerfile" not in function.get("Metadata", {}):
             properties = function["Properties"]
@@ -62,28 +61,32 @@ def package_zip_functions(template: Template, artifacts: Artifacts) -> None:
 
 
 def run_images_as_python(template: Template, artifacts: Artifacts) -> None:
-    """Make each image function a Python function of what its Dockerfile copies."""
+    """Make each image function a Python function of what its Dockerfile copies.
+
+    Why: an image needs Docker; this environment has the same libraries.
+    """
     for name, function in of_type(template, "AWS::Serverless::Function"):
-        image = function.get("Metadata", {})
-        if "Dockerfile" not in image:
+        if "Dockerfile" not in function.get("Metadata", {}):
             continue
-        context, dockerfile = image["DockerContext"], image["Dockerfile"]
-        properties = function["Properties"]
+        image, properties = function.pop("Metadata"), function["Properties"]
+        source = artifacts.root, image["DockerContext"], image["Dockerfile"]
         configured = (properties.pop("ImageConfig", None) or {}).get("Command")
-        handler = configured[0] if configured else dockerfile_command(artifacts.root, context, dockerfile)
+        handler = configured[0] if configured else dockerfile_command(*source)
         if handler is None:
-            raise BadInput(f"{name} has neither ImageConfig.Command nor a CMD in {dockerfile}: no handler to run.")
+            raise BadInput(f"{name} has neither ImageConfig.Command nor a CMD in {source[2]}: no handler to run.")
         properties |= {
             "PackageType": "Zip",
             "Runtime": LOCAL_RUNTIME,
             "Handler": handler,
-            "CodeUri": artifacts.add_zip(name, image_files(artifacts.root, context, dockerfile)),
+            "CodeUri": artifacts.add_zip(name, image_files(*source)),
         }
-        del function["Metadata"]
 
 
 def drop_library_layers(template: Template, artifacts: Artifacts) -> None:
-    """Keep the layer that is our own code, and drop those that a build fills with libraries."""
+    """Keep the layer that is our own code, as a zip, and drop those that a build fills with libraries.
+
+    Why: functions run in this environment's interpreter, which has the libraries, locked in infra/requirements.
+    """
     dropped = set()
     for name, layer in of_type(template, "AWS::Serverless::LayerVersion"):
         if "BuildMethod" in layer.get("Metadata", {}):
@@ -97,33 +100,55 @@ def drop_library_layers(template: Template, artifacts: Artifacts) -> None:
         function["Properties"]["Layers"] = [layer for layer in layers if layer.get("Ref") not in dropped]
 
 
+def add_trailing_slashes(template: Template, _: Artifacts) -> None:
+    """Add a path `/path/` for each `/path/{proxy+}` of an API.
+
+    Why: API Gateway takes a request for `/path/` by `/path/{proxy+}`; the engine's `{proxy+}` needs a character.
+    """
+    for _name, api in of_type(template, "AWS::ApiGatewayV2::Api"):
+        paths = api["Properties"].get("Body", {}).get("paths", {})
+        paths.update({path.removesuffix("{proxy+}"): paths[path] for path in paths if path.endswith("/{proxy+}")})
+
+
+def expand_api(template: Template, _: Artifacts) -> None:
+    """Make each route, integration and authorizer of an API's body a resource, and fix the API's id.
+
+    Why: the engine makes no routes from an OpenAPI body; a fixed id gives an address that stays.
+    """
+    template["Resources"] = expand_http_apis(template)
+
+
 def upload_nested_templates(template: Template, artifacts: Artifacts) -> None:
-    """Replace the path of each nested template by the address of a copy of it."""
+    """Replace the path of each nested template by the address of a copy in the artifacts bucket.
+
+    Why: `sam package` does the same.
+    """
     for _, nested in of_type(template, "AWS::CloudFormation::Stack"):
         location = nested["Properties"]["TemplateURL"]
         body = (artifacts.root / location).read_bytes()
         nested["Properties"]["TemplateURL"] = artifacts.add_template(Path(location).name, body)
 
 
-def expand_api(template: Template, artifacts: Artifacts) -> None:  # noqa: ARG001 - as all of them
-    """Make each route, integration and authorizer of an API's body a resource."""
-    template["Resources"] = expand_http_apis(template)
+def write_numbers_out(template: Template, _: Artifacts) -> None:
+    """Replace references to Number parameters in event source mappings by the numbers.
 
-
-def write_numbers_out(template: Template, artifacts: Artifacts) -> None:  # noqa: ARG001 - as all of them
-    """Replace references to Number parameters in event source mappings by the numbers."""
+    Why: the engine resolves them as text, and its poller compares them with numbers.
+    """
     numbers = {
         name: json.loads(str(parameter["Default"]))
         for name, parameter in template.get("Parameters", {}).items()
         if parameter["Type"] == "Number"
     }
-    for _, mapping in of_type(template, "AWS::Lambda::EventSourceMapping"):
+    for _name, mapping in of_type(template, "AWS::Lambda::EventSourceMapping"):
         mapping["Properties"] = with_values(mapping["Properties"], numbers)
 
 
-def drop_empty_endpoints(template: Template, artifacts: Artifacts) -> None:  # noqa: ARG001
-    """Leave the empty endpoint out of the functions' environments."""
-    for _, function in of_type(template, "AWS::Lambda::Function"):
+def drop_empty_endpoints(template: Template, _: Artifacts) -> None:
+    """Leave the empty AWS_ENDPOINT_URL out of the functions' environments.
+
+    Why: the engine sets its own address there, unless the variable is set, even to nothing.
+    """
+    for _name, function in of_type(template, "AWS::Lambda::Function"):
         variables = function["Properties"].get("Environment", {}).get("Variables", {})
         if variables.get("AWS_ENDPOINT_URL") == "":
             del variables["AWS_ENDPOINT_URL"]
@@ -147,47 +172,16 @@ def of_type(template: Template, kind: str) -> list[tuple[str, dict[str, Any]]]:
     return [(name, item) for name, item in template["Resources"].items() if item["Type"] == kind]
 
 
-BEFORE_SAM = (
-    Adaptation(
-        "each lane runs two receives at once",
-        "more would start more interpreters than a laptop has cores, and all of them would be late",
-        set_parameters,
-    ),
-    Adaptation(
-        "functions and the core layer are zips in an artifacts bucket",
-        "as `sam package` does, but without a build: plain Python needs none",
-        package_zip_functions,
-    ),
-    Adaptation(
-        "image functions are Python functions of what their Dockerfile copies",
-        "an image needs Docker; this environment has the same libraries",
-        run_images_as_python,
-    ),
-    Adaptation(
-        "layers of libraries are left out",
-        "functions run in this environment's interpreter, which has the libraries, locked in infra/requirements",
-        drop_library_layers,
-    ),
+BEFORE_SAM: tuple[Adaptation, ...] = (
+    set_parameters,
+    package_zip_functions,
+    run_images_as_python,
+    drop_library_layers,
 )
-AFTER_SAM = (
-    Adaptation(
-        "the API's body is expanded into routes, integrations and authorizers, and the API's id is fixed",
-        "the engine makes no routes from an OpenAPI body; a fixed id gives an address that stays",
-        expand_api,
-    ),
-    Adaptation(
-        "nested templates are copied to the artifacts bucket",
-        "as `sam package` does",
-        upload_nested_templates,
-    ),
-    Adaptation(
-        "numbers that parameters give to event source mappings are written out",
-        "the engine resolves them as text, and its poller compares them with numbers",
-        write_numbers_out,
-    ),
-    Adaptation(
-        "the empty AWS_ENDPOINT_URL of functions is left out",
-        "the engine names itself there, unless the variable is set, be it empty",
-        drop_empty_endpoints,
-    ),
+AFTER_SAM: tuple[Adaptation, ...] = (
+    add_trailing_slashes,
+    expand_api,
+    upload_nested_templates,
+    write_numbers_out,
+    drop_empty_endpoints,
 )

@@ -1,21 +1,19 @@
-"""What the laptop stack deploys as code: byte-for-byte repeatable zips of functions and of the product's layer."""
+"""The code that the laptop stack deploys: byte-for-byte repeatable zips of functions and of the product's layer."""
 
 from __future__ import annotations
 
 import io
+import json
 import re
 import shlex
 import zipfile
 from collections.abc import Iterable, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from matchcast_tools.errors import BadInput
 
-# What lies in a function's folder for its build or its tests, and is no part of what runs.
+# Files in a function's folder that serve its build or its tests, and are no part of what runs.
 LEFT_OUT = ("*.pyc", "Dockerfile", "event.json", "requirements*", "*.md")
-# `COPY source... destination` of a Dockerfile; what another build stage made (`--from=`) are libraries.
-COPY_LINE = re.compile(r"^COPY\s+(?!--from)(?P<arguments>.+)$", re.MULTILINE)
-TASK_ROOT = ("${LAMBDA_TASK_ROOT}/", "${LAMBDA_TASK_ROOT}", "/var/task/")
 
 
 def zip_files(files: Mapping[str, bytes]) -> bytes:
@@ -39,7 +37,7 @@ def function_files(root: Path, code_uri: str) -> dict[str, bytes]:
         If the folder holds no code.
     """
     folder = root / code_uri
-    packages = [root / Path(*parts) / "__init__.py" for parts in _ancestors(Path(code_uri))]
+    packages = [root / parent / "__init__.py" for parent in Path(code_uri).parents if parent.name]
     files = _code(root, [folder, *packages])
     if not any(name.startswith(f"{Path(code_uri).as_posix()}/") and name.endswith(".py") for name in files):
         raise BadInput(f"{folder} holds no Python code, but the template deploys it as a function.")
@@ -64,8 +62,8 @@ def layer_files(root: Path, content_uri: str) -> dict[str, bytes]:
 def image_files(root: Path, context: str, dockerfile: str) -> dict[str, bytes]:
     """Return the code that a function's Dockerfile copies into its image, where the image has it.
 
-    So the laptop runs a function with what its image holds and nothing else of the checkout. Lines
-    that copy no code (requirements, what a build stage made) are left to the image.
+    So the laptop runs a function with the code of its image and no other file of the checkout. Lines that copy to
+    another folder (requirements) and what another build stage made (`--from=`) are left to the image.
 
     Raises
     ------
@@ -73,49 +71,58 @@ def image_files(root: Path, context: str, dockerfile: str) -> dict[str, bytes]:
         If the Dockerfile is missing, or copies something that does not exist.
     """
     base = root / context
-    path = base / dockerfile
-    try:
-        text = path.read_text().replace("\\\n", " ")
-    except FileNotFoundError:
-        raise BadInput(f"{path} is missing, but the template builds a function's image with it.") from None
     files: dict[str, bytes] = {}
-    for match in COPY_LINE.finditer(text):
-        *sources, target = [word for word in shlex.split(match["arguments"]) if not word.startswith("--")]
-        if not target.startswith(TASK_ROOT):
+    for arguments in _instructions(base / dockerfile, "COPY"):
+        words = shlex.split(arguments)
+        *sources, target = [word for word in words if not word.startswith("--")]
+        folder = _inside_task_root(target)
+        if folder is None or any(word.startswith("--from") for word in words):
             continue
         for source in sources:
             found = sorted(base.glob(source.rstrip("/")))
             if not found:
-                raise BadInput(f"{path} copies {source}, which is not in {base}.")
+                raise BadInput(f"{base / dockerfile} copies {source}, which is not in {base}.")
             for item in found:
-                files |= _copied(item, inside_task_root(target), many=len(sources) > 1)
+                files |= _copied(item, folder)
     return files
 
 
 def dockerfile_command(root: Path, context: str, dockerfile: str) -> str | None:
-    """Return the handler that a Dockerfile's CMD names, if it names one."""
-    found = re.findall(r"^CMD\s+\[\s*\"([^\"]+)\"", (root / context / dockerfile).read_text(), re.MULTILINE)
-    return found[-1] if found else None
+    """Return the handler that a Dockerfile's CMD names, or None if it names none.
+
+    Raises
+    ------
+    BadInput
+        If the Dockerfile is missing.
+    """
+    commands = [command for command in _instructions(root / context / dockerfile, "CMD") if command.startswith("[")]
+    return str(json.loads(commands[-1])[0]) if commands else None
 
 
-def inside_task_root(target: str) -> str:
-    """Return the target of a COPY line relative to the folder that a function's code is in."""
-    for prefix in TASK_ROOT:
-        if target.startswith(prefix):
-            return target.removeprefix(prefix)
-    return target
+def _instructions(dockerfile: Path, word: str) -> list[str]:
+    """Return the arguments of each instruction of one kind, without comments and continued lines joined."""
+    try:
+        text = dockerfile.read_text()
+    except FileNotFoundError:
+        raise BadInput(f"{dockerfile} is missing, but the template builds a function's image with it.") from None
+    joined = re.sub(r"^\s*#.*\n", "", text, flags=re.MULTILINE).replace("\\\n", " ")
+    return re.findall(rf"^{word}\s+(.+)$", joined, re.MULTILINE)
 
 
-def _copied(item: Path, target: str, *, many: bool) -> dict[str, bytes]:
-    """Do what COPY does: a folder's content goes to the target, a file under or onto it."""
+def _inside_task_root(target: str) -> str | None:
+    """Return the target of a COPY relative to the folder of the function's code, or None if it is elsewhere."""
+    found = re.fullmatch(r"(?:\$\{LAMBDA_TASK_ROOT\}|/var/task)(?:/(.*))?", target)
+    return found and (found[1] or "")
+
+
+def _copied(item: Path, target: str) -> dict[str, bytes]:
+    """Do what COPY does: the content of a folder goes to the target, a file into a target that ends in a slash."""
     if item.is_dir():
-        prefix = f"{target.strip('/')}/" if target.strip("/") else ""
-        return {f"{prefix}{name}": body for name, body in _code(item, [item]).items()}
+        return {str(PurePosixPath(target, name)): body for name, body in _code(item, [item]).items()}
     if _is_left_out(item):
         return {}
-    into_folder = many or target in {"", "."} or target.endswith("/")
-    name = f"{target}/{item.name}" if into_folder else target
-    return {re.sub(r"^(\./|/)+|(?<=/)/+", "", name): item.read_bytes()}
+    name = PurePosixPath(target, item.name) if not target or target.endswith("/") else PurePosixPath(target)
+    return {str(name): item.read_bytes()}
 
 
 def _code(root: Path, places: Iterable[Path]) -> dict[str, bytes]:
@@ -130,7 +137,3 @@ def _code(root: Path, places: Iterable[Path]) -> dict[str, bytes]:
 
 def _is_left_out(path: Path) -> bool:
     return "__pycache__" in path.parts or any(path.match(pattern) for pattern in LEFT_OUT)
-
-
-def _ancestors(path: Path) -> list[tuple[str, ...]]:
-    return [path.parts[:length] for length in range(1, len(path.parts))]

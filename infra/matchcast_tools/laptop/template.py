@@ -24,9 +24,9 @@ class LocalTemplate:
     body
         The template as JSON.
     objects
-        What it refers to in the artifacts bucket, by key.
+        The objects of the artifacts bucket that it refers to, by key.
     time_to_live
-        The TTL attribute of each table's logical id: the engine ignores it in the template and wants a call.
+        The TTL attribute of each table by logical id: the engine ignores it in the template and needs a call.
     """
 
     body: str
@@ -54,12 +54,12 @@ def local_template(path: Path, bucket: str, parameters: Mapping[str, str] | None
     template = read_template(path)
     artifacts = Artifacts(root=path.parent, bucket=bucket)
     for adaptation in BEFORE_SAM:
-        adaptation.apply(template, artifacts)
-    # After the adaptations: what was asked for beats what suits a laptop.
+        adaptation(template, artifacts)
+    # After the adaptations: values that were asked for replace those that suit a laptop.
     set_defaults(template, parameters or {})
-    translated = run_sam(template, parameter_defaults(template), path)
+    translated = run_sam(template, path)
     for adaptation in AFTER_SAM:
-        adaptation.apply(translated, artifacts)
+        adaptation(translated, artifacts)
     return LocalTemplate(
         body=json.dumps(translated),
         objects=artifacts.objects,
@@ -89,7 +89,7 @@ def read_template(path: Path) -> dict[str, Any]:
     except YAMLError as error:
         raise BadInput(f"{path} is not YAML: {error}") from error
     if not isinstance(template, dict) or "Resources" not in template:
-        raise BadInput(f"{path} is no CloudFormation template: it has no Resources.")
+        raise BadInput(f"{path} is not a CloudFormation template: it has no Resources.")
     return template
 
 
@@ -111,14 +111,8 @@ def set_defaults(template: dict[str, Any], values: Mapping[str, str]) -> None:
         parameters[name]["Default"] = value
 
 
-def parameter_defaults(template: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the default of every parameter that has one."""
-    parameters = template.get("Parameters", {})
-    return {name: item["Default"] for name, item in parameters.items() if "Default" in item}
-
-
-def run_sam(template: dict[str, Any], values: Mapping[str, Any], path: Path) -> dict[str, Any]:
-    """Return what the SAM transform makes of a template.
+def run_sam(template: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Return what the SAM transform makes of a template whose parameters have their defaults.
 
     Raises
     ------
@@ -130,10 +124,11 @@ def run_sam(template: dict[str, Any], values: Mapping[str, Any], path: Path) -> 
     from samtranslator.parser.parser import Parser
     from samtranslator.translator.translator import Translator
 
-    # Managed policies are looked up at AWS when a function names one; the template writes its own statements.
+    values = {name: item["Default"] for name, item in template.get("Parameters", {}).items() if "Default" in item}
+    # The translator looks up managed policies at AWS when a function names one; the template has its own statements.
     translator = Translator({}, Parser(), boto_session=boto3.Session(region_name=REGION))
     try:
-        translated = translator.translate(sam_template=template, parameter_values=dict(values))
+        translated = translator.translate(sam_template=template, parameter_values=values)
     except ExceptionWithMessage as error:
         causes = "; ".join(cause.message or "" for cause in getattr(error, "causes", [])) or error.message
         raise BadInput(f"SAM refuses {path}: {causes}") from error

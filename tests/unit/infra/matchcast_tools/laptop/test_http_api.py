@@ -67,7 +67,7 @@ def test_each_operation_becomes_a_route_with_its_scopes() -> None:
     }
 
 
-def test_a_path_with_and_without_its_last_slash_stays_two_routes() -> None:
+def test_a_path_with_and_without_a_trailing_slash_stays_two_routes() -> None:
     paths = {"/predict": {"post": operation("Predict")}, "/predict/": {"post": operation("Predict")}}
 
     assert set(routes(expand_http_apis(template(paths)))) == {"POST /predict", "POST /predict/"}

@@ -106,6 +106,36 @@ def test_an_image_holds_what_its_dockerfile_copies_and_nothing_else(tmp_path: Pa
     assert files["renamed.py"] == b"# infra/errors.py\n"
 
 
+def test_a_dockerfile_may_copy_lists_of_files_and_wildcards(tmp_path: Path) -> None:
+    # GIVEN lines of several files, a wildcard of files, one of folders, and a comment within a line
+    write(tmp_path, "core/a.py", "core/b.py", "core/c.py", "core/tests.md", "core/deep/d.py", "core/other/e.py")
+    dockerfile(
+        tmp_path,
+        "COPY core/a.py \\",
+        "     # a comment of Docker's, not a file",
+        "     core/b.py \\",
+        "     ${LAMBDA_TASK_ROOT}/listed/",
+        "COPY core/*.py core/*.md /var/task/matched/",
+        "COPY core/de*p ${LAMBDA_TASK_ROOT}/matched/deep",
+        "COPY core/o*r/ ${LAMBDA_TASK_ROOT}",
+        "COPY core/a.py ${LAMBDA_TASK_ROOT}-elsewhere/",
+    )
+
+    # WHEN it is read
+    files = image_files(tmp_path, ".", "Dockerfile")
+
+    # THEN each file is where the image has it
+    assert sorted(files) == [
+        "e.py",
+        "listed/a.py",
+        "listed/b.py",
+        "matched/a.py",
+        "matched/b.py",
+        "matched/c.py",
+        "matched/deep/d.py",
+    ]
+
+
 def test_a_dockerfile_that_copies_what_is_not_there_is_refused(tmp_path: Path) -> None:
     dockerfile(tmp_path, "COPY functions/gone ${LAMBDA_TASK_ROOT}/functions/gone")
 
@@ -113,7 +143,7 @@ def test_a_dockerfile_that_copies_what_is_not_there_is_refused(tmp_path: Path) -
         image_files(tmp_path, ".", "Dockerfile")
 
 
-def test_a_missing_dockerfile_is_said(tmp_path: Path) -> None:
+def test_a_missing_dockerfile_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="is missing"):
         image_files(tmp_path, ".", "Dockerfile")
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from matchcast_tools.errors import BadInput
-from matchcast_tools.laptop.adaptations import AFTER_SAM, BEFORE_SAM
+from matchcast_tools.laptop.adaptations import AFTER_SAM, BEFORE_SAM, Adaptation
 from matchcast_tools.laptop.template import LocalTemplate, local_template, read_template
 
 ROOT = Path(__file__).resolve().parents[5]
@@ -189,10 +189,11 @@ def test_what_is_no_template_is_refused(tmp_path: Path, text: str | None, reason
         read_template(path)
 
 
-def test_every_adaptation_says_what_and_why() -> None:
-    for adaptation in (*BEFORE_SAM, *AFTER_SAM):
-        assert adaptation.what
-        assert adaptation.why
+@pytest.mark.parametrize("adaptation", [*BEFORE_SAM, *AFTER_SAM])
+def test_every_adaptation_says_what_and_why(adaptation: Adaptation) -> None:
+    what, _, why = (adaptation.__doc__ or "").partition("\n\n")
+    assert what
+    assert why.strip().startswith("Why: ")
 
 
 def test_nothing_of_the_products_template_is_lost_but_the_layers_of_libraries() -> None:
@@ -206,14 +207,16 @@ def test_nothing_of_the_products_template_is_lost_but_the_layers_of_libraries() 
     assert missing == dropped
 
 
-def test_every_route_of_the_products_template_is_there_with_and_without_its_last_slash() -> None:
+def test_every_route_of_the_products_template_is_the_same_with_and_without_a_trailing_slash() -> None:
     resources = json.loads(local_template(ROOT / "template.yaml", "artifacts").body)["Resources"]
 
-    routes = [item["Properties"] for item in resources.values() if item["Type"] == "AWS::ApiGatewayV2::Route"]
-    keys = {route["RouteKey"] for route in routes}
-    plain = {key for key in keys if not key.endswith(("/", "{proxy+}", "$default"))}
+    found = [item["Properties"] for item in resources.values() if item["Type"] == "AWS::ApiGatewayV2::Route"]
+    routes = {route.pop("RouteKey"): route for route in found}
+    plain = {key for key in routes if not key.endswith(("/", "{proxy+}", "$default"))}
     assert {"POST /predict", "GET /predict/{match_id}", "GET /results/{task_id}", "GET /health"} <= plain
-    assert {f"{key}/" for key in plain} <= keys
+    assert len(routes) == 3 * len(plain) + 1
+    for key in plain:
+        assert routes[key] == routes[f"{key}/"] == routes[f"{key}/{{proxy+}}"]
 
 
 def test_a_parameter_that_is_asked_for_beats_the_default_and_what_suits_a_laptop(checkout: Path) -> None:
