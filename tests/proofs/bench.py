@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from matchcast.adapters.s3_objects import S3Objects
-from matchcast_tools.models.publish import Publication, publish
+from matchcast_tools.models.publish import Publication, publish_models
+from matchcast_tools.models.release_run import ReleaseRun
 from matchcast_tools.models.tracking import Tracking
 from matchcast_tools.stack.api_client import ApiClient
 from matchcast_tools.stack.deployed import Stack
@@ -99,13 +100,8 @@ class Bench:
 
     def publish(self, *stages: str) -> Publication:
         """Publish what the aliases name, checked on the input examples alone: a slow model has not long."""
-        return publish(
-            self.bucket,
-            stages,
-            keep_others=True,
-            tracking=self.tracking,
-            runtimes=("onnx", "pyfunc"),
-        )
+        run = ReleaseRun(objects=self.bucket, tracking=self.tracking, runtimes=("onnx", "pyfunc"))
+        return publish_models(run, stages, keep_others=True)
 
     def until_served(self, stage: str, run_id: str) -> None:
         """Wait until every function knows the release."""

@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
+from matchcast.adapters.model_loaders import load_any
 from matchcast.domain.manifests import PublishedModel
 from matchcast.domain.prediction import OUTCOMES, renormalise
 from matchcast.releases.readers import read_files
 from matchcast_tools.dataset.store import read_features
-from matchcast_tools.models.artifact import load
 from matchcast_tools.stack.api_client import Answer
 from tests.proofs.bench import Bench
 
@@ -104,7 +104,7 @@ def features_of(work: Bench, match_ids: list[str], names: tuple[str, ...]) -> di
 
 def expected_of(work: Bench, published: PublishedModel, features: Mapping[str, dict[str, float]]) -> Expected:
     """Return what a published version makes of matches, loaded as the functions load it."""
-    model = load(published, read_files(work.bucket, published.prefix, published.files))
+    model = load_any(published, read_files(work.bucket, published.prefix, published.files))
     rows = np.array([[row[name] for name in published.signature.names] for row in features.values()], np.float32)
     return {
         match_id: renormalise(*values) for match_id, values in zip(features, model.predict(rows).tolist(), strict=True)

@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from matchcast.adapters.model_loaders import load_any
 from matchcast.domain.signature import Column
-from matchcast_tools.models.artifact import export, load
+from matchcast_tools.models.artifact import export
 from matchcast_tools.models.export import check_parity
 from matchcast_tools.models.registry import MODEL_NAME, load_version, resolve
 from matchcast_tools.models.tracking import Tracking
@@ -47,7 +48,7 @@ def differences(tracking: Tracking) -> Iterator[tuple[str, float]]:
         exported = export(at, tracking, data_dir=None)
         if exported.published.runtime != "onnx":
             raise AssertionError(f"{kind} was not exported")
-        yield kind, check_parity(load_version(at, tracking), load(exported.published, exported.bodies), rows)
+        yield kind, check_parity(load_version(at, tracking), load_any(exported.published, exported.bodies), rows)
 
 
 def _rows(random: np.random.Generator, number: int) -> npt.NDArray[np.float32]:

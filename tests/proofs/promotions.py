@@ -10,10 +10,13 @@ from typing import Any
 import numpy as np
 
 from matchcast.errors import ReleaseRefused
-from matchcast_tools.models.promote import promote
+from matchcast.releases.switching import Attribution
+from matchcast_tools.models.promote import promote_version
 from matchcast_tools.models.registry import MODEL_NAME, TRAINED_UNTIL
+from matchcast_tools.models.release_run import ReleaseRun
 from matchcast_tools.models.train import fit
 from matchcast_tools.models.training_set import TrainingSet, read_training_set
+from matchcast_tools.models.trial import Trial
 from tests.proofs.bench import Bench
 from tests.proofs.timing import register_timed_model
 from tests.support.mlflow_models import register
@@ -76,14 +79,13 @@ class Promotions:
         self._promote_candidate()
 
     def _promote_candidate(self) -> None:
-        promote(
-            self.work.bucket,
-            "candidate",
-            data_dir=self.work.data,
+        run = ReleaseRun(
+            objects=self.work.bucket,
             tracking=self.work.tracking,
             runtimes=("onnx", "pyfunc"),
-            by="prove-releases",
+            attribution=Attribution("prove-releases", None),
         )
+        promote_version(run, "candidate", Trial(data_dir=self.work.data))
 
 
 def _with_coefficients(change: Callable[[Any], Any]) -> Degrade:

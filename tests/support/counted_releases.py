@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,22 +11,19 @@ from matchcast.adapters.in_memory import InMemoryObjects
 from matchcast.domain.manifests import (
     MODEL_MANIFEST_KEY,
     SNAPSHOT_MANIFEST_KEY,
-    FileEntry,
     ModelManifest,
     PublishedModel,
     SnapshotManifest,
 )
-from matchcast.domain.prediction import ModelRef
-from matchcast.domain.signature import Column, Signature
 from matchcast.errors import ManifestInvalid, ReleaseRefused, StorageUnavailable
 from matchcast.releases.readers import ManifestReader
 from matchcast.snapshots.contract import MATCH_FEATURES_FILE, MATCH_IDS_FILE
 from matchcast.snapshots.features import FeatureTable
+from tests.support.releases import put_models, put_snapshot
 
 if TYPE_CHECKING:
     from matchcast.ports import StoredObject
 
-NOW = datetime(2026, 11, 21, 7, tzinfo=UTC)
 IDS = ("e0-2026-11-21-alpha-beta", "e0-2026-11-21-gamma-delta", "e1-2026-11-22-alpha-gamma")
 
 
@@ -93,42 +89,14 @@ class Loader:
 
 
 def publish_models(objects: InMemoryObjects, release: int, **artifacts: str) -> None:
-    stages = {}
-    for stage, text in artifacts.items():
-        body = text.encode()
-        prefix = f"models/matchcast/{text}/"
-        objects.put(prefix + "model.onnx", body)
-        stages[stage] = PublishedModel(
-            name="matchcast",
-            version=text,
-            run_id=f"run-{text}",
-            runtime="onnx",
-            prefix=prefix,
-            files={"model.onnx": FileEntry.of(body)},
-            signature=Signature(inputs=(Column(name="elo", type="float"),)),
-        )
-    manifest = ModelManifest(release=release, published_at=NOW, stages=stages)
-    objects.put(MODEL_MANIFEST_KEY, manifest.body())
+    """Have each stage serve the version that is named by its artifact."""
+    put_models(objects, {stage: (text, text.encode()) for stage, text in artifacts.items()}, release)
 
 
 def publish_snapshot(objects: InMemoryObjects, snapshot_id: str, ids: tuple[str, ...] = IDS) -> None:
-    bodies = {
-        MATCH_IDS_FILE: "".join(f"{match_id}\n" for match_id in ids).encode(),
-        MATCH_FEATURES_FILE: snapshot_id.encode(),
-    }
-    prefix = f"snapshots/{snapshot_id}/"
-    for name, body in bodies.items():
-        objects.put(prefix + name, body)
-    manifest = SnapshotManifest(
-        snapshot_id=snapshot_id,
-        created_at=NOW,
-        as_of=NOW,
-        prefix=prefix,
-        bookmaker="fonbet",
-        model=ModelRef(name="matchcast", version="1", stage="champion", run_id="r"),
-        files={name: FileEntry.of(body) for name, body in bodies.items()},
-    )
-    objects.put(SNAPSHOT_MANIFEST_KEY, manifest.body())
+    """Serve a snapshot whose features are its id."""
+    lines = "".join(f"{match_id}\n" for match_id in ids).encode()
+    put_snapshot(objects, {MATCH_IDS_FILE: lines, MATCH_FEATURES_FILE: snapshot_id.encode()}, snapshot_id)
 
 
 def parse_fake(body: bytes) -> FeatureTable:

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from matchcast.adapters.in_memory import InMemoryObjects
-from matchcast.domain.manifests import FileEntry, PublishedModel
+from matchcast.domain.manifests import PublishedModel
 from matchcast.releases.history import ReleaseHistory
-from matchcast.releases.switching import Attribution, Switched, switch
-from tests.support.releases import SIGNATURE
+from matchcast.releases.switching import Attribution, Switched, switch_models
+from tests.support.releases import published
 from tests.support.tasks import NOW
 
 SIGNED = Attribution("ada", None)
@@ -22,15 +22,7 @@ def body(version: str) -> bytes:
 
 def version(number: str) -> PublishedModel:
     """Return a version with a file of its own."""
-    return PublishedModel(
-        name="matchcast",
-        version=number,
-        run_id=f"run-{number}",
-        runtime="onnx",
-        prefix=f"models/matchcast/{number}-0a1b2c3d/",
-        files={"model.onnx": FileEntry.of(body(number))},
-        signature=SIGNATURE,
-    )
+    return published(number, body(number))
 
 
 def at(release: int) -> datetime:
@@ -51,7 +43,7 @@ def release(
     releases = ReleaseHistory(objects)
     objects.now = lambda: at(releases.next_number)
     versions = {stage: version(number) for stage, number in stages.items()}
-    return switch(
+    return switch_models(
         objects,
         releases,
         versions,

@@ -11,16 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from onnx import TensorProto, helper
 
-from matchcast.domain.manifests import (
-    MODEL_MANIFEST_KEY,
-    SNAPSHOT_MANIFEST_KEY,
-    FileEntry,
-    ModelManifest,
-    PublishedModel,
-    SnapshotManifest,
-)
-from tests.support.releases import MATCHES, SIGNATURE, SNAPSHOT_ID
-from tests.support.tasks import MODEL, NOW
+from matchcast.adapters.s3_objects import S3Objects
+from matchcast.snapshots.contract import MATCH_FEATURES_FILE
+from tests.support.releases import MATCHES, SIGNATURE, put_models, put_snapshot
+from tests.support.tasks import NOW
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -43,37 +37,14 @@ def publish(s3: S3Client, bucket: str) -> None:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     artifact = model.SerializeToString()
     onnx.checker.check_model(model)
-    published = PublishedModel(
-        name="matchcast",
-        version="3",
-        run_id="run-3",
-        runtime="onnx",
-        prefix="models/matchcast/3/",
-        files={"model.onnx": FileEntry.of(artifact)},
-        signature=SIGNATURE,
-    )
     values = np.array(list(MATCHES.values()), np.float32)
     columns = {name: values[:, position] for position, name in enumerate(SIGNATURE.names)}
     as_of = pa.array([NOW] * len(MATCHES), pa.timestamp("ms", "UTC"))
     body = io.BytesIO()
     pq.write_table(pa.table({"match_id": list(MATCHES), **columns, "as_of": as_of}), body, compression="zstd")
-    snapshot = SnapshotManifest(
-        snapshot_id=SNAPSHOT_ID,
-        created_at=NOW,
-        as_of=NOW,
-        prefix=f"snapshots/{SNAPSHOT_ID}/",
-        bookmaker="fonbet",
-        model=MODEL,
-        files={"match_features.parquet": FileEntry.of(body.getvalue())},
-    )
-    manifest = ModelManifest(release=1, published_at=NOW, stages={"champion": published})
-    for key, content in {
-        f"{published.prefix}model.onnx": artifact,
-        MODEL_MANIFEST_KEY: manifest.body(),
-        f"{snapshot.prefix}match_features.parquet": body.getvalue(),
-        SNAPSHOT_MANIFEST_KEY: snapshot.body(),
-    }.items():
-        s3.put_object(Bucket=bucket, Key=key, Body=content)
+    objects = S3Objects(s3, bucket)
+    put_models(objects, {"champion": ("3", artifact)})
+    put_snapshot(objects, {MATCH_FEATURES_FILE: body.getvalue()})
 
 
 def softmax(match_id: str) -> list[float]:

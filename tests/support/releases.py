@@ -1,4 +1,4 @@
-"""A small published model and snapshot in memory, served by the same readers as the real ones."""
+"""Published models and snapshots: what a manifest and its files are made of, and a small release in memory."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from matchcast.domain.manifests import (
 )
 from matchcast.domain.signature import Column, Signature
 from matchcast.errors import ModelFailed
-from matchcast.ports import Model
+from matchcast.ports import Model, ObjectStore
 from matchcast.predictions.predictor import Predictor
 from matchcast.releases.readers import ManifestReader
 from matchcast.releases.served_models import ServedModels
@@ -57,19 +57,47 @@ class Logits:
         return softmax
 
 
-def published(version: str = "3") -> PublishedModel:
-    """Return a version whose artifact names it."""
-    body = json.dumps({"version": version}).encode()
+def artifact(version: str) -> bytes:
+    """Return a file that names its version."""
+    return json.dumps({"version": version}).encode()
+
+
+def published(version: str = "3", body: bytes | None = None) -> PublishedModel:
+    """Return a version with one file, by default `artifact`."""
     return PublishedModel(
         name="matchcast",
         version=version,
         run_id=f"run-{version}",
         runtime="onnx",
         prefix=f"models/matchcast/{version}/",
-        files={"model.onnx": FileEntry.of(body)},
+        files={"model.onnx": FileEntry.of(artifact(version) if body is None else body)},
         signature=SIGNATURE,
         metrics={"log_loss": 0.99},
     )
+
+
+def put_models(objects: ObjectStore, stages: Mapping[str, tuple[str, bytes]], release: int = 1) -> None:
+    """Have each stage serve a version with its file, whatever was served before."""
+    models = {stage: published(version, body) for stage, (version, body) in stages.items()}
+    for stage, model in models.items():
+        objects.put(model.prefix + "model.onnx", stages[stage][1])
+    objects.put(MODEL_MANIFEST_KEY, ModelManifest(release=release, published_at=NOW, stages=models).body())
+
+
+def put_snapshot(objects: ObjectStore, files: Mapping[str, bytes], snapshot_id: str = SNAPSHOT_ID) -> None:
+    """Serve a snapshot of these files, whatever was served before."""
+    snapshot = SnapshotManifest(
+        snapshot_id=snapshot_id,
+        created_at=NOW,
+        as_of=NOW,
+        prefix=f"snapshots/{snapshot_id}/",
+        bookmaker="fonbet",
+        model=MODEL,
+        files={name: FileEntry.of(body) for name, body in files.items()},
+    )
+    for name, body in files.items():
+        objects.put(snapshot.prefix + name, body)
+    objects.put(SNAPSHOT_MANIFEST_KEY, snapshot.body())
 
 
 @dataclass
@@ -80,24 +108,9 @@ class Release:
     model: Logits = field(default_factory=lambda: Logits(np.array([[0.01, 0, -0.01], [0.1, 0, -0.1]], np.float32)))
 
     def __post_init__(self) -> None:
-        one = published()
-        self.objects.put(one.prefix + "model.onnx", json.dumps({"version": one.version}).encode())
-        manifest = ModelManifest(release=1, published_at=NOW, stages={"champion": one})
-        self.objects.put(MODEL_MANIFEST_KEY, manifest.body())
-        features = json.dumps(MATCHES).encode()
+        put_models(self.objects, {"champion": ("3", artifact("3"))})
         ids = "".join(f"{match_id}\n" for match_id in sorted(MATCHES)).encode()
-        snapshot = SnapshotManifest(
-            snapshot_id=SNAPSHOT_ID,
-            created_at=NOW,
-            as_of=NOW,
-            prefix=f"snapshots/{SNAPSHOT_ID}/",
-            bookmaker="fonbet",
-            model=MODEL,
-            files={MATCH_FEATURES_FILE: FileEntry.of(features), MATCH_IDS_FILE: FileEntry.of(ids)},
-        )
-        self.objects.put(snapshot.prefix + MATCH_FEATURES_FILE, features)
-        self.objects.put(snapshot.prefix + MATCH_IDS_FILE, ids)
-        self.objects.put(SNAPSHOT_MANIFEST_KEY, snapshot.body())
+        put_snapshot(self.objects, {MATCH_FEATURES_FILE: json.dumps(MATCHES).encode(), MATCH_IDS_FILE: ids})
         self.models = ManifestReader(self.objects, MODEL_MANIFEST_KEY, ModelManifest, 30)
         self.snapshots = ManifestReader(self.objects, SNAPSHOT_MANIFEST_KEY, SnapshotManifest, 30)
 

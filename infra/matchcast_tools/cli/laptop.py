@@ -9,14 +9,17 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 
+from matchcast_tools.cli.options import AsJson
+from matchcast_tools.cli.output import answer, answers, notes, progress, say
 from matchcast_tools.errors import BadInput, EnvironmentProblem
 
-notes = Console(stderr=True)
+if TYPE_CHECKING:
+    from matchcast_tools.laptop.doctor import Finding
+
 ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -59,8 +62,8 @@ def up(
 
     laptop, values = Laptop(), parameter_values(parameters or [])
     try:
-        with notes.status("starting") as status:
-            content = laptop.up(port=port, bind=bind or (), sample=not no_sample, parameters=values, tell=status.update)
+        with progress("starting") as tell:
+            content = laptop.up(port=port, bind=bind or (), sample=not no_sample, parameters=values, tell=tell)
         show_ready(content, time.monotonic() - started, as_json=as_json)
         if not detach:
             notes.print("Ctrl-C stops it.")
@@ -86,18 +89,13 @@ def parameter_values(given: Sequence[str]) -> dict[str, str]:
     return {name: value for name, _, value in pairs}
 
 
-def down(
-    *,
-    as_json: Annotated[bool, typer.Option("--json", help="Print whether there was a stack to stop.")] = False,
-) -> None:
+def down(*, as_json: AsJson = False) -> None:
     """Stop the laptop stack and every process that it started."""
     from matchcast_tools.laptop.laptop import Laptop
 
     stopped = Laptop().down()
-    if as_json:
-        typer.echo(json.dumps({"stopped": stopped}))
-    else:
-        notes.print("The laptop stack is stopped." if stopped else "No laptop stack is running.")
+    text = "The laptop stack is stopped." if stopped else "No laptop stack is running."
+    answer({"stopped": stopped}, lambda: notes.print(text), as_json=as_json)
 
 
 def url() -> None:
@@ -128,7 +126,7 @@ def token(
     client: Annotated[
         str | None, typer.Option("--client", help="Id of another app client of the user pool: another tenant.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print token, client and scopes as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Print an access token for the API, good for an hour."""
     from matchcast_tools.stack.deployed import find_stack
@@ -136,29 +134,31 @@ def token(
     stack = find_stack()
     client_id = client or stack.output("UserPoolClientId")
     access = stack.fetch_token(scope or (), client_id)
-    typer.echo(json.dumps({"token": access, "client_id": client_id, "scopes": scope}) if as_json else access)
+    content = {"token": access, "client_id": client_id, "scopes": scope}
+    answer(content, lambda: typer.echo(access), as_json=as_json)
 
 
-def doctor(
-    *,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
-) -> None:
+def doctor(*, as_json: AsJson = False) -> None:
     """Check the environment, the stack, and what it serves; say what to do about each problem."""
-    from matchcast_tools.laptop.doctor import SIGNS, examine
+    from matchcast_tools.laptop.doctor import examine
 
     findings = examine()
-    if as_json:
-        typer.echo(json.dumps({"findings": [finding.as_dict() for finding in findings]}))
-    else:
-        out = Console()
-        for finding in findings:
-            sign, style = SIGNS[finding.state]
-            out.print(f"[{style}]{sign}[/] {finding.check}: ", end="", highlight=False)
-            out.print(finding.detail, markup=False, highlight=False, soft_wrap=True)
-            if finding.remedy:
-                out.print(f"    {finding.remedy}", markup=False, highlight=False, soft_wrap=True)
+    content = {"findings": [finding.as_dict() for finding in findings]}
+    answer(content, lambda: show_findings(findings), as_json=as_json)
     if any(finding.state == "error" for finding in findings):
         raise typer.Exit(code=3)
+
+
+def show_findings(findings: Sequence[Finding]) -> None:
+    """Print each finding, with what to do about it."""
+    from matchcast_tools.laptop.doctor import SIGNS
+
+    for finding in findings:
+        sign, style = SIGNS[finding.state]
+        answers.print(f"[{style}]{sign}[/] {finding.check}: ", end="", highlight=False)
+        say(finding.detail)
+        if finding.remedy:
+            say(f"    {finding.remedy}")
 
 
 def show_ready(content: dict[str, Any], seconds: float, *, as_json: bool) -> None:

@@ -6,15 +6,13 @@ import importlib
 import sys
 
 import typer
-from rich.console import Console
 
 from matchcast.errors import MatchcastError
+from matchcast_tools.cli.output import notes
 from matchcast_tools.errors import exit_code
 
-GROUPS = ("laptop", "data", "training", "releases", "tasks", "dead_letters")
+GROUPS = ("laptop", "data", "training", "snapshot", "releases", "tasks", "dead_letters")
 """Modules of `matchcast_tools.cli` with a `register(app)`; each imports its heavy libraries inside its commands."""
-
-errors = Console(stderr=True)
 
 
 def make_app() -> typer.Typer:
@@ -36,8 +34,8 @@ def main() -> None:
     try:
         make_app()()
     except MatchcastError as error:
-        errors.print(f"[bold red]{error.title}:[/] ", end="")
-        errors.print(error.detail, markup=False, highlight=False)
+        notes.print(f"[bold red]{error.title}:[/] ", end="")
+        notes.print(error.detail, markup=False, highlight=False)
         for field in error.errors:
-            errors.print(f"  {field.pointer or field.parameter or field.header}: {field.detail}", markup=False)
+            notes.print(f"  {field.pointer or field.parameter or field.header}: {field.detail}", markup=False)
         sys.exit(exit_code(error))

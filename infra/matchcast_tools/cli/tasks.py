@@ -8,21 +8,19 @@ from typing import Annotated, Any
 from urllib.parse import quote
 
 import typer
-from rich.console import Console
 from rich.table import Column, Table
 
+from matchcast_tools.cli import output
+from matchcast_tools.cli.options import AsJson
 from matchcast_tools.errors import BadInput
 from matchcast_tools.stack.api_client import ApiClient
 from matchcast_tools.stack.deployed import find_stack
-
-output = Console()
 
 MatchId = Annotated[str | None, typer.Argument(help="A match of the snapshot, for example e0-2024-08-16-...")]
 Features = Annotated[
     Path | None, typer.Option("--features", help="A JSON file with your own features, in place of a match.")
 ]
 Stage = Annotated[str, typer.Option(help="The stage whose model answers.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else.")]
 Seconds = Annotated[float, typer.Option("--seconds", min=0, help="How long to wait at most.")]
 
 
@@ -45,10 +43,7 @@ def predict(
     else:
         answer = api.post("/predict/", {**subject, "stage": stage})
     prediction = answer.expect(200)
-    if as_json:
-        typer.echo(json.dumps(prediction))
-    else:
-        _show_prediction(prediction)
+    output.answer(prediction, lambda: _show_prediction(prediction), as_json=as_json)
 
 
 def submit(
@@ -64,7 +59,7 @@ def submit(
     if start_within is not None:
         body["start_within"] = start_within
     task = ApiClient.of(find_stack()).post("/predict/async/", body).expect(202)
-    typer.echo(json.dumps(task) if as_json else task["task_id"])
+    output.answer(task, lambda: typer.echo(task["task_id"]), as_json=as_json)
 
 
 def wait(
@@ -74,12 +69,7 @@ def wait(
 ) -> None:
     """Wait until a task is over; exit 0 if it succeeded, 1 if it ended otherwise, 3 if it is still queued."""
     task = ApiClient.of(find_stack()).wait(task_id, seconds)
-    if as_json:
-        typer.echo(json.dumps(task))
-    elif task["result"] is not None:
-        _show_prediction(task["result"])
-    else:
-        typer.echo(f"{task['status']}: {(task['error'] or {}).get('detail', 'it has no result')}")
+    output.answer(task, lambda: _show_task(task), as_json=as_json)
     if task["status"] != "succeeded":
         raise typer.Exit(1)
 
@@ -101,15 +91,23 @@ def list_tasks(
         cursor = page["next_cursor"]
         if cursor is None:
             break
-    if as_json:
-        typer.echo(json.dumps(tasks))
-        return
+    output.answer(tasks, lambda: _show_tasks(tasks), as_json=as_json)
+
+
+def _show_task(task: dict[str, Any]) -> None:
+    if task["result"] is not None:
+        _show_prediction(task["result"])
+    else:
+        typer.echo(f"{task['status']}: {(task['error'] or {}).get('detail', 'it has no result')}")
+
+
+def _show_tasks(tasks: list[dict[str, Any]]) -> None:
     # An id that is cut off is of no use; the others may be.
     table = Table(Column("task", no_wrap=True, min_width=36), "status", "match", "stage", "lane", "created")
     for task in tasks:
         subject = task["match_id"] or "(own features)"
         table.add_row(task["task_id"], task["status"], subject, task["stage"], task["priority"], task["created_at"])
-    output.print(table)
+    output.answers.print(table)
 
 
 def _subject(match_id: str | None, features: Path | None) -> dict[str, Any]:
@@ -134,4 +132,4 @@ def _show_prediction(prediction: dict[str, Any]) -> None:
     table = Table("home", "draw", "away", title=prediction["match_id"] or "own features")
     table.add_row(*(f"{prediction[outcome]:.1%}" for outcome in ("home", "draw", "away")))
     table.caption = f"{model['name']} {model['version']} ({model['stage']})"
-    output.print(table)
+    output.answers.print(table)

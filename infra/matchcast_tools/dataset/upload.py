@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from matchcast.domain.manifests import DATASET_MANIFEST_KEY, DatasetManifest, FileEntry
 from matchcast.ports import ObjectStore
-from matchcast.releases.publishing import read_manifest, switch_manifest, timed_id
+from matchcast.releases.publishing import publish_release, read_manifest, timed_id, write_files
 from matchcast.snapshots.dataset import FEATURES_FILE, MATCHES_FILE, ODDS_FILE
 from matchcast_tools.dataset.store import read_features, read_matches, read_odds
 from matchcast_tools.errors import BadInput
@@ -32,18 +32,15 @@ def publish_dataset(objects: ObjectStore, data_dir: Path, now: datetime | None =
     """
     present = read_manifest(objects, DATASET_MANIFEST_KEY, DatasetManifest)
     bodies, entries, as_of = _read_local(data_dir)
+    if present.manifest is not None and present.manifest.files == entries:
+        write_files(objects, {present.manifest.prefix: bodies})
+        return present.manifest
     now = now or datetime.now(UTC)
     dataset_id = timed_id(now, entries)
     manifest = DatasetManifest(
         dataset_id=dataset_id, created_at=now, as_of=as_of, prefix=f"datasets/{dataset_id}/", files=entries
     )
-    is_new = present.manifest is None or present.manifest.files != entries
-    if present.manifest is not None and not is_new:
-        manifest = present.manifest
-    for name, body in bodies.items():
-        objects.put(manifest.prefix + name, body)
-    if is_new:
-        switch_manifest(objects, DATASET_MANIFEST_KEY, manifest, present)
+    publish_release(objects, DATASET_MANIFEST_KEY, manifest, {manifest.prefix: bodies}, present)
     return manifest
 
 

@@ -20,8 +20,9 @@ from matchcast_tools.features.build import build_features
 from matchcast_tools.importing.import_files import import_paths
 from matchcast_tools.laptop.sample_load import SampleFolder
 from matchcast_tools.laptop.template import REGION
-from matchcast_tools.models.publish import publish
+from matchcast_tools.models.publish import publish_models
 from matchcast_tools.models.registry import DEFAULT_STAGES
+from matchcast_tools.models.release_run import ReleaseRun
 from matchcast_tools.models.tracking import Tracking
 from matchcast_tools.models.train import train
 from matchcast_tools.sample.league import write_sample
@@ -48,7 +49,8 @@ def main(folder: SampleFolder, digest: str) -> None:
     say("publishing the dataset")
     publish_dataset(bucket, folder.data)
     say("publishing the model")
-    publish(bucket, DEFAULT_STAGES, data_dir=folder.data, tracking=tracking, progress=say)
+    run = ReleaseRun(objects=bucket, tracking=tracking, progress=say)
+    publish_models(run, DEFAULT_STAGES, data_dir=folder.data)
     keep(bucket, folder)
     folder.digest.write_text(digest)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from matchcast_tools.errors import EnvironmentProblem
 from matchcast_tools.models.tracking import Tracking
@@ -18,13 +17,9 @@ class Aliased:
     before: str | None
     problem: str | None = None
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return the fields as JSON has them."""
-        return {"alias": self.alias, "version": self.version, "before": self.before, "problem": self.problem}
-
 
 def move_alias(tracking: Tracking, name: str, alias: str, version: str) -> Aliased:
-    """Let an alias of a registered model name a version; a registry that fails is told in `problem`, not raised.
+    """Let an alias of a registered model name a version; a registry that fails is reported in `problem`, not raised.
 
     What is served has been switched by then, and stays.
     """

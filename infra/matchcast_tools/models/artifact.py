@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,6 @@ from matchcast.adapters.model_loaders import load_any
 from matchcast.adapters.onnx_model import ARTIFACT
 from matchcast.domain.manifests import FileEntry, PublishedModel, Runtime
 from matchcast.domain.prediction import OUTCOMES
-from matchcast.ports import Model
 from matchcast.snapshots.dataset import FEATURES_FILE
 from matchcast_tools.dataset.store import read_features
 from matchcast_tools.models.export import NotExportable, check_parity, parity_rows, to_onnx
@@ -25,6 +23,7 @@ from matchcast_tools.models.lineage import LINEAGE, lineage
 from matchcast_tools.models.model_directory import model_directory
 from matchcast_tools.models.registry import ModelVersion, RegisteredModel, load_version
 from matchcast_tools.models.tracking import Tracking
+from matchcast_tools.models.training_set import feature_rows
 from matchcast_tools.stack.deployed import Stack
 
 if TYPE_CHECKING:
@@ -59,7 +58,7 @@ def export(
     at, tracking
         The version, and the MLflow store that has it.
     data_dir
-        The dataset whose feature rows are sampled for parity, beside the model's input example.
+        The dataset whose feature rows are sampled for parity, with the model's input example.
     runtimes
         What the stack's images can serve (`runtimes_of`). What ONNX lacks becomes a `pyfunc` artifact, if that is
         among them.
@@ -84,25 +83,14 @@ def export(
         prefix=f"models/{at.name}/{at.version}-{_digest(files)[:8]}/",
         files=files,
         signature=model.signature,
-        metrics={key: value for key, value in at.metrics.items() if math.isfinite(value)},
+        metrics=at.metrics,
         trained_until=at.trained_until,
     )
     sampled = sample_rows(model, data_dir)
     rows = parity_rows(model, sampled)
-    served = IsolatedModel(published, bodies) if runtime == "pyfunc" else load(published, bodies)
+    served = IsolatedModel(published, bodies) if runtime == "pyfunc" else load_any(published, bodies)
     difference = check_parity(model, served, rows)
     return Exported(published, bodies, len(rows), difference, rows[: len(rows) - len(sampled)])
-
-
-def load(published: PublishedModel, bodies: Mapping[str, bytes]) -> Model:
-    """Return a published version as the functions load it, whatever its runtime.
-
-    Raises
-    ------
-    ReleaseRefused
-        If it cannot be loaded.
-    """
-    return load_any(published, bodies)
 
 
 def runtimes_of(stack: Stack) -> tuple[str, ...]:
@@ -136,6 +124,6 @@ def sample_rows(model: RegisteredModel, data_dir: Path | None) -> Rows:
     features = read_features(data_dir)
     if not set(names) <= set(features.column_names):
         return nothing
-    rows = np.column_stack([features[column].to_numpy() for column in names]).astype(np.float32)
+    rows = feature_rows(features, names)
     picked = np.random.default_rng(0).permutation(len(rows))[:SAMPLED_ROWS]
     return rows[np.sort(picked)]

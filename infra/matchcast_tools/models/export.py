@@ -151,7 +151,7 @@ def convert(what: str, estimator: Any, columns: int) -> bytes:
         )
     except (MissingConverter, MissingShapeCalculator, RuntimeError, TypeError, ValueError) as error:
         raise NotExportable(f"{what} cannot be exported to ONNX: {_first_line(error)}") from error
-    # Without the label, which nobody asks for; what is cut out loses its shape, so it is given again.
+    # Without the label, which is not asked for; what is cut out loses its shape, so it is given again.
     graph = select_model_inputs_outputs(graph, outputs=[OUTPUT])
     graph.graph.output[0].CopyFrom(make_tensor_value_info(OUTPUT, TensorProto.FLOAT, [None, CLASSES]))
     domains = {entry.domain: entry.version for entry in graph.opset_import}

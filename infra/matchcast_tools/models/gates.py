@@ -1,4 +1,4 @@
-"""The gates of a promotion: each a figure beside its limit.
+"""The gates of a promotion: each a figure with its limit.
 
 The limits' defaults come from measurements, see `infra/decisions/0028-promotion-gates.md`.
 """
@@ -58,7 +58,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """One figure beside its limit, what it is, and what to do where it fails; None could not be measured."""
+    """One figure with its limit, what it is, and what to do where it fails; None could not be measured."""
 
     name: str
     figure: float | None
@@ -73,13 +73,9 @@ class Gate:
         return cls(name, figure if math.isfinite(figure) else None, limit, bool(figure <= limit), detail, remedy)
 
     @property
-    def told(self) -> str:
+    def explanation(self) -> str:
         """Return what it is, and where it fails what to do."""
         return self.detail if self.passed or not self.remedy else f"{self.detail}. {self.remedy}"
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the fields as JSON has them."""
-        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +99,15 @@ class GateReport:
     def figures(self) -> dict[str, float]:
         """Return what was measured, by name."""
         return {gate.name: gate.figure for gate in self.gates if gate.figure is not None} | self.extra
+
+
+def gates_as_dict(report: GateReport | None) -> dict[str, Any]:
+    """Return the gates and what else was measured, as JSON has them; None is of a version that was not measured."""
+    return {
+        "passed": None if report is None else report.passed,
+        "gates": [] if report is None else [asdict(gate) for gate in report.gates],
+        "figures": {} if report is None else report.figures,
+    }
 
 
 class GatesFailed(ReleaseRefused):

@@ -8,8 +8,6 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -18,9 +16,12 @@ from matchcast.domain.signature import Signature
 from matchcast.errors import ReleaseRefused
 from matchcast_tools.dataset.store import decode, read_features, read_matches
 from matchcast_tools.errors import BadInput
-from matchcast_tools.models.training_set import RESULTS
+from matchcast_tools.models.training_set import feature_rows, have_result, outcomes_of, with_features
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from matchcast.ports import Rows
 
 NEWEST = 2000
@@ -58,7 +59,7 @@ def first_unseen_day(models: Sequence[PublishedModel], wanted: date | None = Non
     BadInput
         If the wanted day lies where a model has learnt.
     ReleaseRefused
-        If nobody knows until when a model has learnt, and no day is wanted.
+        If it is not known until when a model has learnt, and no day is wanted.
     """
     known = [model.trained_until for model in models if model.trained_until is not None]
     unknown = [model.version for model in models if model.trained_until is None]
@@ -100,22 +101,14 @@ def read_golden(data_dir: Path, models: Sequence[PublishedModel], since: date, n
                 "no more is replaced without a comparison by moving the alias in MLflow and `matchcast publish`."
             )
     matches = decode(read_matches(data_dir).select(["match_id", "date", "status", "result"]))
-    played = pc.and_(pc.equal(matches["status"], "played"), pc.is_valid(matches["result"]))
-    settled = matches.filter(pc.and_(played, pc.greater_equal(matches["date"], pa.scalar(since))))
-    settled = _with(settled, features)
+    settled = matches.filter(pc.and_(have_result(matches), pc.greater_equal(matches["date"], pa.scalar(since))))
+    settled = with_features(settled, features)
     settled = settled.slice(max(0, len(settled) - newest))
-    fixtures = _with(matches.filter(pc.equal(matches["status"], "fixture")), features).slice(0, newest)
+    fixtures = with_features(matches.filter(pc.equal(matches["status"], "fixture")), features).slice(0, newest)
     table = pa.concat_tables([settled, fixtures])
     return GoldenSet(
         columns=columns,
-        values=np.column_stack([table[name].to_numpy().astype(np.float32) for name in columns]),
-        outcomes=np.array([RESULTS.index(result) for result in settled["result"].to_pylist()], dtype=np.int64),
+        values=feature_rows(table, columns),
+        outcomes=outcomes_of(settled),
         since=since,
-    )
-
-
-def _with(matches: pa.Table, features: pa.Table) -> pa.Table:
-    """Return matches with their features, in an order that is always the same."""
-    return matches.join(features, "match_id", join_type="inner").sort_by(
-        [("date", "ascending"), ("match_id", "ascending")]
     )

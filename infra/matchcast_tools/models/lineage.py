@@ -1,10 +1,9 @@
-"""Where a version comes from, as the file that is published beside it: run, data, settings, scores, libraries."""
+"""Where a version comes from, as the file that is published with it: run, data, settings, scores, libraries."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +34,7 @@ def lineage(model: RegisteredModel) -> bytes:
         "source": at.source,
         "tags": at.tags,
         "params": at.params,
-        "metrics": {name: value for name, value in at.metrics.items() if math.isfinite(value)},
+        "metrics": at.metrics,
         "flavors": sorted(metadata.flavors),
         "libraries": _libraries(metadata),
         "trained_from": at.trained_from,

@@ -15,9 +15,9 @@ Refresh = Callable[[], dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Refreshed:
-    """The answer of the function that makes snapshots, or why there is none."""
+    """The id of the new snapshot, or why there is none."""
 
-    answer: dict[str, Any] | None
+    snapshot_id: str | None
     problem: str | None = None
 
     @classmethod
@@ -26,14 +26,10 @@ class Refreshed:
         if refresh is None:
             return None
         try:
-            return cls(refresh())
+            return cls(refresh().get("snapshot_id"))
         except (EnvironmentProblem, ReleaseRefused, Transient) as error:
             return cls(
                 None,
                 f"There is no new snapshot, so precomputed predictions are still those of the version before: "
                 f"{error.detail} Run `matchcast snapshot`.",
             )
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the fields as JSON has them."""
-        return {"snapshot_id": (self.answer or {}).get("snapshot_id"), "problem": self.problem}

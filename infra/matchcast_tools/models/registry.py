@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass, field
 from datetime import date
@@ -37,7 +38,7 @@ def configured_stages() -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class ModelVersion:
-    """A version of the registered model, as an alias named it."""
+    """A version of the registered model, as an alias named it; of its metrics the finite ones."""
 
     name: str
     version: str
@@ -112,7 +113,7 @@ def resolve(alias: str, tracking: Tracking | None = None, name: str = MODEL_NAME
         name=name,
         version=str(version.version),
         run_id=version.run_id or "",
-        metrics=dict(run.data.metrics) if run else {},
+        metrics={key: value for key, value in run.data.metrics.items() if math.isfinite(value)} if run else {},
         trained_until=_trained_until(name, str(version.version), tags.get(TRAINED_UNTIL)),
         trained_from=tags.get(TRAINED_FROM),
         dataset=tags.get(DATASET),

@@ -1,4 +1,4 @@
-"""Where MLflow keeps runs and the registry: a SQLite file beside the dataset, or a tracking server."""
+"""Where MLflow keeps runs and the registry: a SQLite file next to the dataset, or a tracking server."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Tracking:
 
     @classmethod
     def at(cls, folder: Path) -> Tracking:
-        """Return the SQLite store `mlflow.db` of a folder, with its files beside it."""
+        """Return the SQLite store `mlflow.db` of a folder, with its files next to it."""
         folder = folder.resolve()
         return cls(f"{_SQLITE}{folder / 'mlflow.db'}", (folder / "mlartifacts").as_uri())
 

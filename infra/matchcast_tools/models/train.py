@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date
 from importlib.metadata import version as installed
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from matchcast.domain.prediction import OUTCOMES
 from matchcast_tools.models.lineage import DATASET, dataset_digest
 from matchcast_tools.models.registry import MODEL_NAME, TRAINED_FROM, TRAINED_UNTIL, configured_stages
 from matchcast_tools.models.scores import scores
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 EXPERIMENT = "matchcast"
-OUTPUTS = ("home", "draw", "away")
 EXAMPLE_ROWS = 5
 # The inverse strength of the L2 penalty; features are standardised, so one value fits all of them.
 REGULARISATION = 0.003
@@ -46,14 +46,6 @@ class Trained:
     trained_until: date
     metrics: dict[str, float]
     seconds: float
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the fields as JSON has them."""
-        return {
-            **asdict(self),
-            "trained_from": self.trained_from.isoformat(),
-            "trained_until": self.trained_until.isoformat(),
-        }
 
 
 def train(
@@ -85,7 +77,7 @@ def train(
     tracking
         The MLflow store; by default what `MLFLOW_TRACKING_URI` names, or the one under `.local/`.
     progress
-        Told what happens next.
+        Is called with what happens next.
 
     Raises
     ------
@@ -183,7 +175,7 @@ def _register(
     }
     signature = ModelSignature(
         inputs=Schema([ColSpec("float", name) for name in window.features]),
-        outputs=Schema([ColSpec("double", name) for name in OUTPUTS]),
+        outputs=Schema([ColSpec("double", name) for name in OUTCOMES]),
     )
     with tracking.answering():
         experiment = client.get_experiment_by_name(EXPERIMENT)

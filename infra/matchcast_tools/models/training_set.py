@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -80,28 +81,44 @@ def read_training_set(data_dir: Path, from_day: date | None = None, until_day: d
         If the dataset is not there or cannot be read, or the window holds too few matches to train on.
     """
     matches = decode(read_matches(data_dir).select(["match_id", "date", "season", "status", "result"]))
-    played = pc.and_(pc.equal(matches["status"], "played"), pc.is_valid(matches["result"]))
+    played = have_result(matches)
     if from_day is not None:
         played = pc.and_(played, pc.greater_equal(matches["date"], pa.scalar(from_day)))
     if until_day is not None:
         played = pc.and_(played, pc.less_equal(matches["date"], pa.scalar(until_day)))
     features = decode(read_features(data_dir))
     names = tuple(name for name in features.column_names if name not in ("match_id", "as_of"))
-    table = (
-        matches.filter(played)
-        .join(features, "match_id", join_type="inner")
-        # By id within a day, so that the same data give the same model whatever the order of the rows.
-        .sort_by([("date", "ascending"), ("match_id", "ascending")])
-    )
+    table = with_features(matches.filter(played), features)
     training_set = TrainingSet(
         features=names,
-        rows=np.column_stack([table[name].to_numpy().astype(np.float32) for name in names]),
-        outcomes=np.array([RESULTS.index(result) for result in table["result"].to_pylist()], dtype=np.int64),
+        rows=feature_rows(table, names),
+        outcomes=outcomes_of(table),
         dates=table["date"].to_numpy().astype("datetime64[D]"),
         seasons=np.array(table["season"].to_pylist()),
     )
     check_enough(training_set, f"with a result from {from_day or 'the first day'} until {until_day or 'the last'}")
     return training_set
+
+
+def have_result(matches: pa.Table) -> Any:
+    """Return the mask of the matches that are played and have a result."""
+    return pc.and_(pc.equal(matches["status"], "played"), pc.is_valid(matches["result"]))
+
+
+def with_features(matches: pa.Table, features: pa.Table) -> pa.Table:
+    """Return matches with their features, by date, and by id within a day: the same data give the same order."""
+    order = [("date", "ascending"), ("match_id", "ascending")]
+    return matches.join(features, "match_id", join_type="inner").sort_by(order)
+
+
+def feature_rows(table: pa.Table, names: Sequence[str]) -> npt.NDArray[np.float32]:
+    """Return columns of a table as rows, float32, shape (n, columns)."""
+    return np.column_stack([table[name].to_numpy().astype(np.float32) for name in names])
+
+
+def outcomes_of(matches: pa.Table) -> npt.NDArray[np.int64]:
+    """Return the results as 0 home, 1 draw, 2 away; shape (n,)."""
+    return np.array([RESULTS.index(result) for result in matches["result"].to_pylist()], dtype=np.int64)
 
 
 def check_enough(matches: TrainingSet, which: str) -> None:

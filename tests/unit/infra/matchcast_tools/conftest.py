@@ -17,8 +17,7 @@ from typer.testing import CliRunner
 from functions.refresh_snapshot.handler import lambda_handler
 from matchcast.adapters.s3_objects import S3Objects
 from matchcast.bootstrap import parts
-from matchcast_tools.cli import releases
-from matchcast_tools.cli import training as models
+from matchcast_tools.cli import releases, snapshot, training
 from matchcast_tools.models.registry import RegisteredModel, load
 from matchcast_tools.models.tracking import Tracking
 from matchcast_tools.models.train import Trained, train
@@ -74,7 +73,7 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
         boto3.client("s3").create_bucket(Bucket="data")
         outputs = {"DataBucketName": "data", "RefreshSnapshotFunctionName": "refresh", "ModelRuntime": "onnx"}
         stack = Stack("test", "us-east-1", "http://api", None, outputs, Session(HandlerClient(lambda_handler)))
-        for group in (models, releases):
+        for group in (snapshot, releases):
             monkeypatch.setattr(group, "find_stack", lambda: stack)
         monkeypatch.setattr(parts, "objects", lambda: S3Objects(boto3.client("s3"), "data"))
         monkeypatch.setenv("DATA_BUCKET_NAME", "data")
@@ -86,8 +85,8 @@ def matchcast(monkeypatch: pytest.MonkeyPatch, tracking: Tracking) -> Any:
     """The commands of models and releases, on this session's MLflow store."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", tracking.uri)
     app = typer.Typer()
-    models.register(app)
-    releases.register(app)
+    for group in (training, snapshot, releases):
+        group.register(app)
 
     def run(*arguments: Any) -> Result:
         return CliRunner().invoke(app, [str(argument) for argument in arguments])

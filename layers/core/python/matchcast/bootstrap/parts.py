@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matchcast.adapters.dynamodb_tasks import DynamoDBTasks
     from matchcast.http.cursors import Cursors
     from matchcast.ports import ReleaseStore
-    from matchcast.releases.readers import ManifestReader, Report
+    from matchcast.releases.readers import ManifestReader, ReportRefusal
     from matchcast.tasks.lane_speed import LaneSpeed
 
 
@@ -77,7 +77,7 @@ def snapshots() -> ManifestReader[SnapshotManifest]:
     return ManifestReader(objects(), SNAPSHOT_MANIFEST_KEY, SnapshotManifest, seconds, report=reports("snapshot"))
 
 
-def reports(kind: str) -> Report:
+def reports(kind: str) -> ReportRefusal:
     """Return what logs and counts refused releases of a kind, `model` or `snapshot`."""
     from matchcast.observability import report_refused
 

@@ -64,8 +64,8 @@ class FileEntry(BaseModel):
 class Manifest(BaseModel):
     """What every manifest shares.
 
-    One that is replaced is kept, unchanged, under a key that begins with `kept_under` and ends with `kept_as`; such
-    keys sort by the time of their releases.
+    One that is replaced is kept, unchanged, under `kept_key`, which begins with `kept_under` and ends with `kept_as`;
+    such keys sort by the time of their releases.
     """
 
     model_config = ConfigDict(frozen=True, protected_namespaces=())
@@ -74,6 +74,11 @@ class Manifest(BaseModel):
     kept_as: ClassVar[str]
 
     schema_version: Literal[1] = 1
+
+    @property
+    def kept_key(self) -> str | None:
+        """Return the key under which this manifest is kept when another takes its place; None where it is not kept."""
+        return None
 
     @classmethod
     def parse(cls, body: bytes, key: str) -> Self:
@@ -157,6 +162,11 @@ class ModelManifest(Manifest):
     published_at: datetime
     stages: dict[str, PublishedModel]
     change: Change | None = Field(default=None, description="Null in releases from before it was recorded.")
+
+    @property
+    def kept_key(self) -> str:
+        """Return the key under which this manifest is kept when another takes its place."""
+        return model_release_key(self.release)
 
 
 class DatasetManifest(Manifest):

@@ -1,16 +1,16 @@
 """The releases of the models, read from the present manifest and those kept before it: what was served when, and why.
 
-A manifest is kept under `models/releases/` before the next one takes its place, so all that is needed
-to tell the history, and to go back, is in the bucket; the MLflow registry is not asked.
+All that the history, and going back, needs is in the bucket; the MLflow registry is not asked.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, PlainSerializer
 
 from matchcast.domain.manifests import (
     MODEL_MANIFEST_KEY,
@@ -52,14 +52,14 @@ class ReleaseHistory:
     def next_number(self) -> int:
         """Return a number that no release has had.
 
-        A manifest that is gone, or that nobody can read, had one too: the one after the newest that was kept.
+        A manifest that is gone, or that cannot be read, had one too: the one after the newest that was kept.
         """
         lost = self.present.manifest is None and (self.present.etag is not None or bool(self.numbers))
         return max(self.numbers, default=0) + (2 if lost else 1)
 
     @property
     def served(self) -> ModelManifest | None:
-        """Return the present manifest, or the newest kept one where that is gone or nobody can read it."""
+        """Return the present manifest, or the newest kept one where that is gone or unreadable."""
         return self.present.manifest or next((each for _, each in self._from_newest()), None)
 
     def get(self, number: int) -> ModelManifest | None:
@@ -114,7 +114,7 @@ class ReleaseHistory:
     def _entry(self, number: int) -> Entry:
         manifest = self.get(number)
         if manifest is None:
-            return Entry(number, None, "unreadable", UNKNOWN, None, {}, {}, None, is_served=False)
+            return Entry(release=number, is_served=False, at=None, action="unreadable", by=UNKNOWN)
         earlier = next(self._from_newest(below=number), None)
         change = manifest.change or Change(
             action="publish",
@@ -122,17 +122,7 @@ class ReleaseHistory:
             at=manifest.published_at,
             stages=moves(earlier[1].stages if earlier else {}, manifest.stages),
         )
-        return Entry(
-            number,
-            change.at,
-            change.action,
-            change.by,
-            change.why,
-            change.stages,
-            change.figures,
-            change.restores,
-            is_served=manifest is self.present.manifest,
-        )
+        return Entry(release=number, is_served=manifest is self.present.manifest, **dict(change))
 
     def _from_newest(self, below: int | None = None) -> Iterator[tuple[int, ModelManifest]]:
         """Yield the releases that can be read, newest first."""
@@ -143,39 +133,26 @@ class ReleaseHistory:
                     yield number, manifest
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One line of the history; `at` is None only where the kept manifest cannot be read."""
+class Entry(BaseModel):
+    """One line of the history: the change that a release made; `at` is None only where its manifest is unreadable."""
+
+    model_config = ConfigDict(frozen=True)
 
     release: int
-    at: datetime | None
+    is_served: bool
+    at: Annotated[datetime, PlainSerializer(datetime.isoformat)] | None
     action: str
     by: str
-    why: str | None
-    stages: dict[str, Move]
-    figures: dict[str, float]
-    restores: int | None
-    is_served: bool
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the fields as JSON has them."""
-        return {
-            "release": self.release,
-            "is_served": self.is_served,
-            "at": self.at.isoformat() if self.at else None,
-            "action": self.action,
-            "by": self.by,
-            "why": self.why,
-            "stages": {stage: {"from": move.before, "to": move.after} for stage, move in sorted(self.stages.items())},
-            "figures": self.figures,
-            "restores": self.restores,
-        }
+    why: str | None = None
+    stages: dict[str, Move] = {}
+    figures: dict[str, float] = {}
+    restores: int | None = None
 
 
-def moves(before: dict[str, PublishedModel], after: dict[str, PublishedModel]) -> dict[str, Move]:
+def moves(before: Mapping[str, PublishedModel], after: Mapping[str, PublishedModel]) -> dict[str, Move]:
     """Return the stages that differ, with the versions on both sides."""
     return {
-        stage: Move(before=_version(before.get(stage)), after=_version(after.get(stage)))
+        stage: Move(before=version_of(before.get(stage)), after=version_of(after.get(stage)))
         for stage in sorted(before.keys() | after.keys())
         if not _same(before.get(stage), after.get(stage))
     }
@@ -185,7 +162,8 @@ def _same(one: PublishedModel | None, other: PublishedModel | None) -> bool:
     return other is None if one is None else one.is_same(other)
 
 
-def _version(model: PublishedModel | None) -> str | None:
+def version_of(model: PublishedModel | None) -> str | None:
+    """Return the version that a stage serves; None where it serves none."""
     return None if model is None else model.version
 
 

@@ -1,4 +1,4 @@
-"""Manifests as publishers handle them: read with their ETag, switched only if nobody else did meanwhile."""
+"""Manifests as publishers handle them: read with their ETag, switched only if no other publisher did meanwhile."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from matchcast.errors import ManifestInvalid, ReleaseRaceLost
 from matchcast.ports import ObjectStore
 
 M = TypeVar("M", bound=Manifest)
+
+Bodies = Mapping[str, Mapping[str, bytes]]
+"""The files of a release, by key prefix and name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,28 @@ def read_manifest(objects: ObjectStore, key: str, manifest_type: type[M]) -> Pre
         return Present(None, stored.etag, stored.body)
 
 
+def publish_release(objects: ObjectStore, key: str, manifest: Manifest, bodies: Bodies, present: Present[M]) -> None:
+    """Write the files, keep the manifest that was found, and switch to the new one: steps 1 to 3 of the protocol.
+
+    Raises
+    ------
+    ReleaseRaceLost
+        If somebody else switched it since.
+    """
+    write_files(objects, bodies)
+    kept_key = None if present.manifest is None else present.manifest.kept_key
+    if kept_key is not None:
+        objects.put(kept_key, present.body, "application/json")
+    switch_manifest(objects, key, manifest, present)
+
+
+def write_files(objects: ObjectStore, bodies: Bodies) -> None:
+    """Write files; those that are there are written again, which mends what was lost or changed."""
+    for prefix, files in bodies.items():
+        for name, body in files.items():
+            objects.put(prefix + name, body)
+
+
 def switch_manifest(objects: ObjectStore, key: str, manifest: Manifest, present: Present[M]) -> None:
     """Write a manifest over the one that was found.
 
@@ -51,6 +76,6 @@ def switch_manifest(objects: ObjectStore, key: str, manifest: Manifest, present:
 
 
 def timed_id(now: datetime, files: Mapping[str, FileEntry], also: str = "") -> str:
-    """Return an id that sorts by time and tells contents apart, such as `20261121T070000Z-1a2b3c4d`."""
+    """Return an id that sorts by time and differs with the contents, such as `20261121T070000Z-1a2b3c4d`."""
     content = also + "".join(f"{name}\n{entry.sha256}\n" for name, entry in sorted(files.items()))
     return f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{hashlib.sha256(content.encode()).hexdigest()[:8]}"

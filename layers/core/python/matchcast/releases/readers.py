@@ -1,9 +1,7 @@
-"""Reading one release: the manifest when it has changed, its files verified, the last good one served on.
+"""Reading one release: the manifest when it has changed, its files verified, the last good release kept.
 
-A reader asks for a changed manifest at most every `refresh_seconds`. Whatever is wrong with a new
-release (its manifest, a digest, the artifact itself) is recorded in `problem` and reported once a
-look into the bucket, and the last good one serves on. An environment that starts while the newest release is
-broken has none of its own yet: it takes the newest of the releases before it that is whole.
+Whatever is wrong with a new release (its manifest, a digest, the artifact itself) is recorded in `problem` and
+reported once per look into the bucket, while the last good release keeps serving.
 """
 
 from __future__ import annotations
@@ -24,8 +22,8 @@ from matchcast.errors import (
 )
 from matchcast.ports import ObjectStore, StoredObject
 
-Report = Callable[[ReleaseRefused], None]
-"""Hears of a release that is refused, each time that it is found so."""
+ReportRefusal = Callable[[ReleaseRefused], None]
+"""Is called with what is wrong with a release, each time that it is found so."""
 
 EARLIER_RELEASES = 5
 """How many releases back an environment looks that has nothing good of its own."""
@@ -36,7 +34,7 @@ T = TypeVar("T")
 
 
 def report_nothing(problem: ReleaseRefused) -> None:
-    """Keep a refusal to oneself (a `Report`)."""
+    """Report a refusal nowhere (a `ReportRefusal`)."""
 
 
 class ManifestReader(Generic[M]):
@@ -48,13 +46,13 @@ class ManifestReader(Generic[M]):
         Where the manifest is, and what it is.
     refresh_seconds
         How long a manifest is trusted before one conditional GET asks for a newer one.
-    unavailable
-        Raised while nothing good was ever read; by default the one that fits the kind.
     report
-        Hears of a manifest that is refused, or gone; not of one that never was there.
+        Is called for a manifest that is refused, or gone; not for one that never was there.
 
     Attributes
     ----------
+    unavailable
+        What is raised while nothing good was ever read.
     checked_at
         When the bucket was last asked.
     problem
@@ -69,12 +67,11 @@ class ManifestReader(Generic[M]):
         refresh_seconds: float,
         monotonic: Callable[[], float] = time.monotonic,
         *,
-        unavailable: type[Transient] | None = None,
-        report: Report = report_nothing,
+        report: ReportRefusal = report_nothing,
     ) -> None:
         self.key = key
         self.report = report
-        self.unavailable = unavailable or (ModelUnavailable if manifest_type is ModelManifest else SnapshotUnavailable)
+        self.unavailable = ModelUnavailable if manifest_type is ModelManifest else SnapshotUnavailable
         self.checked_at: datetime | None = None
         self.problem: MatchcastError | None = None
         self._objects = objects

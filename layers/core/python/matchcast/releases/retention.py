@@ -9,17 +9,22 @@ from itertools import pairwise
 from matchcast.domain.manifests import (
     DATASET_MANIFEST_KEY,
     MODEL_MANIFEST_KEY,
+    MODEL_RELEASES_PREFIX,
     SNAPSHOT_MANIFEST_KEY,
     DatasetManifest,
     SnapshotManifest,
+    model_release_key,
 )
 from matchcast.errors import ManifestInvalid
 from matchcast.ports import ListedObject, ObjectStore, ReleaseStore
+from matchcast.releases.history import ReleaseHistory
 
 _MANIFESTS = (DATASET_MANIFEST_KEY, MODEL_MANIFEST_KEY, SNAPSHOT_MANIFEST_KEY)
 _AT_ONCE = 1_000
 
 DATASETS_KEPT = 5
+KEPT_RELEASES = 10
+"""How many releases of the models, the present one included, keep their files."""
 LEAST_AGE = timedelta(hours=1)
 """Younger releases stay: their manifest may be still to come, and readers may hold the one before."""
 
@@ -45,18 +50,35 @@ def prune_datasets(objects: ReleaseStore, keep: int = DATASETS_KEPT, now: dateti
     return _prune_releases(objects, DATASET_MANIFEST_KEY, DatasetManifest, keep, now or datetime.now(UTC))
 
 
-def prune(objects: ReleaseStore, under: str, *, kept: Callable[[], Collection[str]], older_than: datetime) -> list[str]:
-    """Delete what nobody needs of the objects under a prefix, and return their keys.
+def prune_models(objects: ReleaseStore, keep: int, now: datetime) -> list[str]:
+    """Delete the files of old versions, and return their keys.
 
-    A publisher writes its files before the manifest that names them, so only age tells the files of a release
-    that is on its way from those of one that is gone: `older_than` has to lie further back than any publisher takes.
+    What stays are the manifests, the files of the present release and of the newest ones before it, `keep` in all,
+    and whatever each stage would go back to.
+
+    Raises
+    ------
+    ManifestInvalid
+        If one of these manifests cannot be read: then what it needs is unknown, and nothing is deleted.
+    StorageUnavailable
+        If something could not be listed or deleted.
+    """
+    return prune(objects, _folder(MODEL_MANIFEST_KEY), kept=lambda: _models(objects, keep), older_than=now - LEAST_AGE)
+
+
+def prune(objects: ReleaseStore, under: str, *, kept: Callable[[], Collection[str]], older_than: datetime) -> list[str]:
+    """Delete the objects under a prefix that are not needed, and return their keys.
+
+    A publisher writes its files before the manifest that names them, so only their age distinguishes the files of a
+    release that is on its way from those of one that is gone: `older_than` has to lie further back than any
+    publisher takes.
 
     Parameters
     ----------
     objects
         The data bucket.
     under
-        The key prefix, with the slash at its end.
+        The key prefix, with its trailing slash.
     kept
         Returns the keys and key prefixes that stay. It is asked again right before each deletion, for a manifest
         may have come to name what it did not name before. The three manifests themselves always stay.
@@ -83,6 +105,26 @@ def prune(objects: ReleaseStore, under: str, *, kept: Callable[[], Collection[st
     return deleted
 
 
+def _folder(manifest_key: str) -> str:
+    return manifest_key.rpartition("/")[0] + "/"
+
+
+def _models(objects: ReleaseStore, keep: int) -> set[str]:
+    """Return the keys and key prefixes of the models that stay."""
+    releases = ReleaseHistory(objects)
+    present = releases.present.manifest
+    if present is None:
+        raise ManifestInvalid(f"{MODEL_MANIFEST_KEY} cannot be read. Run `matchcast publish`.")
+    stays = {MODEL_MANIFEST_KEY, MODEL_RELEASES_PREFIX}
+    back = (releases.before(stage) for stage in present.stages)
+    for number in {*releases.numbers[:keep], *(number for number in back if number is not None)}:
+        manifest = releases.get(number)
+        if manifest is None:
+            raise ManifestInvalid(f"{model_release_key(number)} cannot be read; remove it if its release is given up.")
+        stays |= {model.prefix for model in manifest.stages.values()}
+    return stays
+
+
 def _unnamed(keys: Sequence[str], kept: Collection[str]) -> list[str]:
     protected = (*_MANIFESTS, *kept)
     return [key for key in keys if not key.startswith(protected)]
@@ -95,7 +137,7 @@ def _prune_releases(
     keep: int,
     now: datetime,
 ) -> list[str]:
-    under, limit = manifest_key.rpartition("/")[0] + "/", now - LEAST_AGE
+    under, limit = _folder(manifest_key), now - LEAST_AGE
     newest = _newest(objects.list_objects(under), under, keep, limit)
     return prune(
         objects, under, kept=lambda: {*newest, _present(objects, manifest_key, manifest_type)}, older_than=limit
@@ -103,7 +145,7 @@ def _prune_releases(
 
 
 def _present(objects: ObjectStore, manifest_key: str, manifest_type: type[SnapshotManifest | DatasetManifest]) -> str:
-    """Return the prefix that the manifest names; without a manifest nobody knows what is needed."""
+    """Return the prefix that the manifest names; without a manifest it is unknown what is needed."""
     stored = objects.get(manifest_key)
     if stored is None:
         raise ManifestInvalid(f"{manifest_key} is not there, so nothing under it is removed.")

@@ -14,7 +14,7 @@ from matchcast.adapters.parquet_snapshot import parse_snapshot
 from matchcast.domain.manifests import SNAPSHOT_MANIFEST_KEY, DatasetManifest, FileEntry, SnapshotManifest
 from matchcast.errors import ReleaseRefused
 from matchcast.ports import ObjectStore
-from matchcast.releases.publishing import read_manifest, switch_manifest, timed_id
+from matchcast.releases.publishing import publish_release, read_manifest, timed_id
 from matchcast.releases.served_models import LoadedModel
 from matchcast.snapshots.betting import simulate
 from matchcast.snapshots.contract import (
@@ -65,13 +65,9 @@ def refresh_snapshot(
     snapshot = build_snapshot(
         dataset, bodies, model, bookmaker=bookmaker, edge_threshold=edge_threshold, now=now or datetime.now(UTC)
     )
-    for name, body in snapshot.bodies.items():
-        objects.put(snapshot.manifest.prefix + name, body)
-    if present.manifest is not None:
-        # Functions that start while the newest snapshot is broken look for those before it.
-        objects.put(present.manifest.kept_key, present.body, "application/json")
-    switch_manifest(objects, SNAPSHOT_MANIFEST_KEY, snapshot.manifest, present)
-    return snapshot.manifest
+    manifest, files = snapshot.manifest, {snapshot.manifest.prefix: snapshot.bodies}
+    publish_release(objects, SNAPSHOT_MANIFEST_KEY, manifest, files, present)
+    return manifest
 
 
 def build_snapshot(

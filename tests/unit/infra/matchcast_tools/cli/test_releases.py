@@ -141,7 +141,7 @@ def test_a_cleaning_that_fails_is_told_and_no_error(run: Any, data_dir: Path, mo
     def fail(*_: Any, **__: Any) -> Any:
         raise StorageUnavailable("The data bucket did not answer.")
 
-    monkeypatch.setattr(switching, "prune", fail)
+    monkeypatch.setattr(switching, "prune_models", fail)
     done = run("promote", "candidate", "--data", data_dir, "--min-settled", 100, "--no-snapshot")
     assert done.exit_code == 0
     assert "Files of old versions were not removed: The data bucket did not answer." in done.stderr

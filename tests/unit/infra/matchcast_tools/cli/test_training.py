@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 
-import matchcast_tools.cli.training as commands
 from matchcast.errors import AliasUnknown, ManifestInvalid
+from matchcast_tools.cli import output
 from matchcast_tools.errors import BadInput, EnvironmentProblem, exit_code
 from matchcast_tools.models.train import Trained
 from matchcast_tools.stack.deployed import Stack
@@ -44,7 +45,7 @@ def test_says_that_the_data_lack_the_book_that_is_shown(
 ) -> None:
     matchcast("publish", "--data", data_dir)
     told: list[str] = []
-    monkeypatch.setattr(commands.notes, "print", lambda text, **_: told.append(text))
+    monkeypatch.setattr(output.notes, "print", lambda text, **_: told.append(text))
     matchcast("snapshot", "--data", data_dir)
     assert told == []
     monkeypatch.setenv("ODDS_BOOKMAKER", "pinnacle")
@@ -56,8 +57,8 @@ def test_trains_on_a_window_under_other_aliases(matchcast: Any, trained: Trained
     options = ("--from", "2022-09-01", "--until", "2024-05-31", "--alias", "x-one", "--alias", "x-two")
     said = json.loads(matchcast("train", "--data", data_dir, *options, "--json").stdout)
     assert said["aliases"] == ["x-one", "x-two"]
-    assert said["trained_from"] >= "2022-09-01"
-    assert said["trained_until"] <= "2024-05-31"
+    assert date.fromisoformat(said["trained_from"]) >= date(2022, 9, 1)
+    assert date.fromisoformat(said["trained_until"]) <= date(2024, 5, 31)
     shown = matchcast("train", "--data", data_dir, "--hold-out-last-season", "--alias", "x-three")
     assert "log_loss" in shown.stdout
 

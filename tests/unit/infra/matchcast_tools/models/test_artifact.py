@@ -18,7 +18,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from matchcast.adapters.in_memory import InMemoryObjects
-from matchcast.adapters.model_loaders import loader_for
+from matchcast.adapters.model_loaders import load_any, loader_for
 from matchcast.adapters.pyfunc_model import FOLDER, MLMODEL
 from matchcast.domain.manifests import MODEL_MANIFEST_KEY, ModelManifest, Runtime
 from matchcast.errors import ModelFailed, ParityFailed, ReleaseRefused
@@ -27,7 +27,7 @@ from matchcast.releases.served_models import ServedModels
 from matchcast.snapshots.dataset import FEATURES_FILE
 from matchcast_tools.errors import EnvironmentProblem
 from matchcast_tools.models import artifact, model_directory
-from matchcast_tools.models.artifact import Exported, export, load, runtimes_of
+from matchcast_tools.models.artifact import Exported, export, runtimes_of
 from matchcast_tools.models.export import NotExportable, convert
 from matchcast_tools.models.isolated import IsolatedModel
 from matchcast_tools.models.registry import load_version, resolve
@@ -80,7 +80,7 @@ class TestPyfunc:
         for name, entry in exported.published.files.items():
             assert entry.sha256 == hashlib.sha256(exported.bodies[name]).hexdigest()
         rows = np.zeros((2, len(FEATURES)), dtype=np.float32)
-        found = load(exported.published, exported.bodies).predict(rows)
+        found = load_any(exported.published, exported.bodies).predict(rows)
         np.testing.assert_allclose(found, [[0.5, 0.3, 0.2]] * 2, rtol=1e-6)
 
     def test_the_same_version_gives_the_same_files_under_the_same_prefix(

@@ -191,7 +191,7 @@ class TestSettledMatches:
         few = GoldenSet(FEATURES, golden.values, golden.outcomes[:199], UNTIL)
         (gate,) = run(champion, champion, few).failed
         assert (gate.name, gate.figure, gate.limit) == ("settled", 199, 200)
-        assert "--hold-out-last-season" in gate.told
+        assert "--hold-out-last-season" in gate.explanation
 
     def test_may_be_none_if_the_limit_says_so(self, champion: Model, golden: GoldenSet) -> None:
         none = GoldenSet(FEATURES, golden.values, golden.outcomes[:0], UNTIL)
@@ -228,7 +228,7 @@ class TestLimits:
 def test_no_number_never_passes() -> None:
     gate = Gate.at_most("drift", math.nan, 1.0, "")
     assert not gate.passed
-    assert gate.as_dict()["figure"] is None
+    assert gate.figure is None
 
 
 def test_rows_after_the_golden_set_are_tried_for_finiteness_only(champion: Model, golden: GoldenSet) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -19,16 +19,19 @@ from matchcast.errors import AliasUnknown, ReleaseRaceLost, ReleaseRefused, Stor
 from matchcast.releases.history import ReleaseHistory
 from matchcast.releases.readers import ManifestReader
 from matchcast.releases.served_models import ServedModels
+from matchcast.releases.switching import Attribution
 from matchcast_tools.errors import BadInput
-from matchcast_tools.models import promote as promoting
+from matchcast_tools.models import release_run
 from matchcast_tools.models.aliases import move_alias
 from matchcast_tools.models.gates import GatesFailed, Limits
-from matchcast_tools.models.promote import Promotion, promote
-from matchcast_tools.models.publish import publish
-from matchcast_tools.models.rollback import rollback
+from matchcast_tools.models.promote import Promotion, promote_version
+from matchcast_tools.models.publish import publish_models
+from matchcast_tools.models.release_run import ReleaseRun
+from matchcast_tools.models.rollback import roll_back
 from matchcast_tools.models.tracking import Tracking
 from matchcast_tools.models.train import train
 from matchcast_tools.models.training_set import read_training_set
+from matchcast_tools.models.trial import Trial
 from tests.support.datasets import write_dataset
 from tests.support.mlflow_models import register, register_with
 from tests.support.mlflow_warnings import MLFLOW_WARNINGS
@@ -57,11 +60,25 @@ class Registry:
         return str(self.tracking.connect().get_registered_model("matchcast").aliases[alias])
 
     def publish(self, objects: InMemoryObjects, *stages: str) -> None:
-        publish(objects, stages, data_dir=self.data_dir, tracking=self.tracking, by="ada", now=NOW)
+        publish_models(self.run(objects), stages, data_dir=self.data_dir)
 
-    def promote(self, objects: InMemoryObjects, source: str = "candidate", **options: Any) -> Promotion:
-        options = {"data_dir": self.data_dir, "tracking": self.tracking, "by": "ada", "now": NOW, **options}
-        return promote(objects, source, **options)
+    def run(self, objects: InMemoryObjects, why: str | None = None, **options: Any) -> ReleaseRun:
+        attribution = Attribution("ada", why)
+        return ReleaseRun(objects=objects, tracking=self.tracking, attribution=attribution, now=NOW, **options)
+
+    def promote(
+        self,
+        objects: InMemoryObjects,
+        source: str = "candidate",
+        *,
+        to: str = "champion",
+        dry_run: bool = False,
+        trial: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> Promotion:
+        """Promote with the options of a run; `trial` has those of the gates."""
+        measured = Trial(**{"data_dir": self.data_dir, **(trial or {})})
+        return promote_version(self.run(objects, **options), source, measured, to=to, dry_run=dry_run)
 
 
 @pytest.fixture(scope="module")
@@ -113,13 +130,13 @@ def test_a_version_that_passes_is_served_and_the_alias_names_it(registry: Regist
 
     done = registry.promote(objects, why="more matches")
 
-    assert done.promoted
-    assert (done.before, done.version, done.release) == (good, equal, 2)
+    assert done.change.is_new
+    assert (done.change.before, done.change.version, done.change.release) == (good, equal, 2)
     served = served_models(objects)
     assert served.get("champion").published.version == equal
     assert served.get("smoke").published.version == good
     assert registry.version("champion") == equal
-    assert done.undone == []
+    assert done.change.undone == []
 
 
 def test_the_history_has_the_figures_of_the_gates(registry: Registry, objects: InMemoryObjects) -> None:
@@ -149,14 +166,14 @@ def test_a_version_that_does_not_pass_changes_nothing(registry: Registry, object
 
 def test_the_figures_pass_where_the_limits_let_them(registry: Registry, objects: InMemoryObjects) -> None:
     wide = Limits(loss=9, drift=1, drift_of_one=1, latency_ms=60_000)
-    assert registry.promote(objects, "mixed-up", limits=wide).promoted
+    assert registry.promote(objects, "mixed-up", trial={"limits": wide}).change.is_new
 
 
 def test_a_dry_run_measures_and_changes_nothing(registry: Registry, objects: InMemoryObjects) -> None:
     before, champion = content(objects), registry.version("champion")
     done = registry.promote(objects, dry_run=True)
 
-    assert not done.promoted
+    assert not done.change.is_new
     assert done.report is not None
     assert done.report.passed
     assert content(objects) == before
@@ -168,7 +185,7 @@ def test_a_dry_run_measures_and_changes_nothing(registry: Registry, objects: InM
 def test_the_version_that_is_champion_already_changes_nothing(registry: Registry, objects: InMemoryObjects) -> None:
     before = content(objects)
     done = registry.promote(objects, "smoke")
-    assert (done.promoted, done.report, done.release) == (False, None, 1)
+    assert (done.change.is_new, done.report, done.change.release) == (False, None, 1)
     assert content(objects) == before
 
 
@@ -183,7 +200,7 @@ class TestWithoutAChampion:
     def test_the_first_promotion_is_measured_by_itself(self, registry: Registry) -> None:
         objects = InMemoryObjects()
         done = registry.promote(objects, "good")
-        assert (done.release, done.before) == (1, None)
+        assert (done.change.release, done.change.before) == (1, None)
         assert served_models(objects).get("champion").published.version == registry.version("good")
         assert "drift" not in done.as_dict()["figures"]
 
@@ -212,7 +229,7 @@ class TestCrashes:
         assert served_models(objects).get("champion").published.version == registry.version("good")
         assert registry.version("champion") == registry.version("good")
         dies = False
-        assert registry.promote(objects).release == 2
+        assert registry.promote(objects).change.release == 2
 
     def test_before_the_alias_the_next_run_moves_it(
         self, registry: Registry, objects: InMemoryObjects, monkeypatch: pytest.MonkeyPatch
@@ -221,15 +238,15 @@ class TestCrashes:
             raise KeyboardInterrupt
 
         with monkeypatch.context() as dying:
-            dying.setattr(promoting, "move_alias", die)
+            dying.setattr(release_run, "move_alias", die)
             with pytest.raises(KeyboardInterrupt):
                 registry.promote(objects)
         assert served_models(objects).get("champion").published.version == registry.version("equal")
         assert registry.version("champion") == registry.version("good")
 
-        again = registry.promote(objects)
+        again = registry.promote(objects).change
 
-        assert not again.promoted
+        assert not again.is_new
         assert again.alias is not None
         assert (again.alias.before, again.alias.version) == (registry.version("good"), registry.version("equal"))
         assert registry.version("champion") == registry.version("equal")
@@ -261,18 +278,19 @@ class TestRefusals:
         with pytest.raises(ReleaseRefused, match="trained_until"):
             registry.promote(objects, "silent")
         day = UNTIL + timedelta(days=1)
-        done = registry.promote(objects, "silent", golden_from=day, dry_run=True, limits=Limits(drift=1))
+        done = registry.promote(objects, "silent", dry_run=True, trial={"golden_from": day, "limits": Limits(drift=1)})
         assert done.report is not None
 
     def test_matches_that_the_champion_has_seen(self, registry: Registry, objects: InMemoryObjects) -> None:
         with pytest.raises(BadInput, match="are not to be scored on what they have seen"):
-            registry.promote(objects, golden_from=date(2023, 1, 1))
+            registry.promote(objects, trial={"golden_from": date(2023, 1, 1)})
 
     def test_a_dataset_without_any_match_for_it(
         self, registry: Registry, objects: InMemoryObjects, tmp_path: Path
     ) -> None:
+        small = write_dataset(tmp_path, played=60, fixtures=0)
         with pytest.raises(ReleaseRefused, match="no match to try"):
-            registry.promote(objects, data_dir=write_dataset(tmp_path, played=60, fixtures=0), golden_from=date.max)
+            registry.promote(objects, trial={"data_dir": small, "golden_from": date.max})
 
     def test_a_champion_whose_files_are_damaged(self, registry: Registry, objects: InMemoryObjects) -> None:
         key = next(key for key in keys(objects) if key.endswith("model.onnx"))
@@ -300,9 +318,9 @@ class TestAndThen:
         good = registry.version("good")
         registry.promote(objects)
 
-        done = rollback(objects, tracking=registry.tracking, by="ada", now=NOW)
+        done = roll_back(registry.run(objects))
 
-        assert done.undone == []
+        assert done.change.undone == []
         assert registry.version("champion") == good
         registry.publish(objects, "champion", "smoke")
         assert served_models(objects).get("champion").published.version == good
@@ -317,7 +335,7 @@ class TestAndThen:
 
         done = registry.promote(objects, refresh=refresh)
         assert seen == [registry.version("equal")]
-        (problem,) = done.undone
+        (problem,) = done.change.undone
         assert "No dataset is published yet. Run `matchcast snapshot`" in problem
         assert served_models(objects).get("champion").published.version == registry.version("equal")
 
@@ -338,8 +356,8 @@ def test_a_model_that_is_served_as_python_code_goes_through_the_same_gates(
     assert refused.value.report.figures["latency_ms"] > 0
     # THEN it is served only if the limits let it, and the gates compare with it as well
     wide = Limits(loss=9, drift=1, drift_of_one=1, latency_ms=60_000)
-    assert registry.promote(objects, "custom", limits=wide, **both).promoted
-    back = registry.promote(objects, "good", limits=wide, **both)
+    assert registry.promote(objects, "custom", trial={"limits": wide}, **both).change.is_new
+    back = registry.promote(objects, "good", trial={"limits": wide}, **both)
     assert back.report is not None
     assert back.report.figures["log_loss_difference"] < 0
     with pytest.raises(ReleaseRefused, match="ModelRuntime=pyfunc"):

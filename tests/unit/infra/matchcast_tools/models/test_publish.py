@@ -27,7 +27,8 @@ from matchcast.releases.readers import ManifestReader
 from matchcast.releases.served_models import ServedModels
 from matchcast_tools.errors import BadInput, EnvironmentProblem
 from matchcast_tools.models import artifact
-from matchcast_tools.models.publish import Publication, publish
+from matchcast_tools.models.publish import Publication, publish_models
+from matchcast_tools.models.release_run import ReleaseRun
 from matchcast_tools.models.tracking import Tracking
 from matchcast_tools.models.train import Trained, train
 from tests.support.datasets import FEATURES
@@ -48,10 +49,11 @@ def objects() -> InMemoryObjects:
 
 @pytest.fixture
 def publish_to(trained: Trained, tracking: Tracking, data_dir: Path) -> Callable[..., Publication]:
-    """`publish` with this session's store and dataset."""
+    """`publish_models` with this session's store and dataset."""
 
-    def run(objects: InMemoryObjects, stages: Any = STAGES, **options: Any) -> Publication:
-        return publish(objects, stages, data_dir=data_dir, tracking=tracking, now=NOW, **options)
+    def run(objects: InMemoryObjects, stages: Any = STAGES, keep_others: bool = False, **options: Any) -> Publication:
+        run = ReleaseRun(objects=objects, tracking=tracking, now=NOW, **options)
+        return publish_models(run, stages, keep_others=keep_others, data_dir=data_dir)
 
     return run
 
@@ -121,7 +123,8 @@ def test_parity_is_shown_without_a_dataset_too(
     objects: InMemoryObjects, trained: Trained, tracking: Tracking, tmp_path: Path
 ) -> None:
     for data_dir in (None, tmp_path):
-        (exported,) = publish(objects, ["champion"], data_dir=data_dir, tracking=tracking).exported
+        run = ReleaseRun(objects=objects, tracking=tracking)
+        (exported,) = publish_models(run, ["champion"], data_dir=data_dir).exported
         assert exported.parity_rows == 5
 
 
@@ -287,5 +290,5 @@ class TestRefusals:
 
     def test_no_registry(self, objects: InMemoryObjects, tmp_path: Path) -> None:
         with pytest.raises(EnvironmentProblem, match="matchcast train"):
-            publish(objects, STAGES, tracking=Tracking.at(tmp_path))
+            publish_models(ReleaseRun(objects=objects, tracking=Tracking.at(tmp_path)), STAGES)
         assert content(objects) == {}

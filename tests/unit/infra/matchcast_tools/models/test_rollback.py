@@ -10,8 +10,10 @@ from matchcast.adapters.in_memory import InMemoryObjects
 from matchcast.domain.manifests import MODEL_MANIFEST_KEY, ModelManifest
 from matchcast.errors import DigestMismatch, ManifestInvalid, ReleaseRaceLost, ReleaseRefused
 from matchcast.releases.history import ReleaseHistory
+from matchcast.releases.switching import Attribution
 from matchcast_tools.errors import BadInput, EnvironmentProblem
-from matchcast_tools.models.rollback import Rollback, rollback
+from matchcast_tools.models.release_run import ReleaseRun
+from matchcast_tools.models.rollback import Rollback, roll_back
 from matchcast_tools.models.tracking import Tracking
 from tests.support.model_releases import at, body, release, version
 from tests.support.objects import keys
@@ -39,31 +41,40 @@ def content(objects: InMemoryObjects) -> dict[str, Any]:
     return {key: objects.get(key) for key in keys(objects)}
 
 
-def go_back(objects: InMemoryObjects, stage: str = "champion", **options: Any) -> Rollback:
-    return rollback(objects, stage, **{"tracking": NO_REGISTRY, "by": "ada", "now": at(9), **options})
+def go_back(
+    objects: InMemoryObjects,
+    stage: str = "champion",
+    *,
+    to_release: int | None = None,
+    why: str | None = None,
+    **options: Any,
+) -> Rollback:
+    attribution = Attribution("ada", why)
+    run = ReleaseRun(objects=objects, tracking=NO_REGISTRY, attribution=attribution, now=at(9), **options)
+    return roll_back(run, stage, to_release=to_release)
 
 
 def test_the_stage_serves_what_it_served_before_and_the_others_stay(objects: InMemoryObjects) -> None:
     done = go_back(objects, why="worse on Sundays")
 
     assert served(objects) == {"champion": "2", "smoke": "7"}
-    assert (done.before, done.version, done.restores, done.release) == ("3", "2", 2, 4)
+    assert (done.change.before, done.change.version, done.restores, done.change.release) == ("3", "2", 2, 4)
     entry = next(ReleaseHistory(objects).entries())
     assert (entry.action, entry.by, entry.why, entry.restores) == ("rollback", "ada", "worse on Sundays", 2)
 
 
 def test_any_kept_release_can_be_named(objects: InMemoryObjects) -> None:
-    assert go_back(objects, to_release=1).version == "1"
-    assert go_back(objects, to_release=3).version == "3"
+    assert go_back(objects, to_release=1).change.version == "1"
+    assert go_back(objects, to_release=3).change.version == "3"
     assert served(objects) == {"champion": "3", "smoke": "7"}
     # One further back than release 3 is release 2, whatever was served in between.
-    assert go_back(objects).version == "2"
+    assert go_back(objects).change.version == "2"
 
 
 def test_the_version_that_is_served_already_changes_nothing(objects: InMemoryObjects) -> None:
     before = content(objects)
     done = go_back(objects, to_release=3)
-    assert not done.rolled_back
+    assert not done.change.is_new
     assert content(objects) == before
 
 
@@ -72,13 +83,13 @@ def test_a_manifest_that_nobody_can_read_is_gone_back_from_too(objects: InMemory
     done = go_back(objects)
     # Release 3 was never kept, so release 2 is the newest that is known.
     assert served(objects) == {"champion": "2"}
-    assert done.release == 4
+    assert done.change.release == 4
 
 
 def test_a_registry_out_of_reach_is_told_and_the_rollback_stands(objects: InMemoryObjects) -> None:
     done = go_back(objects)
     assert served(objects)["champion"] == "2"
-    (problem,) = done.undone
+    (problem,) = done.change.undone
     assert "set_registered_model_alias('matchcast', 'champion', '2')" in problem
     assert "matchcast publish" in problem
     assert done.as_dict()["alias"]["problem"] == problem
@@ -90,7 +101,7 @@ def test_a_snapshot_that_fails_is_told_and_the_rollback_stands(objects: InMemory
 
     done = go_back(objects, refresh=refresh)
     assert served(objects)["champion"] == "2"
-    assert "The function could not be run. Run `matchcast snapshot`" in done.undone[1]
+    assert "The function could not be run. Run `matchcast snapshot`" in done.change.undone[1]
 
 
 def test_a_new_snapshot_is_made_after_the_switch(objects: InMemoryObjects) -> None:
@@ -161,4 +172,4 @@ class TestRefusals:
 
 def test_after_a_damaged_one_the_one_further_back_can_be_named(objects: InMemoryObjects) -> None:
     objects.delete([version("2").prefix + "model.onnx"])
-    assert go_back(objects, to_release=1).version == "1"
+    assert go_back(objects, to_release=1).change.version == "1"

@@ -132,9 +132,6 @@ class TestTrain:
         assert trained.metrics["log_loss"] < trained.metrics["base_rate_log_loss"] - 0.02
         assert 0 < trained.validation_rows < trained.rows
 
-    def test_is_json_when_asked(self, trained: Trained) -> None:
-        assert trained.as_dict()["trained_until"] == trained.trained_until.isoformat()
-
     def test_sets_only_the_aliases_that_it_is_given(self, trained: Trained, tracking: Tracking, data_dir: Path) -> None:
         again = train(data_dir, until_day=date(2024, 1, 31), aliases=["nightly"], tracking=tracking)
 

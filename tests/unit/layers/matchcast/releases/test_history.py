@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from matchcast.adapters.in_memory import InMemoryObjects
 from matchcast.domain.manifests import MODEL_MANIFEST_KEY, FileEntry, ModelManifest, model_release_key
 from matchcast.releases.history import ReleaseHistory
-from matchcast.releases.switching import switch
-from matchcast_tools.models.rollback import rollback
+from matchcast.releases.switching import Attribution, switch_models
+from matchcast_tools.models.release_run import ReleaseRun
+from matchcast_tools.models.rollback import roll_back
 from matchcast_tools.models.tracking import Tracking
 from tests.support.model_releases import SIGNED, at, body, release, version
 from tests.support.tasks import NOW
 
 NO_REGISTRY = Tracking("sqlite:////nowhere/mlflow.db")
+KEPT = 20
+"""More releases than a test makes, so that it can go back to each of them."""
 
 
 @pytest.fixture
@@ -27,20 +30,22 @@ def objects() -> InMemoryObjects:
 
 def champions(objects: InMemoryObjects, *versions: str) -> None:
     for number in versions:
-        release(objects, {"champion": number})
+        release(objects, {"champion": number}, keep=KEPT)
 
 
 def go_back(objects: InMemoryObjects) -> str:
     """Roll the champion back and return the version that it serves then."""
-    return rollback(objects, tracking=NO_REGISTRY, by="ada").version
+    run = ReleaseRun(objects=objects, tracking=NO_REGISTRY, attribution=SIGNED, keep=KEPT)
+    return roll_back(run).change.version
 
 
 class TestEntries:
     def test_are_newest_first_and_say_who_when_what_and_why(self, objects: InMemoryObjects) -> None:
         champions(objects, "1", "2")
-        rollback(objects, tracking=NO_REGISTRY, by="grace", why="too many draws", now=at(3))
+        signed = Attribution("grace", "too many draws")
+        roll_back(ReleaseRun(objects=objects, tracking=NO_REGISTRY, attribution=signed, now=at(3)))
 
-        newest, second, first = (entry.as_dict() for entry in ReleaseHistory(objects).entries())
+        newest, second, first = (entry.model_dump() for entry in ReleaseHistory(objects).entries())
 
         assert newest == {
             "release": 3,
@@ -66,7 +71,7 @@ class TestEntries:
         assert [entry.release for entry in ReleaseHistory(objects).entries("champion")] == [3, 1]
         assert [entry.release for entry in ReleaseHistory(objects).entries("smoke")] == [2]
         ended = next(ReleaseHistory(objects).entries("champion"))
-        assert ended.as_dict()["stages"] == {"champion": {"from": "1", "to": None}}
+        assert ended.model_dump()["stages"] == {"champion": {"from": "1", "to": None}}
 
     def test_are_none_before_the_first_release(self, objects: InMemoryObjects) -> None:
         assert list(ReleaseHistory(objects).entries()) == []
@@ -84,7 +89,7 @@ class TestEntries:
 
         assert (newest.release, oldest.release) == (8, 7)
         assert (oldest.action, oldest.by, oldest.at) == ("publish", "unknown", NOW)
-        assert oldest.as_dict()["stages"] == {"champion": {"from": None, "to": "1"}}
+        assert oldest.model_dump()["stages"] == {"champion": {"from": None, "to": "1"}}
         assert go_back(objects) == "1"
 
     def test_a_kept_release_that_nobody_can_read_is_told_as_such(self, objects: InMemoryObjects) -> None:
@@ -144,7 +149,7 @@ class TestBefore:
         again = again.model_copy(
             update={"prefix": "models/matchcast/2-later/", "files": {"model.onnx": FileEntry.of(b"other")}}
         )
-        switch(
+        switch_models(
             objects,
             ReleaseHistory(objects),
             {"champion": again},
@@ -156,9 +161,11 @@ class TestBefore:
         assert next(ReleaseHistory(objects).entries()).stages == {}
         assert go_back(objects) == "1"
         # THEN either can be named
-        assert rollback(objects, tracking=NO_REGISTRY, to_release=2).restores == 2
-        assert rollback(objects, tracking=NO_REGISTRY, to_release=3).rolled_back
+        run = ReleaseRun(objects=objects, tracking=NO_REGISTRY)
+        assert roll_back(run, to_release=2).restores == 2
+        assert roll_back(run, to_release=3).change.is_new
 
+    @settings(deadline=None)
     @given(steps=st.lists(st.sampled_from(["1", "2", "3", "4", "back", "other"]), max_size=14))
     def test_is_what_a_stack_of_versions_says(self, steps: Sequence[str]) -> None:
         # GIVEN any order of releases and rollbacks
@@ -171,9 +178,9 @@ class TestBefore:
                     assert go_back(objects) == stack[-1]
             elif step == "other":
                 others += 1
-                release(objects, {"champion": stack[-1], "smoke": f"smoke {others}"})
+                release(objects, {"champion": stack[-1], "smoke": f"smoke {others}"}, keep=KEPT)
             else:
-                release(objects, {"champion": step})
+                champions(objects, step)
                 if step != stack[-1]:
                     stack.append(step)
             # THEN a rollback goes to what lies under the present version

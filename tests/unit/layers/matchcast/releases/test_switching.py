@@ -11,7 +11,7 @@ from matchcast.adapters.in_memory import InMemoryObjects
 from matchcast.domain.manifests import MODEL_MANIFEST_KEY, ModelManifest, model_release_key
 from matchcast.errors import InvalidRequest, ReleaseRaceLost, StorageUnavailable
 from matchcast.releases.history import ReleaseHistory
-from matchcast.releases.switching import LONGEST_REASON, Attribution, switch, user_name
+from matchcast.releases.switching import LONGEST_REASON, Attribution, switch_models, user_name
 from tests.support.model_releases import SIGNED, at, release, version
 from tests.support.objects import keys
 from tests.support.tasks import NOW
@@ -67,10 +67,12 @@ class TestTheKeptManifest:
         slow = ReleaseHistory(objects)
         release(objects, {"champion": "2"})
         with pytest.raises(ReleaseRaceLost, match="Somebody else"):
-            switch(objects, slow, {"champion": version("3")}, {}, attribution=SIGNED, action="publish", now=at(3))
+            switch_models(
+                objects, slow, {"champion": version("3")}, {}, attribution=SIGNED, action="publish", now=at(3)
+            )
 
         release(objects, {"champion": "4"})
-        told = [entry.as_dict()["stages"]["champion"]["to"] for entry in ReleaseHistory(objects).entries()]
+        told = [entry.model_dump()["stages"]["champion"]["to"] for entry in ReleaseHistory(objects).entries()]
         assert told == ["4", "2", "1"]
 
 
@@ -174,5 +176,7 @@ class TestSignature:
 
 def test_only_finite_figures_are_recorded(objects: InMemoryObjects) -> None:
     figures = {"drift": 0.01, "odd": float("nan")}
-    switch(objects, ReleaseHistory(objects), {}, {}, attribution=SIGNED, action="promote", figures=figures, now=NOW)
+    switch_models(
+        objects, ReleaseHistory(objects), {}, {}, attribution=SIGNED, action="promote", figures=figures, now=NOW
+    )
     assert ModelManifest.parse(raw(objects), "now").change.figures == {"drift": 0.01}  # type: ignore[union-attr]
