@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes .venv with the locked libraries and the project itself, and remembers for which lock, so that a
-# second run does nothing. Uses uv where it works, and venv + pip where it does not.
+# Makes .venv with the locked libraries and the project itself, and records what it was made from, so that a
+# second run does nothing. Uses uv if it works, otherwise venv and pip.
 #
 #   infra/setup.sh [FOLDER]     FOLDER is .venv by default
 #
@@ -48,7 +48,7 @@ digest() {
     { cat "$lock" pyproject.toml "$0"; "$python" -VV; } | cksum | tr ' ' '-'
 }
 
-# A quiet installer's errors are the reason of a failure, and nothing else is of interest.
+# Shows an installer's output only if it fails.
 quietly() {
     log=$(mktemp)
     if "$@" >"$log" 2>&1; then
@@ -65,7 +65,7 @@ quietly() {
 with_uv() {
     say "Making $venv with uv and $python ($version) ..."
     quietly uv venv --quiet --allow-existing --python "$(command -v "$python")" "$venv"
-    # Compiled now, or the first start of everything would do it.
+    # Compiled now, or the first start of each program would do it.
     quietly uv pip install --quiet --python "$venv/bin/python" --compile-bytecode --require-hashes -r "$lock"
     quietly uv pip install --quiet --python "$venv/bin/python" --no-deps --no-build-isolation --editable .
 }

@@ -10,7 +10,7 @@ from pathlib import Path
 FOREIGN_PREFIXES = ("AWS_", "LOCALSTACK_", "MATCHCAST_", "MLFLOW_", "POWERTOOLS_")
 KEPT = ("MATCHCAST_REAL_DATA",)
 
-# Before any module of the project is imported: some take the local folder from the environment then.
+# Before any module of the project is imported.
 for name in [name for name in os.environ if name.startswith(FOREIGN_PREFIXES) and name not in KEPT]:
     del os.environ[name]
 _local = Path(tempfile.mkdtemp(prefix="matchcast-tests-"))

@@ -1,8 +1,8 @@
 """Errors of the tools, each with the exit code that scripts can act on.
 
 MatchcastError
-├── BadInput             exit 2  what was given cannot be used: a path, a file, an option
-└── EnvironmentProblem   exit 3  something that the tool needs is not there: a stack, a port, a bucket
+├── BadInput             exit 2  the input cannot be used: a path, a file, an option
+└── EnvironmentProblem   exit 3  something that the tool needs is missing: a stack, a port, a bucket
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from matchcast.errors import MatchcastError, ReleaseRefused, Transient
 
 
 class BadInput(MatchcastError):
-    """What was given cannot be used; the message says why and what to give instead."""
+    """The input cannot be used; the message says why and what to give instead."""
 
     code = "bad-input"
     status = 422
@@ -27,7 +27,7 @@ class EnvironmentProblem(MatchcastError):
 
 
 def exit_code(error: MatchcastError) -> int:
-    """Return 2 for what the user gave, 3 for what is out of reach, 4 for a refused release, else 1."""
+    """Return 2 for bad input, 3 for something that is missing or out of reach, 4 for a refused release, else 1."""
     match error:
         case ReleaseRefused():
             return 4

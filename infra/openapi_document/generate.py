@@ -5,13 +5,13 @@ from __future__ import annotations
 import importlib
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from matchcast import __version__
 from matchcast.http.api import Api
 from matchcast.http.contract import GatewayError
 from matchcast.http.problems import Problem
-from matchcast_tools.stack.deployed import ROOT
 from openapi_document.parts import (
     REF,
     add_shared_answers,
@@ -25,6 +25,7 @@ from openapi_document.parts import (
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
+ROOT = Path(__file__).resolve().parents[2]
 DOCUMENT = ROOT / "functions" / "serve_predictions" / "openapi.json"
 """Ships in the zip of serve_predictions; `infra/openapi.json` is a link to it."""
 

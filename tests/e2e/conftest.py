@@ -12,8 +12,10 @@ import pytest
 
 from matchcast_tools.laptop.http_api import API_ID
 from matchcast_tools.laptop.processes import group_members
+from matchcast_tools.laptop.stack_file import laptop_stack
 from matchcast_tools.stack.api_client import ApiClient
-from matchcast_tools.stack.deployed import Stack, described_stack
+from matchcast_tools.stack.deployed import Stack
+from matchcast_tools.stack.tokens import fetch_token
 from tests.proofs.bench import REFRESH_SECONDS
 from tests.support.laptop import Command
 
@@ -74,7 +76,7 @@ def laptop(laptop_command: Command, sample_folder: Path) -> Iterator[dict[str, A
 @pytest.fixture(scope="session")
 def stack(laptop: dict[str, Any]) -> Stack:
     """Return the running stack as the tools know it."""
-    return described_stack(laptop)
+    return laptop_stack(laptop["port"], laptop["outputs"])
 
 
 @pytest.fixture(scope="session")
@@ -86,7 +88,7 @@ def token(laptop: dict[str, Any]) -> str:
 @pytest.fixture(scope="session")
 def read_only_token(stack: Stack) -> str:
     """Return a token that may not write."""
-    return stack.fetch_token(["predictions/read"])
+    return fetch_token(stack, ["predictions/read"])
 
 
 @pytest.fixture(scope="session")
@@ -104,7 +106,7 @@ def make_tenant(stack: Stack) -> Callable[[str], str]:
         )
         client_id = made["UserPoolClient"]["ClientId"]
         admit(stack, client_id)
-        return stack.fetch_token(client_id=client_id)
+        return fetch_token(stack, client_id=client_id)
 
     return make
 

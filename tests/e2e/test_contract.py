@@ -16,6 +16,7 @@ import pytest
 
 from matchcast_tools.stack.api_client import ApiClient
 from matchcast_tools.stack.deployed import Stack
+from matchcast_tools.stack.tokens import fetch_token
 from tests.e2e.narrowing import gather, narrowed
 from tests.support.documented import DOCUMENT, assert_is_documented
 from tests.support.laptop import ROOT
@@ -104,7 +105,7 @@ def test_what_the_gateway_answers_without_a_good_token_is_documented(stack: Stac
 
 def test_what_the_gateway_answers_to_a_token_of_the_other_scope_is_documented(stack: Stack) -> None:
     clients = {
-        scope: ApiClient(stack.api_url, stack.host_header, stack.fetch_token([scope]))
+        scope: ApiClient(stack.api_url, stack.host_header, fetch_token(stack, [scope]))
         for scope in ("predictions/read", "predictions/write")
     }
     for method, path, scopes in SECURED:

@@ -14,6 +14,7 @@ from rich.console import Console
 from matchcast_tools.laptop import demo
 from matchcast_tools.stack.api_client import Answer, ApiClient
 from matchcast_tools.stack.deployed import Stack
+from matchcast_tools.stack.tokens import fetch_token
 
 pytestmark = pytest.mark.e2e
 
@@ -84,15 +85,15 @@ def test_the_documentation_is_a_page_of_its_own(api: ApiClient, slash: str) -> N
 @pytest.mark.parametrize("route", READ_ROUTES)
 def test_without_a_token_nothing_is_told(stack: Stack, subject: Subject, route: str) -> None:
     nobody = ApiClient(stack.api_url, stack.host_header)
-    forger = ApiClient(stack.api_url, stack.host_header, stack.fetch_token()[:-8] + "AAAAAAAA")
+    forger = ApiClient(stack.api_url, stack.host_header, fetch_token(stack)[:-8] + "AAAAAAAA")
 
     assert nobody.get(subject.path(route)).status == 401
     assert forger.get(subject.path(route)).status == 401
 
 
 def test_each_scope_opens_its_own_routes_and_no_others(stack: Stack, subject: Subject) -> None:
-    reader = ApiClient(stack.api_url, stack.host_header, stack.fetch_token(["predictions/read"]))
-    writer = ApiClient(stack.api_url, stack.host_header, stack.fetch_token(["predictions/write"]))
+    reader = ApiClient(stack.api_url, stack.host_header, fetch_token(stack, ["predictions/read"]))
+    writer = ApiClient(stack.api_url, stack.host_header, fetch_token(stack, ["predictions/write"]))
 
     assert {writer.get(subject.path(route)).status for route in READ_ROUTES} == {403}
     assert {reader.get(subject.path(route)).status for route in READ_ROUTES} == {200}

@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from matchcast_tools.stack.deployed import Stack, described_stack
+from matchcast_tools.laptop.stack_file import laptop_stack
+from matchcast_tools.stack.deployed import Stack
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -22,7 +23,7 @@ class Command:
     def __init__(self, local: Path, sample: Path) -> None:
         self.local = local
         self.sample = sample
-        self.arguments = [sys.executable, "-c", "from matchcast_tools.cli.main import main; main()"]
+        self.arguments = [sys.executable, "-m", "matchcast_tools"]
         self.environment = {
             **os.environ,
             "MATCHCAST_LOCAL": str(local),
@@ -79,7 +80,7 @@ class Command:
         """Run a stack with the sample league, started with these options of `up`."""
         content = self.json("up", "--detach", *options)
         try:
-            yield described_stack(content)
+            yield laptop_stack(content["port"], content["outputs"])
         finally:
             self.run("down")
 

@@ -15,8 +15,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from matchcast_tools.cli.data_tables import show_evaluation, show_import
+from matchcast_tools.cli.options import DataDir
 from matchcast_tools.errors import BadInput
-from matchcast_tools.stack.deployed import LOCAL
 
 if TYPE_CHECKING:
     from matchcast.snapshots.scoring import Margin
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 output = Console(width=None if sys.stdout.isatty() else 160)
 notes = Console(stderr=True)
 
-DataDir = Annotated[Path, typer.Option("--data", help="The folder of the imported dataset.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object, and nothing else.")]
 
 
@@ -42,7 +41,7 @@ def import_matches(
         list[str] | None, typer.Argument(help="Match files, folders, patterns or zip archives.", metavar="PATH...")
     ] = None,
     *,
-    data: DataDir = LOCAL / "data",
+    data: DataDir,
     sample: Annotated[bool, typer.Option("--sample", help="Generate the sample league and import it.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -70,7 +69,7 @@ def import_matches(
         )
 
 
-def compute_features(*, data: DataDir = LOCAL / "data", as_json: AsJson = False) -> None:
+def compute_features(*, data: DataDir, as_json: AsJson = False) -> None:
     """Compute the features of every match from earlier matches."""
     from matchcast_tools.features.build import build_features
 

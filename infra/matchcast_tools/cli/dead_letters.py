@@ -22,7 +22,7 @@ from matchcast.tasks.redrive_dead_letters import Redrive
 from matchcast_tools.cli import output
 from matchcast_tools.cli.options import AsJson, DryRun
 from matchcast_tools.stack.dead_letters import dead_letters, discarding, redriving
-from matchcast_tools.stack.deployed import find_stack
+from matchcast_tools.stack.find_stack import find_stack
 
 NO_CAUSE = "(queue gave up)"
 HIDE_SECONDS = 60

@@ -9,13 +9,21 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from matchcast_tools.checkout import local_folder
 from matchcast_tools.cli.options import AsJson
 from matchcast_tools.cli.output import answer, answers, notes, progress, say
 from matchcast_tools.errors import BadInput, EnvironmentProblem
+from matchcast_tools.laptop.engine import stop_engine
+from matchcast_tools.laptop.sam import environments
+from matchcast_tools.laptop.stack_file import running_stack
+from matchcast_tools.laptop.state import Folder, engine_is_running
+from matchcast_tools.stack.find_stack import find_stack
+from matchcast_tools.stack.tokens import fetch_token
 
 if TYPE_CHECKING:
     from matchcast_tools.laptop.doctor import Finding
@@ -41,7 +49,7 @@ def up(
     ] = None,
     bind: Annotated[
         list[str] | None,
-        typer.Option("--bind", help="An address to listen on besides loopback, for containers; repeat it."),
+        typer.Option("--bind", help="An address to listen on in addition to loopback, for containers; repeat it."),
     ] = None,
     no_sample: Annotated[
         bool, typer.Option("--no-sample", help="Load no sample league: import and publish your own data.")
@@ -55,22 +63,24 @@ def up(
     """Start the laptop stack: the product's template on a local engine, with a sample league and a token."""
     started = time.monotonic()
     for number in ENDING_SIGNALS:
-        # Whatever ends the command while it works ends what it started as well.
+        # A signal that ends the command also ends what it has started.
         signal.signal(number, signal.default_int_handler)
-    # After the handlers: what a function is imported from takes a moment, in which Ctrl-C may come.
-    from matchcast_tools.laptop.laptop import Laptop
+    # After the handlers, since Ctrl-C may come during this import, which takes a moment.
+    from matchcast_tools.laptop.lifecycle import start_stack
 
-    laptop, values = Laptop(), parameter_values(parameters or [])
+    folder, values = Folder(local_folder()), parameter_values(parameters or [])
     try:
         with progress("starting") as tell:
-            content = laptop.up(port=port, bind=bind or (), sample=not no_sample, parameters=values, tell=tell)
+            content = start_stack(
+                folder, port=port, bind=bind or (), sample=not no_sample, parameters=values, progress=tell
+            )
         show_ready(content, time.monotonic() - started, as_json=as_json)
         if not detach:
             notes.print("Ctrl-C stops it.")
-            wait_for_end(laptop)
+            wait_for_end(folder)
     except KeyboardInterrupt:
         with ignoring_signals():
-            laptop.down()
+            stop_engine(folder)
         notes.print("The laptop stack is stopped; nothing is left running.")
 
 
@@ -91,17 +101,13 @@ def parameter_values(given: Sequence[str]) -> dict[str, str]:
 
 def down(*, as_json: AsJson = False) -> None:
     """Stop the laptop stack and every process that it started."""
-    from matchcast_tools.laptop.laptop import Laptop
-
-    stopped = Laptop().down()
+    stopped = stop_engine(Folder(local_folder()))
     text = "The laptop stack is stopped." if stopped else "No laptop stack is running."
     answer({"stopped": stopped}, lambda: notes.print(text), as_json=as_json)
 
 
 def url() -> None:
     """Print the address of the API, as curl and browsers take it."""
-    from matchcast_tools.stack.deployed import find_stack
-
     typer.echo(find_stack().browser_url)
 
 
@@ -112,10 +118,7 @@ def sam_env(
     ] = "127.0.0.1",
 ) -> None:
     """Print the environment of every function for `sam local invoke --env-vars`, pointed at the laptop stack."""
-    from matchcast_tools.laptop.sam import environments
-    from matchcast_tools.stack.deployed import local_stack
-
-    typer.echo(json.dumps(environments(local_stack(), host), indent=2))
+    typer.echo(json.dumps(environments(running_stack(), host), indent=2))
 
 
 def token(
@@ -129,21 +132,19 @@ def token(
     as_json: AsJson = False,
 ) -> None:
     """Print an access token for the API, good for an hour."""
-    from matchcast_tools.stack.deployed import find_stack
-
     stack = find_stack()
     client_id = client or stack.output("UserPoolClientId")
-    access = stack.fetch_token(scope or (), client_id)
+    access = fetch_token(stack, scope or (), client_id)
     content = {"token": access, "client_id": client_id, "scopes": scope}
     answer(content, lambda: typer.echo(access), as_json=as_json)
 
 
 def doctor(*, as_json: AsJson = False) -> None:
-    """Check the environment, the stack, and what it serves; say what to do about each problem."""
+    """Check the environment, the stack, and what it serves; report what to do about each problem."""
     from matchcast_tools.laptop.doctor import examine
 
     findings = examine()
-    content = {"findings": [finding.as_dict() for finding in findings]}
+    content = {"findings": [asdict(finding) for finding in findings]}
     answer(content, lambda: show_findings(findings), as_json=as_json)
     if any(finding.state == "error" for finding in findings):
         raise typer.Exit(code=3)
@@ -179,7 +180,7 @@ def show_ready(content: dict[str, Any], seconds: float, *, as_json: bool) -> Non
         typer.echo(line)
 
 
-def wait_for_end(laptop: Any) -> None:
+def wait_for_end(folder: Folder) -> None:
     """Wait until a signal raises KeyboardInterrupt.
 
     Raises
@@ -187,18 +188,16 @@ def wait_for_end(laptop: Any) -> None:
     EnvironmentProblem
         If the engine ends by itself.
     """
-    from matchcast_tools.laptop.state import engine_is_running
-
     never = threading.Event()
-    while engine_is_running(laptop.folder.root):
+    while engine_is_running(folder):
         never.wait(0.5)
-    laptop.down()
-    raise EnvironmentProblem(f"The local engine ended. Its last words are in {laptop.folder.log}.")
+    stop_engine(folder)
+    raise EnvironmentProblem(f"The local engine ended. The end of {folder.log} says why.")
 
 
 @contextmanager
 def ignoring_signals() -> Iterator[None]:
-    """Let nothing interrupt the stop: it takes moments, and half of it would leave processes behind."""
+    """Ignore signals during the stop: it is short, and an interrupted stop would leave processes behind."""
     before = {number: signal.signal(number, signal.SIG_IGN) for number in ENDING_SIGNALS}
     try:
         yield

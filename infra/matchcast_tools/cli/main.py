@@ -1,4 +1,4 @@
-"""The `matchcast` command: puts the groups together and turns errors into messages and exit codes."""
+"""The groups of the `matchcast` command, and errors as messages and exit codes."""
 
 from __future__ import annotations
 
@@ -30,12 +30,13 @@ def make_app() -> typer.Typer:
 
 
 def main() -> None:
-    """Run the command; exit codes: 0 done, 1 failed, 2 bad input, 3 out of reach, 4 release refused."""
+    """Run the command; exit codes: 0 done, 1 failed, 2 bad input, 3 something needed is missing, 4 release refused."""
     try:
         make_app()()
     except MatchcastError as error:
         notes.print(f"[bold red]{error.title}:[/] ", end="")
-        notes.print(error.detail, markup=False, highlight=False)
+        notes.print(error.detail, markup=False, highlight=False, soft_wrap=True)
         for field in error.errors:
-            notes.print(f"  {field.pointer or field.parameter or field.header}: {field.detail}", markup=False)
+            where = field.pointer or field.parameter or field.header
+            notes.print(f"  {where}: {field.detail}", markup=False, soft_wrap=True)
         sys.exit(exit_code(error))

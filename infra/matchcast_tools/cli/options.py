@@ -8,14 +8,21 @@ from typing import Annotated
 
 import typer
 
-from matchcast_tools.stack.deployed import LOCAL
+from matchcast_tools.checkout import data_folder
 
-DATA = LOCAL / "data"
-"""Where the imported dataset is by default."""
 DAYS = ["%Y-%m-%d"]
 """How days are written."""
 
-DataDir = Annotated[Path, typer.Option("--data", help="The folder of the imported dataset.")]
+DataDir = Annotated[
+    Path,
+    typer.Option(
+        "--data",
+        help="The folder of the imported dataset.",
+        # Called with each command, since it depends on the working directory.
+        default_factory=data_folder,
+        show_default=".local/data",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would happen, and change nothing.")]
 

@@ -10,9 +10,9 @@ import typer
 
 from matchcast.releases.retention import KEPT_RELEASES
 from matchcast_tools.cli import output
-from matchcast_tools.cli.options import DATA, DAYS, AsJson, DataDir, day
+from matchcast_tools.cli.options import DAYS, AsJson, DataDir, day
 from matchcast_tools.models.gates import GatesFailed, Limits
-from matchcast_tools.stack.deployed import find_stack
+from matchcast_tools.stack.find_stack import find_stack
 
 if TYPE_CHECKING:
     from matchcast.releases.switching import Switched
@@ -44,7 +44,7 @@ def publish(
         list[str] | None,
         typer.Option(help="Publish this alias only, as often as wanted; by default all of MLFLOW_MODEL_STAGES."),
     ] = None,
-    data: DataDir = DATA,
+    data: DataDir,
     why: Why = None,
     by: By = None,
     keep: Keep = KEPT_RELEASES,
@@ -66,7 +66,7 @@ def promote(
     source: Annotated[str, typer.Argument(help="The alias whose version is promoted, such as candidate or smoke.")],
     *,
     to: Annotated[str, typer.Option(help="The stage, and alias, that goes to it.")] = "champion",
-    data: DataDir = DATA,
+    data: DataDir,
     why: Why = None,
     by: By = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Measure, and change nothing.")] = False,

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 
 from matchcast_tools.cli import output
-from matchcast_tools.cli.options import DATA, AsJson, DataDir
-from matchcast_tools.stack.deployed import find_stack
+from matchcast_tools.cli.options import AsJson, DataDir
+from matchcast_tools.stack.find_stack import find_stack
 
 if TYPE_CHECKING:
     import typer
@@ -19,7 +19,7 @@ def register(app: typer.Typer) -> None:
     app.command()(snapshot)
 
 
-def snapshot(*, data: DataDir = DATA, as_json: AsJson = False) -> None:
+def snapshot(*, data: DataDir, as_json: AsJson = False) -> None:
     """Upload the dataset to the stack and have it make a new snapshot."""
     with output.progress("making the snapshot") as tell:
         from matchcast.errors import ReleaseRefused, Transient

@@ -14,7 +14,7 @@ from matchcast_tools.cli import output
 from matchcast_tools.cli.options import AsJson
 from matchcast_tools.errors import BadInput
 from matchcast_tools.stack.api_client import ApiClient
-from matchcast_tools.stack.deployed import find_stack
+from matchcast_tools.stack.find_stack import find_stack
 
 MatchId = Annotated[str | None, typer.Argument(help="A match of the snapshot, for example e0-2024-08-16-...")]
 Features = Annotated[

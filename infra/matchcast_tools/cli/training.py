@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from matchcast_tools.cli import output
-from matchcast_tools.cli.options import DATA, DAYS, AsJson, DataDir, day
+from matchcast_tools.cli.options import DAYS, AsJson, DataDir, day
 
 if TYPE_CHECKING:
     from matchcast_tools.models.train import Trained
@@ -23,7 +23,7 @@ def register(app: typer.Typer) -> None:
 
 def train(
     *,
-    data: DataDir = DATA,
+    data: DataDir,
     from_day: Annotated[
         datetime | None, typer.Option("--from", formats=DAYS, help="Learn from no match before this day.")
     ] = None,

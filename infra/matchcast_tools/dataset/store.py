@@ -10,14 +10,11 @@ import pyarrow.parquet as pq
 
 from matchcast.snapshots.dataset import FEATURES_FILE, MATCHES, MATCHES_FILE, ODDS, ODDS_FILE, plain_schema
 from matchcast_tools.errors import BadInput
-from matchcast_tools.stack.deployed import LOCAL
-
-DATA_DIR = LOCAL / "data"
 
 _HOW_TO_IMPORT = "Run `matchcast import PATH` with match files, or `matchcast import --sample` for the sample league."
 
 
-def read_matches(data_dir: Path = DATA_DIR) -> pa.Table:
+def read_matches(data_dir: Path) -> pa.Table:
     """Return the matches (`matchcast_tools.dataset.tables.MATCHES`), sorted by id.
 
     Raises
@@ -31,7 +28,7 @@ def read_matches(data_dir: Path = DATA_DIR) -> pa.Table:
     return table
 
 
-def read_odds(data_dir: Path = DATA_DIR) -> pa.Table:
+def read_odds(data_dir: Path) -> pa.Table:
     """Return the odds (`matchcast.snapshots.dataset.ODDS`), sorted by match, bookmaker and time; there may be none.
 
     Raises
@@ -42,7 +39,7 @@ def read_odds(data_dir: Path = DATA_DIR) -> pa.Table:
     return read_table(data_dir / ODDS_FILE, _HOW_TO_IMPORT)
 
 
-def read_features(data_dir: Path = DATA_DIR) -> pa.Table:
+def read_features(data_dir: Path) -> pa.Table:
     """Return the features of every match: `match_id`, float32 columns, `as_of`.
 
     Raises

@@ -15,7 +15,6 @@ import pyarrow as pa
 
 from matchcast.snapshots.dataset import FEATURES_FILE, MOMENT, STATISTICS
 from matchcast_tools.dataset import store
-from matchcast_tools.dataset.store import DATA_DIR
 from matchcast_tools.features.feature_row import FEATURE_COLUMNS, describe
 from matchcast_tools.features.ratings import Played, Region, Tuning
 
@@ -54,7 +53,7 @@ class Computed(NamedTuple):
     as_of: list[int]
 
 
-def build_features(data_dir: Path = DATA_DIR, progress: Progress | None = None) -> FeatureReport:
+def build_features(data_dir: Path, progress: Progress | None = None) -> FeatureReport:
     """Compute the features of every match of the dataset, fixtures included, and save them.
 
     Raises

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from matchcast_tools.dataset import store
-from matchcast_tools.dataset.store import DATA_DIR
 from matchcast_tools.errors import BadInput
 from matchcast_tools.importing.match_file import ParsedFile, parse_match_file
 from matchcast_tools.importing.merging import Dataset, merge
@@ -19,9 +18,7 @@ Progress = Callable[[int, int, str], None]
 """Called with files done, files in all, and the name of the next one."""
 
 
-def import_paths(
-    paths: Sequence[str | Path], data_dir: Path = DATA_DIR, progress: Progress | None = None
-) -> ImportReport:
+def import_paths(paths: Sequence[str | Path], data_dir: Path, progress: Progress | None = None) -> ImportReport:
     """Import match files, folders, patterns and zip archives, and save the dataset.
 
     A file that cannot be used does not stop the others; it is in the report with its error.

@@ -1,6 +1,6 @@
-"""The walk of `make demo`: every way of asking, against a real HTTP address, each answer checked.
+"""The walk of `make demo`: every kind of request, to a real HTTP address, each answer checked.
 
-It starts a laptop stack of its own, so that a stack that somebody works with is left alone.
+It starts a laptop stack of its own, so that a stack that is in use stays as it is.
 """
 
 from __future__ import annotations
@@ -20,10 +20,12 @@ from rich.console import Console
 from rich.markup import escape
 
 from matchcast_tools.stack.api_client import Answer, ApiClient
-from matchcast_tools.stack.deployed import Stack, find_stack
+from matchcast_tools.stack.deployed import Stack
+from matchcast_tools.stack.find_stack import find_stack
+from matchcast_tools.stack.tokens import fetch_token
 
 TOLERANCE = 1e-6
-"""How far apart two ways of asking may answer for the same match."""
+"""How far apart two predictions for the same match may be."""
 AT_ONCE = 100
 SHOWN_LINES = 14
 
@@ -41,7 +43,7 @@ class Walk:
     steps: int = 0
 
     def ask(self, title: str, method: str, path: str, *, status: int = 200, **request: Any) -> Answer:
-        """Send one request of the walk and demand its status."""
+        """Send one request of the walk and require its status."""
         api: ApiClient = request.pop("api", self.api)
         body = request.get("body")
         self.steps += 1
@@ -70,8 +72,9 @@ def main() -> None:
     started = time.perf_counter()
     try:
         with running_stack(console):
-            walk = Walk(ApiClient.of(find_stack()), console)
-            take(walk, find_stack())
+            stack = find_stack()
+            walk = Walk(ApiClient.of(stack), console)
+            take(walk, stack)
     except WalkFailed as failure:
         console.print(f"\n[bold red]Wrong:[/] {escape(str(failure))}")
         sys.exit(1)
@@ -82,7 +85,7 @@ def main() -> None:
 @contextmanager
 def running_stack(console: Console) -> Iterator[None]:
     """Run a laptop stack with the sample league for as long as the walk takes."""
-    command = [sys.executable, "-c", "from matchcast_tools.cli.main import main; main()"]
+    command = [sys.executable, "-m", "matchcast_tools"]
     console.print("Starting the laptop stack, importing the sample league, training and publishing a model ...")
     subprocess.run([*command, "up", "--detach"], check=True)  # noqa: S603 - our own command
     try:
@@ -102,8 +105,8 @@ def take(walk: Walk, stack: Stack) -> None:
 
 
 def precomputed(walk: Walk) -> str:
-    """Ask for everything that is served from memory; return a match to go on with."""
-    walk.ask("Is it well? (no token needed)", "GET", "/health")
+    """Ask for everything that is served from memory; return the id of a match."""
+    walk.ask("Is the service healthy? (no token needed)", "GET", "/health")
     page = walk.ask("Precomputed predictions, two a page", "GET", "/predict/predictions/?limit=2").json
     cursor = page["next_cursor"]
     walk.ask("The next page", "GET", f"/predict/predictions/?limit=2&cursor={cursor}")
@@ -114,17 +117,17 @@ def precomputed(walk: Walk) -> str:
     answer = walk.ask("One match, every column", "GET", f"/predict/precomputed/{match_id}")
     etag = {"If-None-Match": answer.headers["ETag"]}
     walk.ask("Asked again with its ETag", "GET", f"/predict/precomputed/{match_id}", status=304, headers=etag)
-    cards = walk.ask("Cards: predictions beside the bookmaker's odds", "GET", "/predict/cards/?limit=1").json
+    cards = walk.ask("Cards: predictions with the bookmaker's odds", "GET", "/predict/cards/?limit=1").json
     walk.demand(bool(cards["items"]), "there are no cards")
     walk.ask("The odds alone", "GET", "/predict/odds/?limit=1")
     walk.ask("What betting on the model would have returned, by region", "GET", "/predict/region-roi/")
-    card = walk.ask("How good it was on matches played since, beside the bookmaker", "GET", "/predict/model/scorecard")
+    card = walk.ask("Its scores on matches played since, and the bookmaker's", "GET", "/predict/model/scorecard")
     walk.demand(card.json["rows"] > 0, "no match is scored")
     return str(match_id)
 
 
 def on_demand(walk: Walk, match_id: str) -> dict[str, Any]:
-    """Ask for predictions on demand; all ways agree."""
+    """Ask for predictions on demand; all of them agree."""
     stored = walk.api.get(f"/predict/precomputed/{match_id}").expect(200)
     prediction: dict[str, Any] = walk.ask("The same match on demand", "GET", f"/predict/{match_id}").json
     walk.demand(_agree(stored, prediction), "precomputed and on-demand predictions differ")
@@ -150,18 +153,18 @@ def queued(walk: Walk, match_id: str, prediction: dict[str, Any]) -> None:
 
 
 def mistakes(walk: Walk, stack: Stack, match_id: str) -> None:
-    """Make the usual mistakes; each is told apart and says what to do."""
+    """Make the usual mistakes; each has an answer of its own."""
     without = ApiClient(stack.api_url, stack.host_header)
-    reader = ApiClient(stack.api_url, stack.host_header, stack.fetch_token(["predictions/read"]))
+    reader = ApiClient(stack.api_url, stack.host_header, fetch_token(stack, ["predictions/read"]))
     walk.ask("No token", "GET", "/predict/predictions/", status=401, api=without)
     body = json.dumps({"match_id": match_id})
     walk.ask("A token that may only read", "POST", "/predict/async/", status=403, api=reader, body=body)
-    walk.ask("A match that is not there", "GET", "/predict/xx-2020-01-01-nobody-noone", status=404)
+    walk.ask("A match that does not exist", "GET", "/predict/xx-2020-01-01-one-other", status=404)
     wrong = json.dumps({"match_id": match_id, "priority": "urgent"})
-    problem = walk.ask("A field that cannot be used", "POST", "/predict/async/", status=422, body=wrong).json
+    problem = walk.ask("An invalid field", "POST", "/predict/async/", status=422, body=wrong).json
     walk.demand(problem["errors"][0]["pointer"] == "/priority", "the problem does not name the field")
     walk.ask("A body that is not JSON", "POST", "/predict/", status=422, body="{")
-    walk.ask("A path that is not there", "GET", "/nowhere", status=404)
+    walk.ask("A path that does not exist", "GET", "/nowhere", status=404)
 
 
 def many_at_once(walk: Walk) -> None:

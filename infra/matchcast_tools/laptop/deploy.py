@@ -1,38 +1,28 @@
-"""The template on a running local engine: artifacts, the CloudFormation stack, and what it gave."""
+"""Deploy the template to a running local engine: the artifacts bucket, the CloudFormation stack, its outputs."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from matchcast_tools.errors import EnvironmentProblem
-from matchcast_tools.laptop.http_api import API_ID
-from matchcast_tools.laptop.template import REGION, LocalTemplate
-from matchcast_tools.stack.deployed import Session, Stack, laptop_session
+from matchcast_tools.laptop.stack_file import STACK_NAME, laptop_stack
+from matchcast_tools.laptop.template import LocalTemplate
+from matchcast_tools.stack.deployed import Stack
+from matchcast_tools.stack.sessions import Session, laptop_session
 
-STACK_NAME = "matchcast"
 ARTIFACTS_BUCKET = "matchcast-artifacts"
 DEPLOY_SECONDS = 60.0
-HOST_HEADER = f"{API_ID}.execute-api.localhost"
 
 
-@dataclass(frozen=True, slots=True)
-class Deployed:
-    """A deployed laptop stack and the physical name of each of its resources."""
-
-    stack: Stack
-    names: dict[str, str]
-
-
-def deploy(template: LocalTemplate, port: int) -> Deployed:
-    """Deploy a translated template to the engine on `port`, and wait until it is done.
+def deploy(template: LocalTemplate, port: int) -> tuple[Stack, dict[str, str]]:
+    """Deploy a translated template to the engine on `port`; return the stack and its resources' physical names.
 
     Raises
     ------
     EnvironmentProblem
-        If a resource could not be made: which one, and the engine's reason.
+        If a resource could not be created; the message names it and gives the engine's reason.
     """
     session = laptop_session(port)
     upload(session, template)
@@ -44,21 +34,14 @@ def deploy(template: LocalTemplate, port: int) -> Deployed:
         OnFailure="DO_NOTHING",
     )
     described = wait_for_stack(cloudformation, STACK_NAME)
-    stack = Stack(
-        name=STACK_NAME,
-        region=REGION,
-        api_url=f"http://127.0.0.1:{port}",
-        host_header=HOST_HEADER,
-        outputs={item["OutputKey"]: item["OutputValue"] for item in described.get("Outputs", [])},
-        session=session,
-    )
     names = physical_names(cloudformation)
     switch_on_time_to_live(session, template.time_to_live, names)
-    return Deployed(stack=stack, names=names)
+    outputs = {item["OutputKey"]: item["OutputValue"] for item in described.get("Outputs", [])}
+    return laptop_stack(port, outputs), names
 
 
 def upload(session: Session, template: LocalTemplate) -> None:
-    """Put the template and what it refers to into the artifacts bucket."""
+    """Put the template and the objects that it refers to into the artifacts bucket."""
     s3 = session.client("s3")
     s3.create_bucket(Bucket=ARTIFACTS_BUCKET)
     for key, body in {**template.objects, "template.json": template.body.encode()}.items():
@@ -71,7 +54,7 @@ def wait_for_stack(cloudformation: Any, name: str, seconds: float = DEPLOY_SECON
     Raises
     ------
     EnvironmentProblem
-        If it failed, or is not done in time.
+        If it failed, or is not complete in time.
     """
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -86,7 +69,7 @@ def wait_for_stack(cloudformation: Any, name: str, seconds: float = DEPLOY_SECON
     raise EnvironmentProblem(
         f"The stack {name} could not be deployed to the local engine ({described['StackStatus']}):\n"
         + "\n".join(f"  {reason}" for reason in reasons)
-        + "\nWhat the engine cannot do belongs into infra/matchcast_tools/laptop/adaptations.py."
+        + "\nAdapt what the engine cannot do in infra/matchcast_tools/laptop/adaptations.py."
     )
 
 
@@ -112,7 +95,7 @@ def physical_names(cloudformation: Any) -> dict[str, str]:
 
 
 def switch_on_time_to_live(session: Session, attributes: Mapping[str, str], names: Mapping[str, str]) -> None:
-    """Switch on the TTL that the engine does not read from the template."""
+    """Switch on TTL, which the engine does not read from the template."""
     dynamodb = session.client("dynamodb")
     for logical_id, attribute in attributes.items():
         dynamodb.update_time_to_live(

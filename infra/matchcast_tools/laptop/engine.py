@@ -1,4 +1,4 @@
-"""The local engine, MiniStack, as a process of its own: started, awaited, and stopped with all it started."""
+"""The local engine, MiniStack, as a process of its own: start it, wait for it, stop it with all its processes."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ import urllib3
 
 from matchcast_tools.errors import EnvironmentProblem
 from matchcast_tools.laptop.processes import group_members, signal_group, wait_for_group_end
-from matchcast_tools.laptop.state import EngineRecord, Folder, engine_lock
+from matchcast_tools.laptop.state import EngineRecord, Folder, engine_is_running, engine_lock
 
 READY_SECONDS = 30.0
 STOP_SECONDS = 5.0
-# What a developer's shell may hold that would lead the engine or a function astray.
+# Variables of a developer's shell that would point the engine or a function to another stack.
 FOREIGN_PREFIXES = ("AWS_", "EDGE_PORT", "GATEWAY_PORT", "LAMBDA_", "LOCALSTACK_", "MINISTACK_", "MLFLOW_")
 
 
@@ -30,11 +30,11 @@ def start_engine(folder: Folder, port: int | None = None, bind: Sequence[str] = 
     Parameters
     ----------
     folder
-        Where its log, scratch files and record go.
+        Where it keeps its log, scratch files and record.
     port
         A loopback port; a free one by default.
     bind
-        Addresses to listen on besides loopback.
+        Addresses to listen on in addition to loopback.
 
     Raises
     ------
@@ -64,13 +64,13 @@ def start_engine(folder: Folder, port: int | None = None, bind: Sequence[str] = 
         stop_engine(folder)
         process.wait(STOP_SECONDS)
         raise
-    # The engine outlives the object that started it; without this Python would warn of a forgotten process.
+    # The engine outlives this object; without an exit status Python would warn of a process that still runs.
     process.returncode = 0
     return record
 
 
 def engine_environment(inherited: Mapping[str, str], folder: Folder, port: int) -> dict[str, str]:
-    """Return the engine's environment: the developer's, without what belongs to another stack."""
+    """Return the engine's environment: the developer's, without the variables of another stack."""
     scratch = folder.scratch
     kept = {name: value for name, value in inherited.items() if not name.startswith(FOREIGN_PREFIXES)}
     return kept | {
@@ -78,7 +78,7 @@ def engine_environment(inherited: Mapping[str, str], folder: Folder, port: int) 
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "BIND_HOST": "127.0.0.1",
-        # The engine removes containers that it takes for its own, and needs none: it shall find no Docker.
+        # The engine removes containers that it takes for its own, and needs none, so it must not find Docker.
         "DOCKER_HOST": f"unix://{scratch / 'no-docker.sock'}",
         "GATEWAY_PORT": str(port),
         "IOT_MTLS_ENABLED": "0",
@@ -120,12 +120,12 @@ def stop_engine(folder: Folder) -> bool:
     Raises
     ------
     EnvironmentProblem
-        If a process survived even SIGKILL.
+        If a process survives SIGKILL.
     """
     record = folder.record()
     if record is None:
         return False
-    alive = group_members(record.pid) if engine_holds_lock(folder) or orphans(record) else []
+    alive = group_members(record.pid) if engine_is_running(folder) or orphans(record) else []
     for sent in (signal.SIGTERM, signal.SIGKILL):
         if alive:
             signal_group(record.pid, sent)
@@ -136,29 +136,20 @@ def stop_engine(folder: Folder) -> bool:
     return True
 
 
-def engine_holds_lock(folder: Folder) -> bool:
-    """Tell whether the engine is alive."""
-    try:
-        with engine_lock(folder):
-            return False
-    except EnvironmentProblem:
-        return True
-
-
 def orphans(record: EngineRecord) -> bool:
-    """Tell whether workers of a dead engine are left: a group whose leader is gone keeps its id reserved."""
+    """Return whether workers of a dead engine are left: a group without its leader keeps its id reserved."""
     members = group_members(record.pid)
     return bool(members) and record.pid not in members
 
 
 def clear_leftovers(folder: Folder) -> None:
-    """Remove what an engine that has ended left in the folder."""
+    """Remove the files of an engine that has ended."""
     folder.forget()
     shutil.rmtree(folder.scratch, ignore_errors=True)
 
 
 def free_port() -> int:
-    """Return a loopback port that nobody uses."""
+    """Return an unused loopback port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -170,10 +161,10 @@ def require_free(port: int) -> int:
     Raises
     ------
     EnvironmentProblem
-        If somebody listens there, or it may not be used.
+        If another process listens there, or it may not be used.
     """
     with socket.socket() as probe:
-        # As the engine binds: a port whose last connections are closing is free, one that listens is not.
+        # As the engine binds: a port with closing connections is free, a port with a listener is not.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))

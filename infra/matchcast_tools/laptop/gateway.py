@@ -1,17 +1,16 @@
-"""The engine's ASGI app behind a front that gives the deployed API a host of its own, and a queue.
+"""The engine's ASGI app behind a gateway that gives the deployed API a host of its own, and a queue.
 
-**A host of its own.** The engine answers some paths, `/health` among them, before it looks at the
-Host header, and drops the last slash of `/predict/`. So a request to the API's host reaches the
-engine with the stage's name before its path, which leaves no doubt; the engine takes it off again.
+**A host of its own.** The engine answers some paths, such as `/health`, before it reads the Host header, and drops
+the trailing slash of `/predict/`. So the gateway puts the stage's name before the path of a request to the API's
+host, which makes it unambiguous; the engine removes the name again.
 
-**A queue.** The engine starts one worker process for each invocation that runs at the same time. A
-hundred requests at once would start a hundred interpreters on a laptop's few cores and answer all
-of them late; the same requests, a few at a time, are answered by warm workers in a fraction of the
-time. Only requests of clients wait here, never what a function asks of the engine: nothing can
-deadlock.
+**A queue.** The engine starts one worker process for each concurrent invocation. A hundred requests at once would
+start a hundred interpreters on a laptop's few cores, and all would be late; a few at a time are answered by warm
+workers in a fraction of the time. Only requests of clients wait here, never the calls of a function to the engine,
+so nothing can deadlock.
 
-**No wait for logs.** After an invocation that logs nothing the engine waits 50 ms for a line that may
-still come. A function's lines are in the pipe before its answer is, so a tenth of that is plenty.
+**A shorter wait for logs.** After an invocation that logs nothing the engine waits 50 ms for a late line. A
+function's lines are in the pipe before its answer is, so a tenth of that is enough.
 """
 
 from __future__ import annotations
@@ -53,12 +52,12 @@ class Gateway:
 
 
 def limit_for(wanted: str | None, cores: int) -> int:
-    """Return how many API requests run at once: as wanted, or two for each core, for each waits now and then."""
+    """Return how many API requests run at once: as configured, or two for each core, since requests also wait."""
     return int(wanted) if wanted else max(LEAST_LIMIT, 2 * cores)
 
 
 def is_for_the_api(scope: Scope) -> bool:
-    """Tell a request to a deployed API from one to an AWS service, by its Host header."""
+    """Return whether a request is for a deployed API rather than an AWS service, by its Host header."""
     if scope["type"] != "http":
         return False
     return any(name == b"host" and API_HOST.match(value) for name, value in scope["headers"])
@@ -70,7 +69,7 @@ def with_stage(scope: Scope) -> Scope:
 
 
 def main(port: int, *more_addresses: str) -> None:
-    """Serve the engine on a port of loopback, and of whatever other addresses were asked for, until SIGTERM."""
+    """Serve the engine on a port of loopback and of the other addresses, until SIGTERM."""
     from hypercorn.config import Config
 
     raise_file_limit()
@@ -86,13 +85,13 @@ async def _serve(config: Any) -> None:
     from ministack.app import app as engine
 
     gateway = Gateway(engine, limit_for(os.environ.get(LIMIT_VARIABLE), os.cpu_count() or 1))
-    # Without a trigger of its own the server would take SIGTERM as a wish to finish requests first. The
-    # engine keeps nothing, and whoever waits for an answer of a stack that is stopped waits in vain.
+    # Without a trigger of its own the server would finish open requests after SIGTERM. The engine keeps
+    # no state, and no client needs the answers of a stack that is being stopped.
     await serve(cast("Any", gateway), config, shutdown_trigger=asyncio.Event().wait)
 
 
 def shorten_log_wait() -> None:
-    """Make the engine wait less for the log lines of an invocation that has answered."""
+    """Make the engine wait less for log lines after an invocation has answered."""
     from ministack.core.lambda_runtime import Worker
 
     patient = Worker._drain_stderr_bounded  # noqa: SLF001 - the engine has no setting for it
@@ -100,7 +99,7 @@ def shorten_log_wait() -> None:
 
 
 def raise_file_limit() -> None:
-    """Allow as many open files as the system does: every connection and worker needs some."""
+    """Raise the limit of open files to the system's maximum: every connection and worker needs some."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -1,4 +1,4 @@
-"""Process groups: who is in one, a signal to all of them, and the proof that nobody is left."""
+"""Process groups: their members, a signal to all of them, and a check that all have ended."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def wait_for_group_end(group: int, seconds: float) -> list[int]:
 
 
 def reap(pid: int) -> None:
-    """Take the exit status of a child, so that it does not stay as a zombie of a long-lived parent."""
+    """Read the exit status of a child, so that it does not remain as a zombie of a long-lived parent."""
     try:
         os.waitpid(pid, os.WNOHANG)
     except ChildProcessError:
@@ -34,7 +34,7 @@ def reap(pid: int) -> None:
 
 
 def group_members(group: int) -> list[int]:
-    """Return the living processes of a process group (zombies have ended: nobody has asked for their status yet)."""
+    """Return the living processes of a process group (zombies have ended; only their status is not read yet)."""
     proc = Path("/proc")
     if not (proc / "self" / "stat").exists():
         return [group] if group_exists(group) else []
@@ -53,7 +53,7 @@ def group_members(group: int) -> list[int]:
 
 
 def group_exists(group: int) -> bool:
-    """Tell whether a process group has members, where there is no /proc."""
+    """Return whether a process group has members, where there is no /proc."""
     try:
         os.killpg(group, 0)
     except ProcessLookupError:

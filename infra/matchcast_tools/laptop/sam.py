@@ -1,4 +1,4 @@
-"""What `sam local invoke` needs to run a function against the laptop stack."""
+"""The environments of functions for `sam local invoke` against the laptop stack."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The sample league for the laptop stack: trained in a process of its own while the template is deployed.
 
-What the process publishes is kept, with a digest of the code and libraries that made it and the day
-(the sample's fixtures are always to come). The next start of that day puts the same objects into the
-bucket and trains nothing; only the snapshot is made anew.
+What the process publishes is kept, with a digest of the code and libraries that made it and the day (the sample's
+fixtures are always in the future). The next start of that day puts the same objects into the bucket and trains
+nothing; only the snapshot is made again.
 """
 
 from __future__ import annotations
@@ -14,27 +14,30 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import IO
 
+import matchcast
+import matchcast_tools
 from matchcast_tools.errors import EnvironmentProblem
 from matchcast_tools.laptop.processes import signal_group, wait_for_group_end
-from matchcast_tools.stack.deployed import ROOT, Stack
+from matchcast_tools.stack.deployed import Stack
 from matchcast_tools.stack.invoke_refresh import invoke_refresh
 
 SAMPLE_VARIABLE = "MATCHCAST_SAMPLE"
 """Names the folder that keeps the trained sample; without it that is `sample` in the local folder."""
-MADE_BY = ("infra/matchcast_tools", "layers/core", "infra/requirements/dev.txt")
+MADE_BY = tuple(Path(package.__path__[0]) for package in (matchcast, matchcast_tools))
+"""The packages that make the sample, wherever they are installed."""
 
-Tell = Callable[[str], None]
+Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class SampleFolder:
-    """The sample's match files, dataset and model registry, and what was published of them."""
+    """The sample's match files, dataset and model registry, and the objects published from them."""
 
     root: Path
 
@@ -55,11 +58,11 @@ class SampleFolder:
 
     @property
     def digest(self) -> Path:
-        """Says what made the content; written last."""
+        """Identifies what made the content; written last."""
         return self.root / "digest"
 
     def is_made_by(self, digest: str) -> bool:
-        """Tell whether the content is whole, and of this code."""
+        """Return whether the content is complete, and made by this code."""
         return self.digest.exists() and self.digest.read_text() == digest
 
     def published(self) -> Iterator[tuple[str, bytes]]:
@@ -70,27 +73,27 @@ class SampleFolder:
 
 
 class SampleLoad:
-    """A sample league on its way into a stack: `finish` once there is a stack, or `stop`."""
+    """A sample league in preparation: `finish` loads it into a stack, `stop` ends the preparation."""
 
     def __init__(self, folder: SampleFolder, process: subprocess.Popen[str] | None) -> None:
         self._folder = folder
         self._process = process
 
-    def finish(self, stack: Stack, tell: Tell) -> None:
+    def finish(self, stack: Stack, progress: Progress) -> None:
         """Publish dataset and model to the stack, and make its snapshot.
 
         Raises
         ------
         EnvironmentProblem
-            If the process that trains failed; its last words are the message.
+            If the process that trains failed; the message contains the end of its output.
         """
         if self._process is None:
-            tell("loading the sample league trained before")
+            progress("loading the sample league trained before")
             put_objects(stack, self._folder)
         else:
-            tell("training on the sample league")
-            self._hand_over(self._process, stack, tell)
-        tell("making the snapshot")
+            progress("training on the sample league")
+            self._hand_over(self._process, stack, progress)
+        progress("making the snapshot")
         invoke_refresh(stack)
 
     def stop(self) -> None:
@@ -100,25 +103,25 @@ class SampleLoad:
             self._process.communicate()
             wait_for_group_end(self._process.pid, seconds=5)
 
-    def _hand_over(self, process: subprocess.Popen[str], stack: Stack, tell: Tell) -> None:
-        """Give the process the stack that it publishes to, and pass on what it says."""
+    def _hand_over(self, process: subprocess.Popen[str], stack: Stack, progress: Progress) -> None:
+        """Send the process the stack that it publishes to, and pass its progress on."""
         stdin, stdout = _pipes(process)
         try:
             stdin.write(json.dumps({"port": int(stack.api_url.rpartition(":")[2]), "outputs": stack.outputs}))
             stdin.close()
         except BrokenPipeError:
-            # It ended already; what it said is read below.
-            tell("the training has ended early")
-        said = []
+            # It has ended already; its output is read below.
+            progress("the training has ended early")
+        printed = []
         with stdout:
             for line in stdout:
-                said.append(line.rstrip())
+                printed.append(line.rstrip())
                 if line.startswith("> "):
-                    tell(line.removeprefix("> ").rstrip())
+                    progress(line.removeprefix("> ").rstrip())
         if process.wait() != 0:
             raise EnvironmentProblem(
                 "The sample league could not be loaded:\n"
-                + "\n".join(said[-20:])
+                + "\n".join(printed[-20:])
                 + "\nStart without it: `matchcast up --no-sample`."
             )
 
@@ -126,7 +129,7 @@ class SampleLoad:
 def begin_sample(local: Path) -> SampleLoad:
     """Start to make the sample, unless it was made before by the same code."""
     folder = SampleFolder(Path(os.environ.get(SAMPLE_VARIABLE) or local / "sample").resolve())
-    digest = digest_of(ROOT)
+    digest = digest_of(MADE_BY, sys.path)
     if folder.is_made_by(digest):
         return SampleLoad(folder, None)
     shutil.rmtree(folder.root, ignore_errors=True)
@@ -148,14 +151,15 @@ def put_objects(stack: Stack, folder: SampleFolder) -> None:
         s3.put_object(Bucket=bucket, Key=key, Body=body)
 
 
-def digest_of(root: Path) -> str:
-    """Return a digest of all that decides what the sample looks like: day, interpreter, libraries, code."""
+def digest_of(packages: Sequence[Path], import_path: Sequence[str]) -> str:
+    """Return a digest of all that the sample depends on: day, interpreter, installed libraries, code."""
     today = date.today()  # noqa: DTZ011 - the day that the sample takes for today
-    hasher = hashlib.sha256(f"{today} {sys.version}".encode())
-    for place in MADE_BY:
-        path = root / place
-        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
-            hasher.update(f"\0{file.relative_to(root).as_posix()}\0".encode())
+    # The name of such a folder contains the library's version.
+    libraries = sorted(path.name for folder in import_path for path in Path(folder).glob("*.dist-info"))
+    hasher = hashlib.sha256(f"{today} {sys.version} {libraries}".encode())
+    for package in packages:
+        for file in sorted(package.rglob("*.py")):
+            hasher.update(f"\0{file.relative_to(package.parent).as_posix()}\0".encode())
             hasher.update(file.read_bytes())
     return hasher.hexdigest()
 

@@ -2,8 +2,8 @@
 
     python -m matchcast_tools.laptop.sample_worker FOLDER DIGEST
 
-It says each step on stdout after "> ". When it is trained it reads the stack to publish to from stdin, and keeps
-what it published in the folder, marked with the digest.
+It prints each step on stdout after "> ". After the training it reads from stdin which stack to publish to, and keeps
+the published objects in the folder, marked with the digest.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from matchcast_tools.errors import exit_code
 from matchcast_tools.features.build import build_features
 from matchcast_tools.importing.import_files import import_paths
 from matchcast_tools.laptop.sample_load import SampleFolder
-from matchcast_tools.laptop.template import REGION
+from matchcast_tools.laptop.stack_file import laptop_stack
 from matchcast_tools.models.publish import publish_models
 from matchcast_tools.models.registry import DEFAULT_STAGES
 from matchcast_tools.models.release_run import ReleaseRun
@@ -27,7 +27,6 @@ from matchcast_tools.models.tracking import Tracking
 from matchcast_tools.models.train import train
 from matchcast_tools.sample.league import write_sample
 from matchcast_tools.stack.bucket import open_bucket
-from matchcast_tools.stack.deployed import Stack, laptop_session
 
 PUBLISHED = ("datasets/", "models/")
 
@@ -45,7 +44,7 @@ def main(folder: SampleFolder, digest: str) -> None:
     tracking = Tracking.at(folder.root)
     train(folder.data, hold_out_last_season=True, aliases=DEFAULT_STAGES, tracking=tracking, progress=say)
     say("waiting for the stack")
-    bucket = open_bucket(read_stack(sys.stdin.read()))
+    bucket = open_bucket(laptop_stack(**json.loads(sys.stdin.read())))
     say("publishing the dataset")
     publish_dataset(bucket, folder.data)
     say("publishing the model")
@@ -55,21 +54,8 @@ def main(folder: SampleFolder, digest: str) -> None:
     folder.digest.write_text(digest)
 
 
-def read_stack(text: str) -> Stack:
-    """Return the stack that the starting process has deployed."""
-    content = json.loads(text)
-    return Stack(
-        name="matchcast",
-        region=REGION,
-        api_url=f"http://127.0.0.1:{content['port']}",
-        host_header=None,
-        outputs=content["outputs"],
-        session=laptop_session(content["port"]),
-    )
-
-
 def keep(bucket: ObjectStore, folder: SampleFolder) -> None:
-    """Copy what was published into the folder."""
+    """Copy the published objects into the folder."""
     for prefix in PUBLISHED:
         for listed in bucket.list_objects(prefix):
             stored = bucket.get(listed.key)
@@ -80,7 +66,7 @@ def keep(bucket: ObjectStore, folder: SampleFolder) -> None:
 
 
 def say(step: str) -> None:
-    """Tell the starting process what happens next."""
+    """Report the next step to the parent process."""
     sys.stdout.write(f"> {step}\n")
     sys.stdout.flush()
 

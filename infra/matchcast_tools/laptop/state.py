@@ -1,8 +1,8 @@
-"""Which engine belongs to a local folder, and whether it is alive: a lock says so, never a process id.
+"""The engine of a local folder, and whether it is alive: decided by a lock, never by a process id.
 
-The engine inherits the lock's file descriptor and holds the lock until it is gone, however it
-ends. So a leftover `stack.json` is told from a running stack without trusting a process id that
-the system may have given to somebody else, and two starts in one folder cannot both win.
+The engine inherits the lock's file descriptor and holds the lock until it has ended, however it ends. So a
+`stack.json` that was left behind is not taken for a running stack, even where the system has given the engine's
+process id to another process; and of two starts in one folder only one succeeds.
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ class Folder:
         return self.root / "engine.json"
 
     @property
-    def stack(self) -> Path:
-        """The deployed stack: there only when it is ready to be used."""
+    def stack_file(self) -> Path:
+        """The description of the deployed stack; it exists only while the stack is ready for use."""
         return self.root / "stack.json"
 
     @property
     def log(self) -> Path:
-        """What the engine and the functions wrote."""
+        """The output of the engine and of the functions."""
         return self.root / "engine.log"
 
     @property
@@ -65,17 +65,17 @@ class Folder:
             return None
 
     def write_record(self, record: EngineRecord) -> None:
-        """Note a started engine."""
+        """Record a started engine."""
         write_whole(self.engine, json.dumps(asdict(record)))
 
     def forget(self) -> None:
-        """Remove what describes a stack that has ended."""
-        for path in (self.stack, self.engine):
+        """Remove the files that describe a stack that has ended."""
+        for path in (self.stack_file, self.engine):
             path.unlink(missing_ok=True)
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a file that readers see whole or not at all, readable by its owner alone (it may hold secrets)."""
+    """Write a file in one step, readable by its owner alone (it may contain secrets)."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     draft.touch(mode=0o600)
     draft.write_text(text)
@@ -89,7 +89,7 @@ def engine_lock(folder: Folder) -> Iterator[int]:
     Raises
     ------
     EnvironmentProblem
-        If an engine, or somebody who is starting one, holds it.
+        If an engine, or another command that starts one, holds it.
     """
     folder.root.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(folder.lock, os.O_RDWR | os.O_CREAT, 0o600)
@@ -107,9 +107,8 @@ def engine_lock(folder: Folder) -> Iterator[int]:
         os.close(descriptor)
 
 
-def engine_is_running(root: Path) -> bool:
-    """Tell whether the engine of a local folder is alive."""
-    folder = Folder(root)
+def engine_is_running(folder: Folder) -> bool:
+    """Return whether the engine of a local folder is alive."""
     if not folder.lock.exists():
         return False
     try:

@@ -11,8 +11,7 @@ from typing import Any
 
 from matchcast_tools.errors import BadInput
 from matchcast_tools.laptop.adaptations import AFTER_SAM, BEFORE_SAM, Artifacts, of_type
-
-REGION = "us-east-1"
+from matchcast_tools.stack.sessions import LAPTOP_REGION
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +125,7 @@ def run_sam(template: dict[str, Any], path: Path) -> dict[str, Any]:
 
     values = {name: item["Default"] for name, item in template.get("Parameters", {}).items() if "Default" in item}
     # The translator looks up managed policies at AWS when a function names one; the template has its own statements.
-    translator = Translator({}, Parser(), boto_session=boto3.Session(region_name=REGION))
+    translator = Translator({}, Parser(), boto_session=boto3.Session(region_name=LAPTOP_REGION))
     try:
         translated = translator.translate(sam_template=template, parameter_values=values)
     except ExceptionWithMessage as error:

@@ -12,13 +12,12 @@ from packaging.utils import canonicalize_name
 
 from matchcast.adapters.pyfunc_model import FOLDER, MLMODEL
 from matchcast.errors import ReleaseRefused
-from matchcast_tools.stack.deployed import ROOT
 
 if TYPE_CHECKING:
     from matchcast_tools.models.registry import RegisteredModel
 
-LOCK = ROOT / "functions" / "run_inference" / "requirements-pyfunc.txt"
-"""What the image has that serves such models."""
+LOCK = Path(__file__).with_name("requirements-pyfunc.txt")
+"""What the image has that serves such models: a link to the image's own lock, so that the wheel contains it."""
 
 LARGEST_BYTES = 200_000_000
 """Loading holds all files in memory once and on disk once; a function has 1769 MB and 512 MB of them by default."""

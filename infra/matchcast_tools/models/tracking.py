@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from matchcast_tools.checkout import local_folder
 from matchcast_tools.errors import EnvironmentProblem
-from matchcast_tools.stack.deployed import LOCAL
 
 TRACKING_VARIABLE = "MLFLOW_TRACKING_URI"
 
@@ -37,7 +37,7 @@ class Tracking:
     def find(cls) -> Tracking:
         """Return the store that `MLFLOW_TRACKING_URI` names, or the one under `.local/`."""
         uri = os.environ.get(TRACKING_VARIABLE)
-        return cls(uri) if uri else cls.at(LOCAL)
+        return cls(uri) if uri else cls.at(local_folder())
 
     @property
     def shown(self) -> str:

@@ -14,6 +14,7 @@ import urllib3
 from matchcast.errors import FieldError, MatchcastError
 from matchcast_tools.errors import EnvironmentProblem
 from matchcast_tools.stack.deployed import Stack
+from matchcast_tools.stack.tokens import fetch_token
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +31,12 @@ class Answer:
         return json.loads(self.body)
 
     def expect(self, *statuses: int) -> Any:
-        """Return the parsed body of an answer that was hoped for.
+        """Return the parsed body of an answer with one of these statuses.
 
         Raises
         ------
         RequestFailed
-            If the status is another one.
+            If it has another status.
         """
         if self.status not in statuses:
             raise RequestFailed(self)
@@ -64,7 +65,7 @@ class ApiClient:
     Parameters
     ----------
     api_url, host_header
-        Where the API is; a local engine tells APIs apart by the Host header.
+        Where the API is; a local engine selects the API by the Host header.
     token
         Sent as a bearer token; None sends none.
     """
@@ -79,7 +80,7 @@ class ApiClient:
     @classmethod
     def of(cls, stack: Stack) -> Self:
         """Return a client with a fresh token of the stack's own app client."""
-        return cls(stack.api_url, stack.host_header, stack.fetch_token())
+        return cls(stack.api_url, stack.host_header, fetch_token(stack))
 
     def get(self, path: str, **query: str | int | None) -> Answer:
         """Send a GET; a parameter that is None is left out."""
@@ -110,20 +111,20 @@ class ApiClient:
         return Answer(answer.status, answer.headers, answer.data)
 
     def wait(self, task_id: str, seconds: float) -> dict[str, Any]:
-        """Return a task as soon as it is over, asking as often as the API says (`Retry-After`).
+        """Return a task as soon as it has ended, polling as often as the API says (`Retry-After`).
 
         Raises
         ------
         EnvironmentProblem
             If it is still queued after `seconds`.
         """
-        give_up = time.monotonic() + seconds
+        deadline = time.monotonic() + seconds
         while True:
             answer = self.get(f"/results/{quote(task_id, safe='')}")
             if answer.status != 202:
                 task: dict[str, Any] = self.get(f"/monitoring/task_status/{quote(task_id, safe='')}").expect(200)
                 return task
-            pause = min(float(answer.headers.get("Retry-After", 1)), max(0.1, give_up - time.monotonic()))
-            if time.monotonic() >= give_up:
+            pause = min(float(answer.headers.get("Retry-After", 1)), max(0.1, deadline - time.monotonic()))
+            if time.monotonic() >= deadline:
                 raise EnvironmentProblem(f"The task {task_id} is still queued after {seconds:g} s; ask again later.")
             time.sleep(pause)

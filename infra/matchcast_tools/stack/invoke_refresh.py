@@ -20,7 +20,7 @@ def invoke_refresh(stack: Stack) -> dict[str, Any]:
     Raises
     ------
     MatchcastError
-        The function's own error, where it refused the snapshot.
+        The function's own error, if it refused the snapshot.
     EnvironmentProblem
         If it could not be run, or failed in another way.
     """
@@ -44,12 +44,12 @@ def invoke_refresh(stack: Stack) -> dict[str, Any]:
 
 
 def _error_of(name: str, content: dict[str, Any]) -> MatchcastError:
-    """Return the product's error that the function raised, or what stands for any other."""
-    message = str(content.get("errorMessage") or "it said nothing")
+    """Return the product's error that the function raised; any other becomes an `EnvironmentProblem`."""
+    message = str(content.get("errorMessage") or "no message")
     kind = getattr(matchcast.errors, str(content.get("errorType", "")), None)
     if isinstance(kind, type) and issubclass(kind, ReleaseRefused | Transient):
         return kind(message)
     return EnvironmentProblem(
         f"The function {name} failed: {content.get('errorType', 'Error')}: {message}. Its log says more; "
-        "what was served before is served on."
+        "the last good snapshot keeps serving."
     )

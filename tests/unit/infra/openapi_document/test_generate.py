@@ -16,11 +16,11 @@ from functions.submit_prediction.handler import SubmitRequest
 from matchcast.http.api import Api
 from matchcast.http.contract import READ, answers
 from matchcast.http.routes import PATHS
-from matchcast_tools.stack.deployed import ROOT
 from openapi_document import generate as openapi
 from tests.support.documented import DOCUMENT, ask, assert_is_documented, operation_of, resolve, validator
 from tests.support.serving import Service
 from tests.support.snapshots import put_snapshot
+from tests.support.template import ROOT
 
 OPEN = {("get", "/health"), ("get", "/docs"), ("get", "/openapi.json")}
 

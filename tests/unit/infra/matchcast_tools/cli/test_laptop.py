@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from typer.testing import CliRunner
 
 from matchcast_tools.cli import laptop as commands
 from matchcast_tools.errors import BadInput, EnvironmentProblem
-from matchcast_tools.laptop import doctor, laptop
+from matchcast_tools.laptop import doctor, lifecycle
 from matchcast_tools.laptop.doctor import Finding
 
 runner = CliRunner()
@@ -36,18 +37,21 @@ def _signals_restored() -> Any:
         signal.signal(number, handler)
 
 
-class Pretended(laptop.Laptop):
-    """A laptop stack that is up at once."""
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Pretend that a laptop stack starts at once; returns the options that it is started with."""
+    given: dict[str, Any] = {}
 
-    __slots__ = ()
-
-    def up(self, **_: Any) -> dict[str, Any]:
+    def start(_: Any, **options: Any) -> dict[str, Any]:
+        given.update(options)
         return {"browser_url": "http://f007ba11.execute-api.localhost:4711", "token": "eyJ", "port": 4711}
 
+    monkeypatch.setattr(lifecycle, "start_stack", start)
+    return given
 
-def test_up_prints_lines_that_can_be_copied(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(laptop, "Laptop", Pretended)
 
+@pytest.mark.usefixtures("started")
+def test_up_prints_lines_that_can_be_copied() -> None:
     done = invoke("up", "--detach")
 
     lines = done.stdout.splitlines()
@@ -58,9 +62,8 @@ def test_up_prints_lines_that_can_be_copied(monkeypatch: pytest.MonkeyPatch) -> 
     assert "ready after" in done.stderr
 
 
-def test_up_with_json_prints_one_object_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(laptop, "Laptop", Pretended)
-
+@pytest.mark.usefixtures("started")
+def test_up_with_json_prints_one_object_and_nothing_else() -> None:
     done = invoke("up", "--detach", "--json")
 
     assert json.loads(done.stdout)["port"] == 4711
@@ -71,23 +74,21 @@ def test_a_port_that_is_none_is_refused(port: str) -> None:
     assert invoke("up", "--port", port).exit_code == 2
 
 
-def test_parameters_are_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    given: dict[str, Any] = {}
-
-    class Listening(Pretended):
-        __slots__ = ()
-
-        def up(self, **options: Any) -> dict[str, Any]:
-            given.update(options)
-            return super().up()
-
-    monkeypatch.setattr(laptop, "Laptop", Listening)
-
+def test_parameters_are_passed_on(started: dict[str, Any]) -> None:
     invoke("up", "--detach", "--no-sample", "--port", "4711", "--set", "OddsBookmaker=bet365", "--set", "JwtIssuer=")
 
-    assert given["parameters"] == {"OddsBookmaker": "bet365", "JwtIssuer": ""}
-    assert given["port"] == 4711
-    assert given["sample"] is False
+    assert started["parameters"] == {"OddsBookmaker": "bet365", "JwtIssuer": ""}
+    assert started["port"] == 4711
+    assert started["sample"] is False
+
+
+def test_up_outside_a_checkout_says_to_run_it_in_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    done = invoke("up", "--detach")
+
+    assert isinstance(done.exception, EnvironmentProblem)
+    assert "not in a checkout" in done.exception.detail
 
 
 @pytest.mark.parametrize("text", ["OddsBookmaker", "=bet365"])

@@ -21,12 +21,11 @@ from matchcast.domain.prediction import ModelRef
 from matchcast_tools.laptop import doctor
 from matchcast_tools.laptop.doctor import (
     Finding,
-    check_dataset,
+    check_checkout,
     check_leftovers,
-    check_models,
+    check_manifests,
     check_port,
     check_python,
-    check_snapshot,
 )
 from matchcast_tools.laptop.state import EngineRecord, Folder
 
@@ -47,6 +46,10 @@ def snapshot(odds_rows: int | None = 10, age: timedelta = timedelta(0)) -> dict[
     return {SNAPSHOT_MANIFEST_KEY: manifest.body()}
 
 
+def snapshot_findings(published: dict[str, bytes]) -> list[Finding]:
+    return [item for item in check_manifests(published.get, NOW) if item.check in {"snapshot", "odds"}]
+
+
 def states(findings: Any) -> dict[str, str]:
     return {finding.check: finding.state for finding in findings}
 
@@ -60,6 +63,14 @@ def test_a_python_that_is_too_old_is_an_error_with_a_remedy() -> None:
 
 def test_this_python_is_good_enough() -> None:
     assert check_python().state == "ok"
+
+
+def test_a_folder_outside_a_checkout_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert check_checkout().state == "ok"
+
+    monkeypatch.chdir(tmp_path)
+
+    assert check_checkout().state == "warning"
 
 
 @pytest.mark.enable_socket
@@ -90,11 +101,7 @@ def test_what_an_engine_that_died_left_is_a_warning(tmp_path: Path) -> None:
 def test_nothing_published_is_a_warning_that_says_which_commands_publish() -> None:
     nothing: dict[str, bytes] = {}
 
-    found = [
-        *check_dataset(nothing.get),
-        *check_models(nothing.get),
-        *check_snapshot(nothing.get, NOW),
-    ]
+    found = list(check_manifests(nothing.get, NOW))
 
     assert states(found) == {"dataset": "warning", "models": "warning", "snapshot": "warning"}
     assert all(finding.remedy and "matchcast" in finding.remedy for finding in found)
@@ -104,24 +111,24 @@ def test_nothing_published_is_a_warning_that_says_which_commands_publish() -> No
 def test_a_manifest_that_cannot_be_read_is_an_error(body: bytes) -> None:
     everything = dict.fromkeys((DATASET_MANIFEST_KEY, MODEL_MANIFEST_KEY, SNAPSHOT_MANIFEST_KEY), body)
 
-    found = [*check_dataset(everything.get), *check_models(everything.get), *check_snapshot(everything.get, NOW)]
+    found = list(check_manifests(everything.get, NOW))
 
     assert {finding.state for finding in found} == {"error"}
 
 
 def test_a_fresh_snapshot_with_odds_is_all_right() -> None:
-    assert states(check_snapshot(snapshot().get, NOW)) == {"snapshot": "ok", "odds": "ok"}
+    assert states(snapshot_findings(snapshot())) == {"snapshot": "ok", "odds": "ok"}
 
 
 def test_a_snapshot_that_is_older_than_a_day_is_a_warning() -> None:
-    (old, _) = check_snapshot(snapshot(age=timedelta(days=3)).get, NOW)
+    (old, _) = snapshot_findings(snapshot(age=timedelta(days=3)))
 
     assert old == Finding("snapshot", "warning", "snap is 3 days old.", "`matchcast snapshot`")
 
 
 @pytest.mark.parametrize("rows", [0, None])
 def test_a_bookmaker_without_odds_is_a_warning_that_names_it(rows: int | None) -> None:
-    (_, odds) = check_snapshot(snapshot(odds_rows=rows).get, NOW)
+    (_, odds) = snapshot_findings(snapshot(odds_rows=rows))
 
     assert odds.state == "warning"
     assert "no odds of fonbet" in odds.detail
@@ -140,8 +147,7 @@ def test_what_is_published_is_shown() -> None:
         MODEL_MANIFEST_KEY: ModelManifest(release=3, published_at=NOW, stages={}).body(),
     }
 
-    (dataset,) = check_dataset(published.get)
-    (models,) = check_models(published.get)
+    dataset, models, _ = check_manifests(published.get, NOW)
 
     assert "7 matches" in dataset.detail
     assert "release 3" in models.detail

@@ -18,7 +18,7 @@ from matchcast_tools.laptop.engine import engine_environment, require_free, stop
 from matchcast_tools.laptop.processes import group_members, signal_group
 from matchcast_tools.laptop.state import EngineRecord, Folder, engine_lock
 
-# A parent and a child that ignore SIGTERM if they are told to, and say when they are there.
+# A parent and a child that ignore SIGTERM if asked to, and report when they have started.
 FAMILY = """
 import signal, subprocess, sys
 child = (
@@ -55,10 +55,10 @@ def start_family(folder: Folder, *, stubborn: bool = False, then: str = "made.wa
     assert process.stdout
     child = int(process.stdout.readline())
     process.stdout.close()
-    # Stopped, or ended by itself, in the test: nobody needs its status.
+    # Stopped, or ended by itself, in the test; its status is not needed.
     process.returncode = 0
     folder.scratch.mkdir()
-    folder.stack.write_text("{}")
+    folder.stack_file.write_text("{}")
     return process.pid, child
 
 
@@ -92,7 +92,7 @@ def test_workers_whose_engine_died_are_stopped_as_well(folder: Folder) -> None:
 
 
 def test_a_process_that_got_a_dead_engines_number_is_left_alone(folder: Folder) -> None:
-    # GIVEN a record of an engine that is gone, whose process id somebody else leads a group with
+    # GIVEN a record of an engine that is gone, whose process id is now that of another group leader
     other = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, start_new_session=True)
     folder.root.mkdir()
     folder.write_record(EngineRecord(pid=other.pid, port=1))

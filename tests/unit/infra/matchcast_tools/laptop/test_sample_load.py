@@ -12,7 +12,7 @@ import pytest
 from matchcast_tools.errors import EnvironmentProblem
 from matchcast_tools.laptop import sample_load as sample
 from matchcast_tools.laptop.sample_load import MADE_BY, SampleFolder, SampleLoad, begin_sample, digest_of
-from matchcast_tools.stack.deployed import ROOT, Stack
+from matchcast_tools.stack.deployed import Stack
 
 STACK = Stack("matchcast", "us-east-1", "http://127.0.0.1:4711", "host", {"DataBucketName": "data"}, session=None)  # type: ignore[arg-type]
 
@@ -83,7 +83,7 @@ def test_manifests_are_put_last(tmp_path: Path) -> None:
 def test_a_sample_made_by_the_same_code_is_not_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = SampleFolder(tmp_path / "sample")
     folder.root.mkdir()
-    folder.digest.write_text(digest_of(ROOT))
+    folder.digest.write_text(digest_of(MADE_BY, sys.path))
     monkeypatch.setattr(sample.subprocess, "Popen", None)
 
     begin_sample(tmp_path).stop()
@@ -106,21 +106,20 @@ def test_a_sample_of_other_code_or_half_a_sample_is_made_anew(
     assert not folder.objects.exists()
 
 
-def test_the_digest_changes_with_the_code_and_the_lock(tmp_path: Path) -> None:
-    for place in MADE_BY:
-        target = tmp_path / place
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if (ROOT / place).is_dir():
-            shutil.copytree(ROOT / place, target)
-        else:
-            shutil.copy(ROOT / place, target)
-    digests = {digest_of(ROOT), digest_of(tmp_path)}
+def test_the_digest_changes_with_the_code_and_the_libraries(tmp_path: Path) -> None:
+    # GIVEN a copy of the two packages, and a folder with an installed library
+    copies = [shutil.copytree(package, tmp_path / package.name) for package in MADE_BY]
+    libraries = tmp_path / "site-packages"
+    (libraries / "thing-1.0.dist-info").mkdir(parents=True)
+    digests = {digest_of(MADE_BY, [str(libraries)]), digest_of(copies, [str(libraries)])}
     assert len(digests) == 1
 
-    for place in MADE_BY:
-        path = tmp_path / place
-        file = next(path.rglob("*.py")) if path.is_dir() else path
-        file.write_text(file.read_text() + "\n# changed\n")
-        digests.add(digest_of(tmp_path))
+    # WHEN one of them changes
+    for copy in copies:
+        (copy / "__init__.py").write_text("# changed\n")
+        digests.add(digest_of(copies, [str(libraries)]))
+    (libraries / "thing-1.0.dist-info").rename(libraries / "thing-1.1.dist-info")
+    digests.add(digest_of(copies, [str(libraries)]))
 
-    assert len(digests) == 1 + len(MADE_BY)
+    # THEN every change has another digest
+    assert len(digests) == 4

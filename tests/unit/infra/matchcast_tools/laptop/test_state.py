@@ -36,25 +36,25 @@ def folder(tmp_path: Path) -> Folder:
 
 
 def test_without_a_lock_nothing_runs(folder: Folder) -> None:
-    assert not engine_is_running(folder.root)
+    assert not engine_is_running(folder)
 
 
 def test_the_lock_outlives_the_command_that_took_it_and_ends_with_the_engine(folder: Folder) -> None:
     with holder(folder) as engine:
-        assert engine_is_running(folder.root)
+        assert engine_is_running(folder)
 
         engine.kill()
         engine.wait()
 
-        assert not engine_is_running(folder.root)
+        assert not engine_is_running(folder)
 
 
 def test_files_of_an_engine_that_died_are_no_running_engine(folder: Folder) -> None:
     with engine_lock(folder):
         folder.write_record(EngineRecord(pid=os.getpid(), port=1))
-        folder.stack.write_text("{}")
+        folder.stack_file.write_text("{}")
 
-    assert not engine_is_running(folder.root)
+    assert not engine_is_running(folder)
 
 
 def test_a_second_start_is_refused_and_told_the_port_of_the_first(folder: Folder) -> None:
@@ -83,7 +83,7 @@ def test_a_record_is_read_as_it_was_written(folder: Folder) -> None:
 def test_what_may_hold_secrets_is_for_its_owner_alone(folder: Folder) -> None:
     folder.root.mkdir()
 
-    write_whole(folder.stack, json.dumps({"token": "secret"}))
+    write_whole(folder.stack_file, json.dumps({"token": "secret"}))
 
-    assert folder.stack.stat().st_mode & 0o777 == 0o600
+    assert folder.stack_file.stat().st_mode & 0o777 == 0o600
     assert [path.name for path in folder.root.iterdir()] == ["stack.json"]

@@ -324,7 +324,8 @@ def test_a_stack_says_what_its_images_serve(runtime: str, expected: tuple[str, .
 
 
 def test_a_stack_of_an_older_template_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    from matchcast_tools.stack.deployed import Stack, laptop_session
+    from matchcast_tools.stack.deployed import Stack
+    from matchcast_tools.stack.sessions import laptop_session
 
     stack = Stack("old", "eu-west-1", "http://127.0.0.1:1", None, {}, laptop_session(1))
     with pytest.raises(EnvironmentProblem, match="ModelRuntime"):

@@ -1,0 +1,31 @@
+"""The `matchcast` command, also as `python -m matchcast_tools`.
+
+It imports nothing but the standard library before it knows that the command's libraries are installed.
+"""
+
+from __future__ import annotations
+
+import sys
+
+OWN_PACKAGES = ("matchcast", "matchcast_tools")
+
+
+def main() -> None:
+    """Run the command; exit with code 3 and a message if a library is not installed."""
+    try:
+        from matchcast_tools.cli.main import main as run
+
+        run()
+    except ModuleNotFoundError as error:
+        library = (error.name or "").partition(".")[0]
+        if library in OWN_PACKAGES:
+            raise
+        sys.stderr.write(
+            f"The library {library} is not installed. Install what the matchcast command needs: "
+            "pip install 'matchcast[tools]'\n"
+        )
+        sys.exit(3)
+
+
+if __name__ == "__main__":
+    main()
