@@ -9,7 +9,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Header, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from matchcast.bootstrap import parts, predictions
+from matchcast.bootstrap import http, parts, predictions, table
 from matchcast.domain.prediction import Prediction, Subject
 from matchcast.http.api import Api, serve
 from matchcast.http.contract import READ, READ_OR_WRITE, answers
@@ -75,11 +75,11 @@ def respond(stage: str, subject: Subject, prefer: str | None, key: IdempotencyKe
         by = deadline() if preference.wait is None else min(deadline(), arrived() + preference.wait)
         return Response(200, body=on_demand.predict(stage, subject, by), headers=dict(preference.headers))
     demand_write_scope(api)
-    tenant = api.tenant(parts.tenant_claim())
+    tenant = api.tenant(http.tenant_claim())
     result = on_demand.predict_or_submit(tenant, stage, subject, wait=preference.wait, deadline=deadline(), key=key)
     if isinstance(result, Prediction):
         return Response(200, body=result, headers=dict(preference.headers))
-    return accepted(result, parts.lane_speed().retry_after(result.priority), preference.headers)
+    return accepted(result, table.lane_speed().retry_after(result.priority), preference.headers)
 
 
 def arrived() -> datetime:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from functions.refresh_snapshot.bootstrap import refresh, remove_old_snapshots
 from functions.refresh_snapshot.schemas import RefreshAnswer
+from matchcast.bootstrap import refresh
 from matchcast.errors import MatchcastError, ReleaseRaceLost, ReleaseRefused
 from matchcast.observability import MetricUnit, flushed_metrics, logger, metrics, report_refused
+
+if TYPE_CHECKING:
+    from matchcast.snapshots.refresh import RefreshSnapshot
 
 
 @logger.inject_lambda_context
@@ -16,11 +19,12 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:  # no
     """Make and publish a snapshot, whatever the event is.
 
     A snapshot that is refused ends the invocation with its error, so that it is counted, alarmed on and,
-    on a schedule, tried again; the last good one is served on.
+    on a schedule, tried again; the last good snapshot keeps serving.
     """
     started = time.perf_counter()
+    use_case = refresh.refresh_snapshot()
     try:
-        manifest = refresh()()
+        manifest = use_case.refresh()
     except MatchcastError as error:
         if isinstance(error, ReleaseRefused) and not isinstance(error, ReleaseRaceLost):
             report_refused("snapshot", error)
@@ -30,14 +34,14 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:  # no
     answer = RefreshAnswer.of(manifest, time.perf_counter() - started)
     logger.info("snapshot published", **answer.model_dump())
     with flushed_metrics():
-        _remove_old()
+        _remove_old(use_case)
     return answer.model_dump(mode="json")
 
 
-def _remove_old() -> None:
-    """Make room; whatever comes in between leaves the published snapshot as good as it is."""
+def _remove_old(use_case: RefreshSnapshot) -> None:
+    """Make room; a failure here changes nothing about the published snapshot."""
     try:
-        removed = remove_old_snapshots()()
+        removed = use_case.remove_old()
     except MatchcastError as error:
         logger.warning("old snapshots stay", code=error.code, detail=error.detail)
         metrics.add_metric(name="retention_errors_total", unit=MetricUnit.Count, value=1)

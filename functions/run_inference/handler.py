@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from matchcast.bootstrap import inference, parts
+from matchcast.bootstrap import inference, table
 from matchcast.domain.prediction import Prediction
 from matchcast.domain.task import Priority, utc_now
 from matchcast.errors import DeadlineExceeded, MatchcastError, ModelUnavailable, ReleaseRefused
@@ -71,7 +71,7 @@ def report(outcomes: Sequence[Outcome]) -> None:
     ended = [outcome.task for outcome in outcomes if outcome.task is not None]
     for task in ended:
         seconds = (now - task.created_at).total_seconds()
-        parts.lane_speed().observe(task.priority, seconds)
+        table.lane_speed().observe(task.priority, seconds)
         metrics.add_metric(name="queue_wait_seconds", unit=MetricUnit.Seconds, value=seconds)
     for (stage, status), count in Counter((task.stage, task.status) for task in ended).items():
         count_requests("async", stage, status, count)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
 
-from matchcast.bootstrap import parts, snapshots
+from matchcast.bootstrap import http, snapshots
 from matchcast.errors import MatchcastError
 from matchcast.http.api import Api
 from matchcast.http.caching import Freshness, cached_response
@@ -69,13 +69,13 @@ class SnapshotAnswers:
     def match_list(self, name: ListName, filters: Filters, limit: int, cursor: str | None) -> Response[Any]:
         """Return one page of a list."""
         with self._request() as source:
-            tenant = self._api.tenant(parts.tenant_claim())
-            bound_to = {"list": name, "tenant": tenant, **filters.as_dict()}
-            after = parts.cursors().open(cursor, bound_to) if cursor else None
+            tenant = self._api.tenant(http.tenant_claim())
+            bound_to = {"list": name, "tenant": tenant, **asdict(filters)}
+            after = http.cursors().open(cursor, bound_to) if cursor else None
 
             def body() -> bytes:
                 page = getattr(source.served.tables, name).page(filters, after and tuple(after), limit)
-                following = parts.cursors().seal(page.last, bound_to) if page.last else None
+                following = http.cursors().seal(page.last, bound_to) if page.last else None
                 return page_body(source, page, following)
 
             return self._cached(source, {**bound_to, "after": after, "limit": limit}, body)
@@ -135,7 +135,7 @@ class SnapshotAnswers:
                 "bookmaker": settings.odds_bookmaker,
                 **identity,
             },
-            # Whoever holds the answer has to learn that it has grown old, by whatever condition it asks.
+            # A client that holds the answer has to learn that it is stale, whichever condition it sends.
             modified_at=source.stale_since or manifest.created_at,
             cache_control=f"private, max-age={int(settings.model_refresh_seconds)}",
         )

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from matchcast.bootstrap import parts
+from matchcast.bootstrap import releases
 from matchcast.domain.signature import Signature
 from matchcast.errors import Transient
 
@@ -33,7 +33,7 @@ class Document:
 def document() -> Document:
     """Return the document with the champion's features; as it ships while no champion can be read."""
     try:
-        manifest = parts.models().current()
+        manifest = releases.models().current()
     except Transient:
         return Document(_shipped(), _deployed_at())
     published = manifest.stages.get(STAGE)

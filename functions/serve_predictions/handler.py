@@ -7,12 +7,13 @@ from typing import Any
 from aws_lambda_powertools.event_handler import Response
 
 from functions.serve_predictions import documents
-from functions.serve_predictions.answers import SnapshotAnswers, snapshot_answers
+from functions.serve_predictions.answers import ListName, SnapshotAnswers, snapshot_answers
 from functions.serve_predictions.health import health_answer, health_answers
 from functions.serve_predictions.parameters import Cursor, DateFrom, DateTo, League, Limit, Region, Team
 from functions.serve_predictions.schemas import (
     CardPage,
     OddsPage,
+    Page,
     PrecomputedPrediction,
     PredictionPage,
     RegionRoiPage,
@@ -26,49 +27,35 @@ api = Api(known=documents.known_paths)
 snapshot = SnapshotAnswers(api)
 
 
-@api.get("/predict/predictions/", security=READ, responses=snapshot_answers(200, 304, 404, 503, model=PredictionPage))
-def list_predictions(
-    *,
-    region: Region = None,
-    league: League = None,
-    team: Team = None,
-    date_from: DateFrom = None,
-    date_to: DateTo = None,
-    limit: Limit = 100,
-    cursor: Cursor = None,
-) -> Response[Any]:
-    """Return precomputed predictions, display columns only."""
-    return snapshot.match_list("predictions", Filters(region, league, team, date_from, date_to), limit, cursor)
+def add_list(name: ListName, page: type[Page], description: str) -> None:
+    """Add the route of one list of matches."""
+
+    def list_matches(
+        *,
+        region: Region = None,
+        league: League = None,
+        team: Team = None,
+        date_from: DateFrom = None,
+        date_to: DateTo = None,
+        limit: Limit = 100,
+        cursor: Cursor = None,
+    ) -> Response[Any]:
+        return snapshot.match_list(name, Filters(region, league, team, date_from, date_to), limit, cursor)
+
+    # The OpenAPI document takes the operation's id and summary from these.
+    list_matches.__name__, list_matches.__doc__ = f"list_{name}", description
+    api.get(f"/predict/{name}/", security=READ, responses=snapshot_answers(200, 304, 404, 503, model=page))(
+        list_matches
+    )
 
 
-@api.get("/predict/cards/", security=READ, responses=snapshot_answers(200, 304, 404, 503, model=CardPage))
-def list_cards(
-    *,
-    region: Region = None,
-    league: League = None,
-    team: Team = None,
-    date_from: DateFrom = None,
-    date_to: DateTo = None,
-    limit: Limit = 100,
-    cursor: Cursor = None,
-) -> Response[Any]:
-    """Return predictions beside the bookmaker's odds: implied and margin-free probabilities, fair odds, edge."""
-    return snapshot.match_list("cards", Filters(region, league, team, date_from, date_to), limit, cursor)
-
-
-@api.get("/predict/odds/", security=READ, responses=snapshot_answers(200, 304, 404, 503, model=OddsPage))
-def list_odds(
-    *,
-    region: Region = None,
-    league: League = None,
-    team: Team = None,
-    date_from: DateFrom = None,
-    date_to: DateTo = None,
-    limit: Limit = 100,
-    cursor: Cursor = None,
-) -> Response[Any]:
-    """Return the bookmaker's odds alone."""
-    return snapshot.match_list("odds", Filters(region, league, team, date_from, date_to), limit, cursor)
+add_list("predictions", PredictionPage, "Return precomputed predictions, display columns only.")
+add_list(
+    "cards",
+    CardPage,
+    "Return predictions beside the bookmaker's odds: implied and margin-free probabilities, fair odds, edge.",
+)
+add_list("odds", OddsPage, "Return the bookmaker's odds alone.")
 
 
 @api.get("/predict/region-roi/", security=READ, responses=snapshot_answers(200, 304, 503, model=RegionRoiPage))

@@ -7,7 +7,7 @@ from typing import Any, Self
 from aws_lambda_powertools.event_handler import Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from matchcast.bootstrap import parts, tasks
+from matchcast.bootstrap import http, table, tasks
 from matchcast.domain.prediction import Subject
 from matchcast.domain.task import Priority
 from matchcast.http.api import Api, serve
@@ -58,8 +58,8 @@ class SubmitRequest(BaseModel):
 def submit(body: SubmitRequest, key: Key = None) -> Response[TaskEnvelope]:
     """Accept a prediction for later and say where to ask for it."""
     once = idempotency_key(key, "POST /predict/async/", body.model_dump(mode="json"))
-    task, _ = tasks.submit_prediction().submit(api.tenant(parts.tenant_claim()), body.submission(), once)
-    return accepted(task, parts.lane_speed().retry_after(task.priority))
+    task, _ = tasks.submit_prediction().submit(api.tenant(http.tenant_claim()), body.submission(), once)
+    return accepted(task, table.lane_speed().retry_after(task.priority))
 
 
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

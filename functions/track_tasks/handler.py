@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
-from matchcast.bootstrap import parts, tasks
+from matchcast.bootstrap import http, table, tasks
 from matchcast.domain.prediction import Prediction
 from matchcast.domain.task import TaskStatus
 from matchcast.http.api import Api, serve
@@ -33,7 +33,7 @@ def task_result(task_id: str) -> Response[Prediction | TaskEnvelope]:
     result = tasks.track_tasks().result(tenant(), task_id)
     if isinstance(result, Prediction):
         return Response(200, body=result)
-    return accepted(result, parts.lane_speed().retry_after(result.priority))
+    return accepted(result, table.lane_speed().retry_after(result.priority))
 
 
 @api.get("/predict/async/", security=READ, responses=answers(200, 404, 503))
@@ -49,9 +49,9 @@ def list_tasks(
     """Return the tenant's tasks, newest first."""
     owner = tenant()
     bound_to = {"list": "tasks", "tenant": owner, "status": status, "match_id": match_id}
-    before = parts.cursors().open(cursor, bound_to) if cursor else None
+    before = http.cursors().open(cursor, bound_to) if cursor else None
     page = tasks.track_tasks().list(owner, before=before, limit=limit, status=status, match_id=match_id)
-    following = parts.cursors().seal(page.next_before, bound_to) if page.next_before else None
+    following = http.cursors().seal(page.next_before, bound_to) if page.next_before else None
     return TaskList(items=[envelope(task) for task in page.tasks], next_cursor=following)
 
 
@@ -66,12 +66,12 @@ def retry_task(task_id: str, key: Key = None) -> Response[TaskEnvelope]:
     """Submit the request of a task that ended without a result once more, as a new task."""
     once = idempotency_key(key, "POST /predict/async/{task_id}/retry", task_id)
     task = tasks.retry_task().retry(tenant(), task_id, once)
-    return accepted(task, parts.lane_speed().retry_after(task.priority))
+    return accepted(task, table.lane_speed().retry_after(task.priority))
 
 
 def tenant() -> str:
     """Return whose tasks the caller may see."""
-    return api.tenant(parts.tenant_claim())
+    return api.tenant(http.tenant_claim())
 
 
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

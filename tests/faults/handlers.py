@@ -109,7 +109,7 @@ class Service:
             "inference.run_predictions": worker,
             "inference.help_high_lane": HelpHighLane(worker, self.lanes),
             "inference.lanes_by_queue_name": {name: lane for lane, name in QUEUES.items()},
-            "parts.lane_speed": LaneSpeed(InMemorySpeeds()),
-            "parts.cursors": Cursors(lambda: b"key"),
+            "table.lane_speed": LaneSpeed(InMemorySpeeds()),
+            "http.cursors": Cursors(lambda: b"key"),
             "predictions.sync_deadline": timedelta(seconds=28),
         }

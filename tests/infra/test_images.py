@@ -36,7 +36,7 @@ def test_an_image_copies_what_is_there_and_what_the_context_holds(name: str) -> 
     sources = [source for line in instructions(name, "COPY") for source in shlex.split(line)[:-1]]
     assert sources
     for source in sources:
-        assert (ROOT / source).exists(), source
+        assert list(ROOT.glob(source)), source
         assert reaches_the_build(source), f".dockerignore keeps {source} out"
 
 

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from matchcast.adapters.onnx_model import ARTIFACT, CLASSES, INPUT, OUTPUT
 from matchcast.domain.manifests import FileEntry, Manifest, ModelManifest, SnapshotManifest
+from matchcast.snapshots.contract import MATCH_FEATURES_FILE, PREDICTIONS_FILE
 
 VERSION = "666"
 """The version of every broken model: it must never answer."""
@@ -20,8 +21,6 @@ SNAPSHOT_ID = "29991231T235959Z-deadbeef"
 PRECOMPUTED, COMPUTED = "precomputed", "computed"
 EVERYONE = (PRECOMPUTED, COMPUTED)
 """Who reads snapshots: what answers out of the tables, and what computes from the features."""
-PREDICTIONS = "predictions.parquet"
-MATCH_FEATURES_FILE = "match_features.parquet"
 
 Bodies = dict[str, bytes]
 
@@ -147,20 +146,20 @@ def model_breaks(columns: int) -> Mapping[str, Break]:
 
 
 SNAPSHOT_BREAKS: Mapping[str, tuple[Break, Collection[str]]] = {
-    "snapshot: a flipped bit": (flipped(PREDICTIONS), (PRECOMPUTED,)),
+    "snapshot: a flipped bit": (flipped(PREDICTIONS_FILE), (PRECOMPUTED,)),
     "snapshot: a flipped bit in the features": (flipped(MATCH_FEATURES_FILE), (COMPUTED,)),
-    "snapshot: a truncated file": (truncated(PREDICTIONS), (PRECOMPUTED,)),
+    "snapshot: a truncated file": (truncated(PREDICTIONS_FILE), (PRECOMPUTED,)),
     "snapshot: truncated features": (truncated(MATCH_FEATURES_FILE), (COMPUTED,)),
-    "snapshot: a missing file": (missing(PREDICTIONS), (PRECOMPUTED,)),
+    "snapshot: a missing file": (missing(PREDICTIONS_FILE), (PRECOMPUTED,)),
     "snapshot: missing features": (missing(MATCH_FEATURES_FILE), (COMPUTED,)),
     "snapshot: a manifest of another schema": (another_schema, EVERYONE),
-    "snapshot: a table without a column": (replaced(PREDICTIONS, without_column("kickoff")), (PRECOMPUTED,)),
+    "snapshot: a table without a column": (replaced(PREDICTIONS_FILE, without_column("kickoff")), (PRECOMPUTED,)),
     "snapshot: features without a column": (replaced(MATCH_FEATURES_FILE, without_column("as_of")), (COMPUTED,)),
     "snapshot: a manifest that points nowhere": (nowhere, EVERYONE),
     "snapshot: half a manifest": (half_written, EVERYONE),
-    "snapshot: a pickle in place of a table": (replaced(PREDICTIONS, a_pickle), (PRECOMPUTED,)),
+    "snapshot: a pickle in place of a table": (replaced(PREDICTIONS_FILE, a_pickle), (PRECOMPUTED,)),
     "snapshot: a pickle in place of the features": (replaced(MATCH_FEATURES_FILE, a_pickle), (COMPUTED,)),
-    "snapshot: NaN probabilities": (replaced(PREDICTIONS, with_nan("home")), (PRECOMPUTED,)),
+    "snapshot: NaN probabilities": (replaced(PREDICTIONS_FILE, with_nan("home")), (PRECOMPUTED,)),
 }
 """Every break of a snapshot, with those who read what is broken; the others may go on to what is whole of it."""
 

@@ -10,10 +10,10 @@ import numpy as np
 import pyarrow as pa
 
 from matchcast.domain.match_id import make_match_id
+from matchcast.domain.prediction import OUTCOMES
+from matchcast.snapshots.dataset import FEATURES_FILE, MATCHES_FILE, MATCHES_SCHEMA, MOMENT, ODDS_FILE, ODDS_SCHEMA
 from matchcast_tools.dataset.store import write_table
 
-MOMENT = pa.timestamp("ms", tz="UTC")
-FEW = pa.dictionary(pa.int32(), pa.string())
 FEATURES = ("elo_difference", "form_difference", "rest_days")
 FIRST_DAY = date(2022, 8, 6)
 SEASONS = 3
@@ -41,35 +41,14 @@ def write_dataset(folder: Path, *, played: int = 600, fixtures: int = 30, seed: 
             }
         )
         odds.extend(_odds(match, probabilities[number]))
-    write_table(folder / "odds.parquet", _table(odds, odds_schema()).sort_by("match_id"))
-    write_table(folder / "matches.parquet", _table(matches, matches_schema()).sort_by("match_id"))
-    write_table(folder / "match_features.parquet", _table(features, features_schema()).sort_by("match_id"))
+    write_table(folder / ODDS_FILE, pa.Table.from_pylist(odds, ODDS_SCHEMA).sort_by("match_id"))
+    write_table(folder / MATCHES_FILE, pa.Table.from_pylist(matches, MATCHES_SCHEMA).sort_by("match_id"))
+    write_table(folder / FEATURES_FILE, pa.Table.from_pylist(features, features_schema()).sort_by("match_id"))
     return folder
 
 
-def matches_schema() -> pa.Schema:
-    """Return the columns of `matches.parquet`."""
-    return pa.schema(
-        [
-            ("match_id", pa.string()),
-            *((name, FEW) for name in ("division", "region", "league", "season")),
-            ("date", pa.date32()),
-            ("kickoff", MOMENT),
-            *((name, FEW) for name in ("home_team", "away_team")),
-            *((name, pa.int16()) for name in ("home_goals", "away_goals")),
-            *((name, FEW) for name in ("result", "status")),
-        ]
-    )
-
-
-def odds_schema() -> pa.Schema:
-    """Return the columns of `odds.parquet`."""
-    prices = ((name, pa.float64()) for name in ("home", "draw", "away"))
-    return pa.schema([("match_id", pa.string()), ("bookmaker", FEW), *prices, ("taken_at", MOMENT)])
-
-
 def features_schema() -> pa.Schema:
-    """Return the columns of `match_features.parquet`."""
+    """Return the columns of the features."""
     return pa.schema([("match_id", pa.string()), *((name, pa.float32()) for name in FEATURES), ("as_of", MOMENT)])
 
 
@@ -108,15 +87,8 @@ def _odds(match: dict[str, Any], probabilities: Any) -> list[dict[str, Any]]:
         {
             "match_id": match["match_id"],
             "bookmaker": bookmaker,
-            **{
-                name: max(1.01, round(1 / (p * margin), 2))
-                for name, p in zip(("home", "draw", "away"), probabilities, strict=True)
-            },
+            **{name: max(1.01, round(1 / (p * margin), 2)) for name, p in zip(OUTCOMES, probabilities, strict=True)},
             "taken_at": match["kickoff"] - timedelta(hours=hours),
         }
         for bookmaker, margin, hours in quotes
     ]
-
-
-def _table(rows: list[dict[str, Any]], schema: pa.Schema) -> pa.Table:
-    return pa.Table.from_pylist(rows, schema)

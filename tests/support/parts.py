@@ -8,7 +8,7 @@ from typing import Any
 
 
 def put(patch: Callable[[Any, str, Any], object], made: Mapping[str, Any]) -> None:
-    """Have factories such as `parts.lane_speed` of `matchcast.bootstrap` give these parts.
+    """Have factories such as `table.lane_speed` of `matchcast.bootstrap` give these parts.
 
     `patch` sets an attribute of a module for as long as the test runs, as `monkeypatch.setattr` does.
     """

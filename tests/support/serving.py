@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from matchcast.adapters.in_memory import InMemoryObjects
 from matchcast.adapters.parquet_snapshot import parse_snapshot
-from matchcast.bootstrap import parts, snapshots
+from matchcast.bootstrap import http, releases, snapshots
 from matchcast.domain.manifests import MODEL_MANIFEST_KEY, SNAPSHOT_MANIFEST_KEY, ModelManifest, SnapshotManifest
 from matchcast.http.cursors import Cursors
 from matchcast.releases.readers import ManifestReader
@@ -29,11 +29,11 @@ class Service:
         self.settings = ServePredictionsSettings(data_bucket_name="bucket", cursor_secret_name="secret")
         self.restart()
         monkeypatch.setattr(snapshots, "serve_snapshot", lambda: self.use_case)
-        monkeypatch.setattr(parts, "models", lambda: self.models)
+        monkeypatch.setattr(releases, "models", lambda: self.models)
         monkeypatch.setattr(snapshots, "serve_predictions_settings", lambda: self.settings)
-        monkeypatch.setattr(parts, "tenant_claim", lambda: "client_id")
+        monkeypatch.setattr(http, "tenant_claim", lambda: "client_id")
         cursors = Cursors(lambda: b"secret")
-        monkeypatch.setattr(parts, "cursors", lambda: cursors)
+        monkeypatch.setattr(http, "cursors", lambda: cursors)
 
     def restart(self, **settings: object) -> None:
         """Begin a new environment, with other settings."""

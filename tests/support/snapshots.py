@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from matchcast.domain.manifests import SNAPSHOT_MANIFEST_KEY, FileEntry, SnapshotManifest
 from matchcast.domain.match_id import make_match_id
-from matchcast.domain.prediction import ModelRef
+from matchcast.domain.prediction import OUTCOMES, ModelRef
 from matchcast.domain.scorecard import Scorecard
 from matchcast.ports import ObjectStore
+from matchcast.snapshots.contract import (
+    ODDS_COLUMNS,
+    PREDICTION_COLUMNS,
+    PREDICTIONS_FILE,
+    REGION_ROI_COLUMNS,
+    REGION_ROI_FILE,
+    SCORECARD_FILE,
+    SHOWN_ODDS_FILE,
+)
+from matchcast.snapshots.parquet import arrow_schema
+from matchcast.snapshots.parquet import as_parquet as parquet
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 SNAPSHOT_ID = "20260301T000000Z-0a1b2c3d"
@@ -47,8 +56,8 @@ def prediction_rows() -> list[dict[str, Any]]:
                 "league": league,
                 "home_team": home,
                 "away_team": away,
-                **dict(zip(("home", "draw", "away"), probabilities, strict=True)),
-                "pick": ("home", "draw", "away")[probabilities.index(max(probabilities))],
+                **dict(zip(OUTCOMES, probabilities, strict=True)),
+                "pick": OUTCOMES[probabilities.index(max(probabilities))],
                 "confidence": max(probabilities),
                 "model_name": MODEL.name,
                 "model_version": MODEL.version,
@@ -67,7 +76,7 @@ def odds_rows(bookmaker: str = BOOKMAKER) -> list[dict[str, Any]]:
     for _, _, division, day, hour, home, away, _, odds in MATCHES:
         if odds is not None:
             kickoff = datetime(2026, 3, 7, hour, tzinfo=UTC) + timedelta(days=day)
-            prices = dict(zip(("home", "draw", "away"), odds, strict=True))
+            prices = dict(zip(OUTCOMES, odds, strict=True))
             match_id = make_match_id(division, kickoff.date(), home, away)
             rows.append({"match_id": match_id, "bookmaker": bookmaker, **prices, "taken_at": NOW - timedelta(hours=1)})
     return sorted(rows, key=lambda row: row["match_id"])
@@ -126,57 +135,21 @@ def a_scorecard() -> Scorecard:
     )
 
 
-PREDICTIONS_SCHEMA = pa.schema(
-    [
-        ("match_id", pa.string()),
-        ("kickoff", pa.timestamp("ms", tz="UTC")),
-        *((name, pa.dictionary(pa.int32(), pa.string())) for name in ("region", "league", "home_team", "away_team")),
-        *((name, pa.float64()) for name in ("home", "draw", "away")),
-        ("pick", pa.dictionary(pa.int32(), pa.string())),
-        ("confidence", pa.float64()),
-        *((name, pa.dictionary(pa.int32(), pa.string())) for name in ("model_name", "model_version", "model_run_id")),
-        ("as_of", pa.timestamp("ms", tz="UTC")),
-        *((name, pa.float32()) for name in FEATURES),
-    ]
-)
-ODDS_SCHEMA = pa.schema(
-    [
-        ("match_id", pa.string()),
-        ("bookmaker", pa.dictionary(pa.int32(), pa.string())),
-        *((name, pa.float64()) for name in ("home", "draw", "away")),
-        ("taken_at", pa.timestamp("ms", tz="UTC")),
-    ]
-)
-ROI_SCHEMA = pa.schema(
-    [
-        ("region", pa.string()),
-        ("bets", pa.int64()),
-        *((name, pa.float64()) for name in ("staked", "returned", "roi", "roi_low", "roi_high", "max_drawdown")),
-        ("from", pa.date32()),
-        ("to", pa.date32()),
-    ]
-)
+PREDICTIONS_SCHEMA = arrow_schema(PREDICTION_COLUMNS, FEATURES)
 SCHEMAS = {
-    "predictions.parquet": PREDICTIONS_SCHEMA,
-    "odds.parquet": ODDS_SCHEMA,
-    "region_roi.parquet": ROI_SCHEMA,
+    PREDICTIONS_FILE: PREDICTIONS_SCHEMA,
+    SHOWN_ODDS_FILE: arrow_schema(ODDS_COLUMNS),
+    REGION_ROI_FILE: arrow_schema(REGION_ROI_COLUMNS),
 }
-
-
-def parquet(table: pa.Table) -> bytes:
-    """Return a table as a Parquet file, compressed as the product does it."""
-    sink = io.BytesIO()
-    pq.write_table(table, sink, compression="zstd")
-    return sink.getvalue()
 
 
 def snapshot_files(**rows: Sequence[Mapping[str, Any]]) -> dict[str, bytes]:
     """Return the files of a snapshot; `predictions=`, `odds=`, `region_roi=` put other rows in place of the usual."""
-    scorecard = {"scorecard.json": a_scorecard().model_dump_json(by_alias=True).encode()}
     chosen = {"predictions": prediction_rows(), "odds": odds_rows(), "region_roi": roi_rows(), **rows}
-    tables = {f"{name}.parquet": chosen[name] for name in ("predictions", "odds", "region_roi")}
-    return scorecard | {
-        name: parquet(pa.Table.from_pylist(list(found), SCHEMAS[name])) for name, found in tables.items()
+    tables = zip(SCHEMAS.items(), (chosen[name] for name in ("predictions", "odds", "region_roi")), strict=True)
+    return {
+        SCORECARD_FILE: a_scorecard().model_dump_json(by_alias=True).encode(),
+        **{name: parquet(pa.Table.from_pylist(list(found), schema)) for (name, schema), found in tables},
     }
 
 

@@ -8,14 +8,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from matchcast.snapshots.dataset import FEATURES_FILE, MATCHES, MATCHES_FILE, ODDS, ODDS_FILE, plain_schema
+from matchcast.snapshots.dataset import (
+    FEATURES_FILE,
+    MATCHES_FILE,
+    MATCHES_SCHEMA,
+    ODDS_FILE,
+    ODDS_SCHEMA,
+    plain_schema,
+)
 from matchcast_tools.errors import BadInput
 
 _HOW_TO_IMPORT = "Run `matchcast import PATH` with match files, or `matchcast import --sample` for the sample league."
 
 
 def read_matches(data_dir: Path) -> pa.Table:
-    """Return the matches (`matchcast_tools.dataset.tables.MATCHES`), sorted by id.
+    """Return the matches (`MATCHES_SCHEMA`), sorted by id.
 
     Raises
     ------
@@ -29,7 +36,7 @@ def read_matches(data_dir: Path) -> pa.Table:
 
 
 def read_odds(data_dir: Path) -> pa.Table:
-    """Return the odds (`matchcast.snapshots.dataset.ODDS`), sorted by match, bookmaker and time; there may be none.
+    """Return the odds (`ODDS_SCHEMA`), sorted by match, bookmaker and time; there may be none.
 
     Raises
     ------
@@ -66,8 +73,8 @@ def write_dataset(data_dir: Path, matches: pa.Table, odds: pa.Table) -> None:
     matches = matches.sort_by("match_id")
     odds = odds.sort_by([("match_id", "ascending"), ("bookmaker", "ascending"), ("taken_at", "ascending")])
     # Odds first: readers go by the matches, and odds of unknown matches are never looked at.
-    write_table(data_dir / ODDS_FILE, encode(odds, ODDS))
-    write_table(data_dir / MATCHES_FILE, encode(matches, MATCHES))
+    write_table(data_dir / ODDS_FILE, encode(odds, ODDS_SCHEMA))
+    write_table(data_dir / MATCHES_FILE, encode(matches, MATCHES_SCHEMA))
 
 
 def write_table(path: Path, table: pa.Table) -> None:

@@ -1,9 +1,9 @@
-"""Score a bookmaker, and a model beside it, on the matches of files: in all, per season, per division."""
+"""Score a bookmaker on the matches of files: in all, per season, per division."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from matchcast.domain.prediction import OUTCOMES
 from matchcast.snapshots import scoring
 from matchcast_tools.errors import BadInput
 from matchcast_tools.importing.books import Price
@@ -23,7 +24,6 @@ from matchcast_tools.importing.sources import find_sources
 ANY_OVERROUND = (0.0, float("inf"))
 """A book is scored on all that it offered, typing errors included; only the dataset leaves those out."""
 
-_RESULTS = {"H": 0, "D": 1, "A": 2}
 Progress = Callable[[int, int, str], None]
 
 
@@ -32,10 +32,10 @@ class Scored:
     """Matches with a result and odds of one price, by id: `odds` float64 [n, 3], `results` 0, 1, 2."""
 
     price: Price
-    ids: list[str]
+    ids: npt.NDArray[np.str_]
     divisions: npt.NDArray[np.str_]
     seasons: npt.NDArray[np.str_]
-    days: list[Any]
+    days: npt.NDArray[Any]
     odds: scoring.Floats
     results: scoring.Results
 
@@ -44,16 +44,7 @@ class Scored:
 
     def pick(self, mask: npt.NDArray[np.bool_]) -> Scored:
         """Return the matches where the mask is true."""
-        places = np.flatnonzero(mask)
-        return Scored(
-            self.price,
-            [self.ids[place] for place in places],
-            self.divisions[mask],
-            self.seasons[mask],
-            [self.days[place] for place in places],
-            self.odds[mask],
-            self.results[mask],
-        )
+        return replace(self, **{each.name: getattr(self, each.name)[mask] for each in fields(self)[1:]})
 
 
 def read_files(paths: Sequence[str | Path], progress: Progress | None = None) -> tuple[Dataset, list[FileReport]]:
@@ -96,58 +87,67 @@ def select(dataset: Dataset, price: Price) -> Scored:
         raise BadInput(f"No match with a result has odds of {price}. {there}")
     return Scored(
         price=price,
-        ids=table["match_id"].to_pylist(),
+        ids=np.array(table["match_id"].to_pylist()),
         divisions=np.array(table["division"].to_pylist()),
         seasons=np.array(table["season"].to_pylist()),
-        days=table["date"].to_pylist(),
-        odds=np.column_stack([table[name].to_numpy() for name in ("home", "draw", "away")]),
-        results=np.array([_RESULTS[result] for result in table["result"].to_pylist()], dtype=np.int64),
+        days=np.array(table["date"].to_pylist(), dtype=object),
+        odds=np.column_stack([table[name].to_numpy() for name in OUTCOMES]),
+        results=scoring.as_numbers(table["result"].to_pylist()),
     )
 
 
 def figures(scored: Scored, margin: scoring.Margin) -> dict[str, Any]:
     """Return the figures of a bookmaker: scores of its probabilities, and returns at its odds in percent."""
     odds, results = scored.odds, scored.results
-    chances = scoring.probabilities(odds, margin)
-    returns = {
-        "roi_home": scoring.profits(odds, results, 0),
-        "roi_draw": scoring.profits(odds, results, 1),
-        "roi_away": scoring.profits(odds, results, 2),
-        "roi_favourite": scoring.profits(odds, results, scoring.favourites(odds)),
+    picks: dict[str, scoring.Results | int] = {
+        **{f"roi_{name}": number for number, name in enumerate(OUTCOMES)},
+        "roi_favourite": scoring.favourites(odds),
     }
     return {
         "rows": len(scored),
-        "overround": _rounded(float((1 / odds).sum(axis=1).mean())),
-        **scores(chances, results),
-        **{name: _rounded(100 * float(values.mean())) for name, values in returns.items()},
+        "overround": _rounded((1 / odds).sum(axis=1).mean()),
+        **scores(scoring.probabilities(odds, margin), results),
+        **{name: _rounded(100 * scoring.profits(odds, results, pick).mean()) for name, pick in picks.items()},
     }
 
 
 def scores(chances: scoring.Floats, results: scoring.Results) -> dict[str, float]:
     """Return log loss, Brier, RPS and accuracy (percent) of probabilities."""
-    return {
-        "log_loss": _rounded(float(scoring.log_losses(chances, results).mean())),
-        "brier": _rounded(float(scoring.brier_scores(chances, results).mean())),
-        "rps": _rounded(float(scoring.ranked_scores(chances, results).mean())),
-        "accuracy": _rounded(100 * float(scoring.hits(chances, results).mean())),
-    }
+    found = scoring.mean_scores(chances, results)
+    return {name: _rounded(value * 100 if name == "accuracy" else value) for name, value in found.items()}
 
 
-def evaluate_book(scored: Scored, margin: scoring.Margin) -> dict[str, Any]:
-    """Return the figures of a bookmaker in all, beside the base rate, per season and per division."""
+def evaluate_book(scored: Scored, margin: scoring.Margin, model: scoring.Floats | None = None) -> dict[str, Any]:
+    """Return the figures of a bookmaker in all, with those of the base rate, per season and per division.
+
+    With the probabilities of a model its scores, and those of the base rate, are in every season and division too.
+    """
     return {
         "book": str(scored.price),
         "margin": margin,
         **figures(scored, margin),
         "base_rate": scores(scoring.base_rate(scored.results), scored.results),
-        "per_season": [{"season": name, **part} for name, part in _parts(scored, scored.seasons, margin)],
-        "per_division": [{"division": name, **part} for name, part in _parts(scored, scored.divisions, margin)],
+        "per_season": _parts(scored, "season", scored.seasons, margin, model),
+        "per_division": _parts(scored, "division", scored.divisions, margin, model),
     }
 
 
-def _parts(scored: Scored, labels: npt.NDArray[np.str_], margin: scoring.Margin) -> list[tuple[str, dict[str, Any]]]:
-    return [(str(label), figures(scored.pick(labels == label), margin)) for label in np.unique(labels)]
+def _parts(
+    scored: Scored, key: str, labels: npt.NDArray[np.str_], margin: scoring.Margin, model: scoring.Floats | None
+) -> list[dict[str, Any]]:
+    rows = []
+    for label in np.unique(labels):
+        part = scored.pick(labels == label)
+        row = {key: str(label), **figures(part, margin)}
+        if model is not None:
+            chances = model[labels == label]
+            row |= {
+                "model": scores(chances, part.results),
+                "base_rate": scores(scoring.base_rate(part.results), part.results),
+            }
+        rows.append(row)
+    return rows
 
 
 def _rounded(value: float) -> float:
-    return round(value, 6)
+    return round(float(value), 6)

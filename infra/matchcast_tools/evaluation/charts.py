@@ -1,4 +1,4 @@
-"""A comparison as a picture: how honest the probabilities are, and how the bets went."""
+"""A comparison as a picture: how reliable the probabilities are, and how the bets went."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from matchcast.domain.prediction import OUTCOMES
 from matchcast.snapshots import scoring
 from matchcast_tools.errors import BadInput
 from matchcast_tools.evaluation.model import Comparison
 
-_BINS = 10
 _FORMATS = (".png", ".svg", ".pdf")
 
 
@@ -21,7 +21,7 @@ def draw(comparison: Comparison, path: Path) -> None:
     Raises
     ------
     BadInput
-        If the path's ending is no picture format, or its folder cannot be written to.
+        If the path does not end in a picture format, or its folder cannot be written to.
     """
     if path.suffix.lower() not in _FORMATS:
         raise BadInput(f"A picture cannot be written to {path}. End its name in {', '.join(_FORMATS)}.")
@@ -40,22 +40,13 @@ def draw(comparison: Comparison, path: Path) -> None:
 
 def _reliability(axes: Any, comparison: Comparison) -> None:
     axes.plot([0, 1], [0, 1], color="0.7", linewidth=1)
+    happened = np.arange(len(OUTCOMES)) == comparison.scored.results[:, None]
     for label, chances in (("model", comparison.model), (str(comparison.scored.price), comparison.book)):
-        predicted, observed = reliability(chances, comparison.scored.results)
+        bins = scoring.reliability(chances.ravel(), happened.ravel())
+        predicted, observed = [each.predicted for each in bins], [each.observed for each in bins]
         axes.plot(predicted, observed, marker="o", markersize=4, label=label)
     axes.set(title="Reliability", xlabel="probability given", ylabel="share that came true", xlim=(0, 1), ylim=(0, 1))
     axes.legend()
-
-
-def reliability(chances: scoring.Floats, results: scoring.Results) -> tuple[list[float], list[float]]:
-    """Return the mean probability and the share that came true in each tenth, over all three outcomes."""
-    given = chances.ravel()
-    came = (np.arange(3) == results[:, None]).ravel()
-    bins = np.minimum((given * _BINS).astype(int), _BINS - 1)
-    filled = np.unique(bins)
-    return [float(given[bins == place].mean()) for place in filled], [
-        float(came[bins == place].mean()) for place in filled
-    ]
 
 
 def _profit(axes: Any, comparison: Comparison) -> None:

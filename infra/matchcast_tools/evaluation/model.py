@@ -1,7 +1,8 @@
-"""A registered model beside a bookmaker and the base rate, on matches that the model has not seen."""
+"""Compare a registered model with a bookmaker and the base rate, on matches that the model has not seen."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
@@ -13,8 +14,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from matchcast.domain.prediction import OUTCOMES
 from matchcast.snapshots import scoring
-from matchcast.snapshots.betting import OUTCOMES, bets, simulate
+from matchcast.snapshots.betting import bets, summarise
+from matchcast.snapshots.due_predictions import latest_odds
 from matchcast_tools.errors import BadInput
 from matchcast_tools.evaluation.bookmaker import Scored, evaluate_book, scores
 from matchcast_tools.features.build import compute, features_table, rows_by_region
@@ -22,9 +25,6 @@ from matchcast_tools.features.feature_row import FEATURE_COLUMNS
 from matchcast_tools.features.ratings import Tuning
 from matchcast_tools.importing.merging import Dataset
 from matchcast_tools.importing.quotes import OVERROUND, taken_times
-
-_Z = 1.96
-"""Standard errors on both sides of a mean that hold 95% of a normal distribution."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +53,10 @@ class Comparison:
 def compare(
     dataset: Dataset, scored: Scored, model: Forecaster, margin: scoring.Margin, edge_threshold: float
 ) -> Comparison:
-    """Return the figures of a book with those of a model beside them, in all, per season and per division.
+    """Return the figures of a book together with those of a model, in all, per season and per division.
 
     Features come from the dataset itself, each from earlier matches only. Matches up to the last day that the
-    model was trained on are left out. Closing odds are scored, but nobody could have bet at them.
+    model was trained on are left out. Closing odds are scored, but no bets are placed at them.
 
     Raises
     ------
@@ -65,32 +65,26 @@ def compare(
     """
     unseen = _unseen(scored, model)
     predictions = _predict(dataset, model)
-    chances = predictions.loc[unseen.ids, list(OUTCOMES)].to_numpy(dtype=np.float64)
+    chances = predictions.loc[list(unseen.ids), list(OUTCOMES)].to_numpy(dtype=np.float64)
     book = scoring.probabilities(unseen.odds, margin)
-    figures = evaluate_book(unseen, margin)
-    figures["model"] = {
-        "name": model.name,
-        "version": model.version,
-        "alias": model.alias,
-        "trained_until": str(model.trained_until),
-        **scores(chances, unseen.results),
-    }
-    figures["intervals"] = {
-        "model": _intervals(chances, unseen.results),
-        "book": _intervals(book, unseen.results),
-        "model_minus_book": _intervals(chances, unseen.results, beside=book),
-    }
-    for parts, key, labels in (
-        (figures["per_season"], "season", unseen.seasons),
-        (figures["per_division"], "division", unseen.divisions),
-    ):
-        for part in parts:
-            mask = labels == part[key]
-            part["model"] = scores(chances[mask], unseen.results[mask])
-            part["base_rate"] = scores(scoring.base_rate(unseen.results[mask]), unseen.results[mask])
-    figures["calibration"] = {
-        "model": calibration(chances, unseen.results),
-        "book": calibration(book, unseen.results),
+    figures = {
+        **evaluate_book(unseen, margin, chances),
+        "model": {
+            "name": model.name,
+            "version": model.version,
+            "alias": model.alias,
+            "trained_until": str(model.trained_until),
+            **scores(chances, unseen.results),
+        },
+        "intervals": {
+            "model": _intervals(chances, unseen.results),
+            "book": _intervals(book, unseen.results),
+            "model_minus_book": _intervals(chances, unseen.results, minus=book),
+        },
+        "calibration": {
+            "model": calibration(chances, unseen.results),
+            "book": calibration(book, unseen.results),
+        },
     }
     placed, summary = _bet(dataset, scored, predictions.reset_index(), model, edge_threshold)
     figures["bets"] = summary
@@ -103,22 +97,14 @@ def calibration(chances: scoring.Floats, results: scoring.Results) -> list[dict[
     `low` and `high` bound the share with 95% confidence (Wilson, 1927).
     """
     rows = []
+    z = scoring.Z_95
     for each in scoring.calibration_bins(chances, results):
         count, share = each.rows, each.observed
-        centre = (share + _Z**2 / (2 * count)) / (1 + _Z**2 / count)
-        half = _Z / (1 + _Z**2 / count) * np.sqrt(share * (1 - share) / count + _Z**2 / (4 * count**2))
-        rows.append(
-            {
-                "outcome": OUTCOMES[each.outcome],
-                "from": each.lower,
-                "to": each.upper,
-                "rows": count,
-                "predicted": round(each.predicted, 6),
-                "observed": round(share, 6),
-                "low": round(max(0.0, float(centre - half)), 6),
-                "high": round(min(1.0, float(centre + half)), 6),
-            }
-        )
+        centre = (share + z**2 / (2 * count)) / (1 + z**2 / count)
+        half = z / (1 + z**2 / count) * math.sqrt(share * (1 - share) / count + z**2 / (4 * count**2))
+        bounds = {"low": max(0.0, centre - half), "high": min(1.0, centre + half)}
+        figures = {"predicted": each.predicted, "observed": share, **bounds}
+        rows.append({**each.model_dump(by_alias=True), **{name: round(figure, 6) for name, figure in figures.items()}})
     return rows
 
 
@@ -126,10 +112,10 @@ def _unseen(scored: Scored, model: Forecaster) -> Scored:
     until = model.trained_until
     if until is None:
         raise BadInput(
-            f"Nobody knows which matches {model.name} version {model.version} has seen. Train it with "
+            f"It is not known which matches {model.name} version {model.version} has seen. Train it with "
             "`matchcast train`, or set the tag `trained_until` of the version in MLflow."
         )
-    later = np.array([day > until for day in scored.days], dtype=bool)
+    later = (scored.days > until).astype(bool)
     if not later.any():
         raise BadInput(
             f"{model.name} version {model.version} was trained until {until}, and no match with odds is later. "
@@ -149,9 +135,8 @@ def _predict(dataset: Dataset, model: Forecaster) -> pd.DataFrame:
     parts = [compute(rows, Tuning()) for rows in rows_by_region(dataset.matches).values()]
     table = features_table(parts)
     chances = model.predict(np.column_stack([table[name].to_numpy() for name in model.features]))
-    chances = chances / chances.sum(axis=1, keepdims=True)
     ids = pd.Index(table["match_id"].to_pylist(), name="match_id")
-    return pd.DataFrame(chances, index=ids, columns=list(OUTCOMES))
+    return pd.DataFrame(scoring.normalised(chances), index=ids, columns=list(OUTCOMES))
 
 
 def _bet(
@@ -164,31 +149,24 @@ def _bet(
     quotes = quotes.filter(pc.and_(right, pc.equal(quotes["bookmaker"], scored.price.bookmaker)))
     odds = quotes.append_column("taken_at", taken_times(dataset.matches, quotes))
     if scored.price.closing:
-        # The price that was asked for comes too late, and nobody asked for another one.
+        # The price that was asked for comes too late, and another one was not asked for.
         odds = odds.filter(pa.array([False] * len(odds), pa.bool_()))
-    frames = (predictions, dataset.matches.to_pandas(), odds.to_pandas())
-    until = model.trained_until
-    bookmaker = scored.price.bookmaker
-    placed = bets(*frames, bookmaker=bookmaker, edge_threshold=edge_threshold, trained_until=until)
-    sums = simulate(*frames, bookmaker=bookmaker, edge_threshold=edge_threshold, trained_until=until)
+    matches = dataset.matches.to_pandas()
+    known = latest_odds(odds, scored.price.bookmaker, matches)
+    placed = bets(predictions, matches, known, edge_threshold=edge_threshold, trained_until=model.trained_until)
+    sums = summarise(placed)
     rows = sums.assign(**{name: sums[name].astype(str) for name in ("from", "to")}).to_dict("records")
     return placed, [{str(name): value for name, value in row.items()} for row in rows]
 
 
 def _intervals(
-    chances: scoring.Floats, results: scoring.Results, beside: scoring.Floats | None = None
+    chances: scoring.Floats, results: scoring.Results, minus: scoring.Floats | None = None
 ) -> dict[str, list[float]]:
     """Return mean, lower and upper bound (95%) of each score, or of its difference to another forecast."""
     found = {}
-    for name, score in (
-        ("log_loss", scoring.log_losses),
-        ("brier", scoring.brier_scores),
-        ("rps", scoring.ranked_scores),
-    ):
+    for name, score in scoring.LOSSES.items():
         values = score(chances, results)
-        if beside is not None:
-            values = values - score(beside, results)
-        mean = float(values.mean())
-        half = _Z * float(values.std(ddof=1)) / np.sqrt(len(values)) if len(values) > 1 else float("inf")
-        found[name] = [round(mean, 6), round(mean - half, 6), round(mean + half, 6)]
+        if minus is not None:
+            values = values - score(minus, results)
+        found[name] = [round(figure, 6) for figure in scoring.interval(values)]
     return found

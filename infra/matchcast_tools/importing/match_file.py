@@ -32,7 +32,7 @@ _UNSCORED = {
 
 @dataclass(frozen=True, slots=True)
 class ParsedFile:
-    """The matches (`MATCHES`, with text for dictionaries) and odds (`QUOTES`) of a file, and its report."""
+    """The matches (`MATCHES_SCHEMA`, with text for dictionaries) and odds (`QUOTES`) of a file, and its report."""
 
     report: FileReport
     matches: pa.Table

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from matchcast.snapshots.dataset import MATCHES, plain_schema
+from matchcast.snapshots.dataset import MATCHES_SCHEMA, plain_schema
 from matchcast_tools.importing.match_file import ParsedFile
 from matchcast_tools.importing.quotes import QUOTES
 from matchcast_tools.importing.report import Changes
@@ -22,7 +22,7 @@ _MOVED_WITHIN = timedelta(days=60)
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """Matches (`MATCHES`) and odds (`QUOTES`), with text in place of dictionaries, both sorted."""
+    """Matches (`MATCHES_SCHEMA`) and odds (`QUOTES`), with text in place of dictionaries, both sorted."""
 
     matches: pa.Table
     quotes: pa.Table
@@ -30,7 +30,7 @@ class Dataset:
     @classmethod
     def empty(cls) -> Dataset:
         """Return a dataset without a match."""
-        return cls(plain_schema(MATCHES).empty_table(), QUOTES.empty_table())
+        return cls(plain_schema(MATCHES_SCHEMA).empty_table(), QUOTES.empty_table())
 
 
 def merge(stored: Dataset, files: Sequence[ParsedFile]) -> tuple[Dataset, Changes]:

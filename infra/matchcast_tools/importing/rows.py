@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from matchcast.domain.match_id import make_match_id
-from matchcast.snapshots.dataset import MATCHES, STATISTICS, plain
+from matchcast.snapshots.dataset import MATCHES_SCHEMA, STATISTICS, plain
 from matchcast_tools.importing import cells
 from matchcast_tools.importing.divisions import Division, by_code, by_country
 from matchcast_tools.importing.layout import Section
@@ -135,7 +135,7 @@ def result(goals: tuple[int, int]) -> str:
 
 
 def matches_table(matches: Sequence[Match]) -> pa.Table:
-    """Return matches as a table with the columns of `MATCHES`."""
+    """Return matches as a table with the columns of `MATCHES_SCHEMA`."""
     columns: dict[str, list[Any]] = {
         "match_id": [match.match_id for match in matches],
         "division": [match.division.code for match in matches],
@@ -154,7 +154,9 @@ def matches_table(matches: Sequence[Match]) -> pa.Table:
     for index, name in enumerate(STATISTICS):
         columns[name] = [match.statistics[index] for match in matches]
     # Dictionary columns are built as text: they are encoded when all files are one table.
-    return pa.table({name: pa.array(values, plain(MATCHES.field(name).type)) for name, values in columns.items()})
+    return pa.table(
+        {name: pa.array(values, plain(MATCHES_SCHEMA.field(name).type)) for name, values in columns.items()}
+    )
 
 
 def _day(text: str) -> date:

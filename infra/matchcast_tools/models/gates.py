@@ -9,11 +9,10 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from matchcast.domain.prediction import SUM_TOLERANCE
 from matchcast.errors import ReleaseRefused
 from matchcast_tools.errors import BadInput
 
-OUTSIDE = 1e-6
-"""How far rounding may bring a probability below 0 or above 1; what the service takes, too."""
 STANDARD_ERRORS = 3
 LOSS_AT_MOST = 0.02
 """A log loss that is higher by this much is refused however uncertain it is."""
@@ -44,7 +43,7 @@ class Limits:
     drift_of_one: float = 0.5
     latency_ms: float = 100.0
     settled: int = 200
-    sum: float = 1e-3
+    sum: float = SUM_TOLERANCE
 
     def __post_init__(self) -> None:
         for name in self.__slots__:

@@ -1,4 +1,4 @@
-"""Measure a candidate on the golden set, beside the present model: probabilities, drift, latency and log loss."""
+"""Measure a candidate on the golden set, and the present model: probabilities, drift, latency and log loss."""
 
 from __future__ import annotations
 
@@ -9,20 +9,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from matchcast.domain.prediction import OUTCOMES, ROUNDING
 from matchcast.ports import Model
-from matchcast_tools.models.gates import LOSS_AT_MOST, OUTSIDE, STANDARD_ERRORS, Gate, GateReport, Limits
+from matchcast.snapshots.scoring import Floats, Results, base_rate, log_losses, normalised, standard_error
+from matchcast_tools.models.gates import LOSS_AT_MOST, STANDARD_ERRORS, Gate, GateReport, Limits
 from matchcast_tools.models.golden import GoldenSet
-from matchcast_tools.models.scores import FLOOR
 
 if TYPE_CHECKING:
     from matchcast.ports import Rows
-
-Floats = npt.NDArray[np.float64]
-Outcomes = npt.NDArray[np.int64]
-
-CLASSES = 3
 
 _WARM_UP = 3
 _CALLS = 200
@@ -41,7 +36,7 @@ class Subject:
 
 
 def measure(candidate: Subject, present: Subject | None, golden: GoldenSet, limits: Limits) -> GateReport:
-    """Return every gate for a candidate, beside the present model where there is one.
+    """Return every gate for a candidate, compared with the present model where there is one.
 
     Raises
     ------
@@ -51,8 +46,8 @@ def measure(candidate: Subject, present: Subject | None, golden: GoldenSet, limi
     raw = _predict(candidate)
     n, settled = len(golden.values), golden.settled
     gates = list(_shape(raw, limits))
-    ours = as_served(raw[:n])
-    theirs = None if present is None else as_served(_predict(present)[:n])
+    ours = normalised(raw[:n])
+    theirs = None if present is None else normalised(_predict(present)[:n])
     if theirs is not None:
         gates += _drift(ours, theirs, limits)
     latency = median_ms(candidate.model, candidate.rows[:1])
@@ -75,21 +70,6 @@ def measure(candidate: Subject, present: Subject | None, golden: GoldenSet, limi
     return GateReport(tuple(gates), extra)
 
 
-def as_served(raw: Floats) -> Floats:
-    """Return probabilities as the service answers them: none negative, each row's sum 1."""
-    clipped = np.maximum(raw, 0.0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        served: Floats = clipped / clipped.sum(axis=1, keepdims=True)
-    return served
-
-
-def log_losses(probabilities: Floats, outcomes: Outcomes) -> Floats:
-    """Return the log loss of each row, natural; NaN stays NaN."""
-    chosen = probabilities[np.arange(len(outcomes)), outcomes]
-    losses: Floats = -np.log(np.maximum(chosen, FLOOR))
-    return losses
-
-
 def median_ms(model: Model, row: Rows, calls: int = _CALLS, seconds: float = _SECONDS) -> float:
     """Return the median time of predicting one row, in milliseconds, over as many calls as the time allows."""
     for _ in range(_WARM_UP):
@@ -106,7 +86,7 @@ def median_ms(model: Model, row: Rows, calls: int = _CALLS, seconds: float = _SE
 def _predict(subject: Subject) -> Floats:
     """Return probabilities; where a model gives another shape, none of them is a number."""
     raw = np.asarray(subject.model.predict(subject.rows), dtype=np.float64)
-    shape = (len(subject.rows), CLASSES)
+    shape = (len(subject.rows), len(OUTCOMES))
     return raw if raw.shape == shape else np.full(shape, np.nan)
 
 
@@ -119,7 +99,7 @@ def _shape(raw: Floats, limits: Limits) -> Iterator[Gate]:
     if not len(good):
         return
     outside = max(0.0, -float(good.min()), float(good.max()) - 1)
-    yield Gate.at_most("outside", outside, OUTSIDE, "how far a probability is below 0 or above 1")
+    yield Gate.at_most("outside", outside, ROUNDING, "how far a probability is below 0 or above 1")
     away = float(np.abs(good.sum(axis=1) - 1).max())
     yield Gate.at_most("sum", away, limits.sum, "how far a row's sum is from 1")
 
@@ -134,36 +114,31 @@ def _drift(ours: Floats, theirs: Floats, limits: Limits) -> Iterator[Gate]:
     )
 
 
-def _loss(ours: Floats, theirs: Floats | None, outcomes: Outcomes, limits: Limits) -> tuple[Gate, dict[str, float]]:
-    """Return the gate of the log loss: against the present model, or else the base rate of the same rows."""
+def _loss(ours: Floats, theirs: Floats | None, outcomes: Results, limits: Limits) -> tuple[Gate, dict[str, float]]:
+    """Return the gate of the log loss: against the present model, or else the base rate of the same rows.
+
+    A present model whose loss is infinite is no measure, so the base rate is; a candidate's stops it.
+    """
     losses = log_losses(ours, outcomes)
-    if theirs is None:
-        shares = np.bincount(outcomes, minlength=CLASSES) / len(outcomes)
-        base = float(log_losses(np.tile(shares, (len(outcomes), 1)), outcomes).mean())
-        mean = float(losses.mean())
+    mean = float(losses.mean())
+    others = None if theirs is None else log_losses(theirs, outcomes)
+    if others is None or not np.isfinite(others).all():
+        base = float(log_losses(base_rate(outcomes), outcomes).mean())
+        figure = mean if math.isfinite(mean) else None
         detail = f"below that of the base rate of the same {len(losses)} rows"
-        return Gate("log_loss", mean, base, mean < base, detail), {"base_rate_log_loss": base}
-    others = log_losses(theirs, outcomes)
+        return Gate("log_loss", figure, base, mean < base, detail), {"base_rate_log_loss": base}
     differences = losses - others
     error = standard_error(differences)
+    # One match has none, and an infinite loss is stopped whatever it is.
+    error = error if math.isfinite(error) else 0.0
     allowed = limits.loss_difference(error)
     gate = Gate.at_most(
         "log_loss_difference",
         float(differences.mean()),
         allowed,
-        f"{losses.mean():.4f} against {others.mean():.4f} of the present model on the same {len(losses)} rows, "
+        f"{mean:.4f} against {others.mean():.4f} of the present model on the same {len(losses)} rows, "
         f"standard error {error:.4f}; the limit is --max-loss {limits.loss:g} and {STANDARD_ERRORS} standard errors, "
         f"{LOSS_AT_MOST:g} at most",
     )
-    figures = {
-        "log_loss": float(losses.mean()),
-        "present_log_loss": float(others.mean()),
-        "log_loss_standard_error": error,
-    }
+    figures = {"log_loss": mean, "present_log_loss": float(others.mean()), "log_loss_standard_error": error}
     return gate, {name: value for name, value in figures.items() if math.isfinite(value)}
-
-
-def standard_error(values: Floats) -> float:
-    """Return the standard error of a mean; 0 where there is one value, or one that is no number."""
-    error = float(values.std(ddof=1) / math.sqrt(len(values))) if len(values) > 1 else 0.0
-    return error if math.isfinite(error) else 0.0

@@ -11,19 +11,19 @@ from importlib.metadata import version as installed
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from matchcast.domain.prediction import OUTCOMES
+from matchcast.snapshots.scoring import base_rate, mean_scores
 from matchcast_tools.models.lineage import DATASET, dataset_digest
 from matchcast_tools.models.registry import MODEL_NAME, TRAINED_FROM, TRAINED_UNTIL, configured_stages
-from matchcast_tools.models.scores import scores
 from matchcast_tools.models.tracking import Tracking
-from matchcast_tools.models.training_set import RESULTS, TrainingSet, check_enough, read_training_set
+from matchcast_tools.models.training_set import TrainingSet, check_enough, read_training_set
 
 if TYPE_CHECKING:
     import pandas as pd
 
 EXPERIMENT = "matchcast"
+METRICS_NOT_FINITE = "metrics_not_finite"
+"""The tag of a run that names the metrics which are infinite or no number, and so are not logged."""
 EXAMPLE_ROWS = 5
 # The inverse strength of the L2 penalty; features are standardised, so one value fits all of them.
 REGULARISATION = 0.003
@@ -95,8 +95,8 @@ def train(
     progress(f"fitting on {len(window)} matches with {len(window.features)} features")
     earlier, later = window.before(window.validation_starts()), window.since(window.validation_starts())
     check_enough(earlier, "before those that validate the model")
-    metrics = scores(fit(earlier).predict_proba(frame(later)), later.outcomes)
-    metrics["base_rate_log_loss"] = _base_rate_log_loss(earlier, later)
+    metrics = mean_scores(fit(earlier).predict_proba(frame(later)), later.outcomes)
+    metrics["base_rate_log_loss"] = mean_scores(base_rate(earlier.outcomes, len(later)), later.outcomes)["log_loss"]
     model = fit(window)
     progress("logging the model to MLflow")
     params = {
@@ -146,12 +146,6 @@ def frame(matches: TrainingSet) -> pd.DataFrame:
     return pd.DataFrame(matches.rows, columns=list(matches.features))
 
 
-def _base_rate_log_loss(earlier: TrainingSet, later: TrainingSet) -> float:
-    """Return the log loss of always giving the frequencies of the earlier results: what any model must beat."""
-    frequencies = np.bincount(earlier.outcomes, minlength=len(RESULTS)) / len(earlier)
-    return scores(np.tile(frequencies, (len(later), 1)), later.outcomes)["log_loss"]
-
-
 def _register(
     model: Any,
     window: TrainingSet,
@@ -173,6 +167,10 @@ def _register(
         TRAINED_UNTIL: window.last_day.isoformat(),
         DATASET: dataset,
     }
+    finite = {name: value for name, value in metrics.items() if math.isfinite(value)}
+    # A result that the model gave no chance makes the log loss infinite, which MLflow does not keep as a metric.
+    others = ", ".join(name for name in metrics if name not in finite)
+    run_tags = {**tags, METRICS_NOT_FINITE: others} if others else tags
     signature = ModelSignature(
         inputs=Schema([ColSpec("float", name) for name in window.features]),
         outputs=Schema([ColSpec("double", name) for name in OUTCOMES]),
@@ -182,9 +180,9 @@ def _register(
         experiment_id = (
             experiment.experiment_id if experiment else client.create_experiment(EXPERIMENT, tracking.artifacts)
         )
-        with mlflow.start_run(experiment_id=experiment_id, tags=tags) as run:
+        with mlflow.start_run(experiment_id=experiment_id, tags=run_tags) as run:
             mlflow.log_params(params)
-            mlflow.log_metrics({name: value for name, value in metrics.items() if math.isfinite(value)})
+            mlflow.log_metrics(finite)
             logged = mlflow.sklearn.log_model(
                 model,
                 name="model",

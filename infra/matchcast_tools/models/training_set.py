@@ -13,11 +13,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from matchcast.domain.prediction import RESULTS
+from matchcast.snapshots.scoring import as_numbers
 from matchcast_tools.dataset.store import decode, read_features, read_matches
 from matchcast_tools.errors import BadInput
-
-RESULTS = ("H", "D", "A")
-"""The classes in the order of the model's outputs: home, draw, away."""
 
 VALIDATION_SHARE = 0.2
 """The share of the last matches that validate where the window holds one season only."""
@@ -118,7 +117,7 @@ def feature_rows(table: pa.Table, names: Sequence[str]) -> npt.NDArray[np.float3
 
 def outcomes_of(matches: pa.Table) -> npt.NDArray[np.int64]:
     """Return the results as 0 home, 1 draw, 2 away; shape (n,)."""
-    return np.array([RESULTS.index(result) for result in matches["result"].to_pylist()], dtype=np.int64)
+    return as_numbers(matches["result"].to_pylist())
 
 
 def check_enough(matches: TrainingSet, which: str) -> None:

@@ -98,9 +98,9 @@ class Served:
             "tasks.submit_prediction": submit,
             "predictions.predict_now": predict,
             "predictions.sync_deadline": timedelta(seconds=28),
-            "parts.lane_speed": speed,
+            "table.lane_speed": speed,
             "parts.now": NOW,
-            "parts.tenant_claim": "client_id",
+            "http.tenant_claim": "client_id",
         }
         put(monkeypatch.setattr, made)
 

@@ -7,12 +7,11 @@ from collections.abc import Iterator
 import pytest
 from pydantic import ValidationError
 
-from functions.refresh_snapshot.bootstrap import refresh
 from matchcast.adapters import model_loaders
 from matchcast.adapters.in_memory import InMemoryObjects
 from matchcast.adapters.model_loaders import load_any
 from matchcast.adapters.onnx_model import load_onnx
-from matchcast.bootstrap import inference, parts
+from matchcast.bootstrap import inference, refresh, releases
 from matchcast.releases.served_models import ServedModels
 from matchcast.settings import ModelSettings
 
@@ -20,12 +19,12 @@ from matchcast.settings import ModelSettings
 @pytest.fixture(autouse=True)
 def _fresh_parts(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("DATA_BUCKET_NAME", "bucket")
-    monkeypatch.setattr(parts, "objects", InMemoryObjects)
+    monkeypatch.setattr(releases, "objects", InMemoryObjects)
     inference.served_models.cache_clear()
-    parts.models.cache_clear()
+    releases.models.cache_clear()
     yield
     inference.served_models.cache_clear()
-    parts.models.cache_clear()
+    releases.models.cache_clear()
 
 
 @pytest.mark.parametrize(("runtime", "loader"), [(None, load_onnx), ("onnx", load_onnx), ("pyfunc", load_any)])
@@ -49,7 +48,7 @@ def test_the_snapshot_function_loads_what_its_image_was_built_for(
     )
     monkeypatch.setenv("MODEL_RUNTIME", runtime)
     # WHEN the function's parts are made
-    refresh()
+    refresh.refresh_snapshot()
     # THEN it is the one of the image
     assert given == [model_loaders.loader_for(runtime)]  # type: ignore[arg-type]
 

@@ -10,7 +10,7 @@ import pytest
 
 from functions.predict_now.handler import lambda_handler
 from matchcast.adapters.in_memory import InMemoryLanes, InMemoryResults, InMemorySpeeds, InMemoryTasks
-from matchcast.bootstrap import parts, predictions
+from matchcast.bootstrap import parts, predictions, table
 from matchcast.domain.prediction import Prediction, Subject
 from matchcast.domain.task import Priority, Task
 from matchcast.errors import DeadlineExceeded, InferenceUnavailable, MatchcastError, StageNotFound
@@ -74,7 +74,7 @@ def inference(monkeypatch: pytest.MonkeyPatch, lanes: InMemoryLanes) -> InProces
     )
     use_case = PredictNow(inference=inference, results=results, submit=lambda: submit, now=lambda: ARRIVED)
     monkeypatch.setattr(predictions, "predict_now", lambda: use_case)
-    monkeypatch.setattr(parts, "lane_speed", lambda: LaneSpeed(InMemorySpeeds()))
+    monkeypatch.setattr(table, "lane_speed", lambda: LaneSpeed(InMemorySpeeds()))
     monkeypatch.setattr(parts, "now", lambda: ARRIVED)
     monkeypatch.setattr(predictions, "sync_deadline", lambda: timedelta(seconds=28))
     return inference

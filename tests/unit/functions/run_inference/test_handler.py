@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from functions.run_inference.handler import lambda_handler
 from matchcast.adapters.in_memory import InMemoryLanes, InMemorySpeeds, InMemoryTasks
-from matchcast.bootstrap import inference, parts
+from matchcast.bootstrap import inference, releases, table
 from matchcast.domain.manifests import MODEL_MANIFEST_KEY, ModelManifest
 from matchcast.domain.prediction import Prediction
 from matchcast.domain.task import Priority, Task, TaskStatus, utc_now
@@ -49,8 +49,8 @@ def store(monkeypatch: pytest.MonkeyPatch) -> InMemoryTasks:
     monkeypatch.setattr(inference, "help_high_lane", lambda: HelpHighLane(worker, lanes))
     monkeypatch.setattr(inference, "predictor", lambda: predictor)
     monkeypatch.setattr(inference, "served_models", lambda: served_models)
-    monkeypatch.setattr(parts, "snapshots", lambda: release.snapshots)
-    monkeypatch.setattr(parts, "lane_speed", lambda: LaneSpeed(speeds))
+    monkeypatch.setattr(releases, "snapshots", lambda: release.snapshots)
+    monkeypatch.setattr(table, "lane_speed", lambda: LaneSpeed(speeds))
     names = {"matchcast-high": Priority.HIGH, "matchcast-normal": Priority.NORMAL}
     monkeypatch.setattr(inference, "lanes_by_queue_name", lambda: names)
     return store
@@ -133,7 +133,7 @@ def bootstrap_error() -> Exception:
 def test_a_receive_publishes_how_long_the_tasks_of_its_lane_took(store: InMemoryTasks) -> None:
     invoke({"Records": [record(fresh_task(created_at=utc_now() - timedelta(seconds=20)), 1)]})
 
-    assert parts.lane_speed().retry_after(Priority.NORMAL) in (20, 21)
+    assert table.lane_speed().retry_after(Priority.NORMAL) in (20, 21)
 
 
 @pytest.mark.usefixtures("store")

@@ -23,7 +23,7 @@ MATCH = next(iter(MATCHES))
 def tasks(monkeypatch: pytest.MonkeyPatch) -> InMemoryTasks:
     store, speeds = InMemoryTasks(), InMemorySpeeds({Priority.HIGH: 7.2})
     use_case = a_submit(tasks=store, lanes=InMemoryLanes())
-    put(monkeypatch.setattr, {"tasks.submit_prediction": use_case, "parts.lane_speed": LaneSpeed(speeds)})
+    put(monkeypatch.setattr, {"tasks.submit_prediction": use_case, "table.lane_speed": LaneSpeed(speeds)})
     return store
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from functions.track_tasks.handler import lambda_handler
 from matchcast.adapters.in_memory import InMemorySpeeds, InMemoryTasks
-from matchcast.bootstrap import parts, tasks
+from matchcast.bootstrap import http, table, tasks
 from matchcast.domain.task import Task, TaskError, TaskStatus
 from matchcast.http.cursors import Cursors
 from matchcast.tasks.lane_speed import LaneSpeed
@@ -23,8 +23,8 @@ from tests.support.tasks import NOW, a_prediction, a_task
 def store(monkeypatch: pytest.MonkeyPatch) -> InMemoryTasks:
     store = InMemoryTasks()
     monkeypatch.setattr(tasks, "track_tasks", lambda: TrackTasks(store, store, lambda: NOW))
-    monkeypatch.setattr(parts, "lane_speed", lambda: LaneSpeed(InMemorySpeeds()))
-    monkeypatch.setattr(parts, "cursors", lambda: Cursors(lambda: b"key"))
+    monkeypatch.setattr(table, "lane_speed", lambda: LaneSpeed(InMemorySpeeds()))
+    monkeypatch.setattr(http, "cursors", lambda: Cursors(lambda: b"key"))
     return store
 
 

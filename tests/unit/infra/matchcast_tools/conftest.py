@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from functions.refresh_snapshot.handler import lambda_handler
 from matchcast.adapters.s3_objects import S3Objects
-from matchcast.bootstrap import parts
+from matchcast.bootstrap import releases as release_parts
 from matchcast_tools.cli import releases, snapshot, training
 from matchcast_tools.models.registry import RegisteredModel, load
 from matchcast_tools.models.tracking import Tracking
@@ -75,7 +75,7 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
         stack = Stack("test", "us-east-1", "http://api", None, outputs, Session(HandlerClient(lambda_handler)))
         for group in (snapshot, releases):
             monkeypatch.setattr(group, "find_stack", lambda: stack)
-        monkeypatch.setattr(parts, "objects", lambda: S3Objects(boto3.client("s3"), "data"))
+        monkeypatch.setattr(release_parts, "objects", lambda: S3Objects(boto3.client("s3"), "data"))
         monkeypatch.setenv("DATA_BUCKET_NAME", "data")
         yield stack
 

@@ -3,26 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol, Self
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import orjson
 
 Indices = npt.NDArray[np.int64]
-
-
-class Column(Protocol):
-    """A column whose values can be written as JSON."""
-
-    def texts(self) -> list[bytes]:
-        """Return the JSON text of every row."""
-
-    def text(self, row: int) -> bytes:
-        """Return the JSON text of one row."""
-
-    def take(self, rows: Indices) -> Self:
-        """Return the column of some rows, in their order."""
 
 
 class CodedColumn:
@@ -93,6 +80,10 @@ class ObjectColumn:
     def take(self, rows: Indices) -> Self:
         """Return the column of some rows, in their order."""
         return type(self)({name: column.take(rows) for name, column in self._columns.items()})
+
+
+Column: TypeAlias = CodedColumn | NumberColumn | ObjectColumn
+"""A column whose values can be written as JSON: `texts` of all rows, `text` of one, `take` some rows."""
 
 
 class JsonRows:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pydantic import ValidationError
 
-from matchcast.domain.manifests import SnapshotManifest
+from matchcast.domain.manifests import SnapshotManifest, unreadable
 from matchcast.domain.scorecard import Scorecard
-from matchcast.errors import ManifestInvalid
 
 
 def read_scorecard(manifest: SnapshotManifest, name: str, body: bytes | None) -> bytes:
@@ -20,7 +19,5 @@ def read_scorecard(manifest: SnapshotManifest, name: str, body: bytes | None) ->
     try:
         card = Scorecard.empty(manifest.bookmaker) if body is None else Scorecard.model_validate_json(body)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ManifestInvalid(f"{name} cannot be read at '{where}': {first['msg']}") from error
+        raise unreadable(name, error) from error
     return card.model_dump_json(by_alias=True).encode()

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from matchcast.domain.manifests import PublishedModel
+from matchcast.domain.prediction import OUTCOMES, SUM_TOLERANCE
 from matchcast.errors import ModelFailed, ReleaseRefused
 from matchcast.ports import Model
 
@@ -15,9 +16,7 @@ if TYPE_CHECKING:
 ARTIFACT = "model.onnx"
 INPUT = "features"
 OUTPUT = "probabilities"
-CLASSES = 3
-SUM_TOLERANCE = 1e-3
-"""How far from 1 the sum of float32 probabilities may be; answers are renormalised."""
+CLASSES = len(OUTCOMES)
 
 
 class OnnxModel:
@@ -49,8 +48,8 @@ def load_onnx(published: PublishedModel, files: Mapping[str, bytes]) -> Model:
     Raises
     ------
     ReleaseRefused
-        If there is no ONNX artifact, the bytes are none, its inputs or outputs are not `features` (float32, as many
-        columns as the signature) and `probabilities` (n, 3), or it gives no probabilities for a row of zeros.
+        If there is no ONNX artifact, it cannot be loaded, its inputs or outputs are not `features` (float32, as many
+        columns as the signature) and `probabilities` (n, 3), or it gives invalid probabilities for a row of zeros.
     """
     what = f"{published.name} version {published.version}"
     if published.runtime != "onnx":
@@ -79,7 +78,7 @@ def load_onnx(published: PublishedModel, files: Mapping[str, bytes]) -> Model:
 
 
 def _try(what: str, model: OnnxModel, width: int) -> None:
-    """Refuse what loads and then gives no probabilities: a model is tried before it takes the place of a good one."""
+    """Refuse what loads and then gives invalid probabilities, before it takes the place of a good model."""
     import numpy as np
 
     try:
@@ -89,7 +88,7 @@ def _try(what: str, model: OnnxModel, width: int) -> None:
     if not (
         answer.shape == (1, CLASSES) and (answer >= -SUM_TOLERANCE).all() and abs(answer.sum() - 1) <= SUM_TOLERANCE
     ):
-        raise ReleaseRefused(f"{what} gives {answer.tolist()} for a row of zeros, which are no probabilities.")
+        raise ReleaseRefused(f"{what} gives {answer.tolist()} for a row of zeros, which are invalid probabilities.")
 
 
 def _open(what: str, body: bytes) -> Any:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -24,6 +25,7 @@ _KINDS: dict[Kind, tuple[Callable[[pa.DataType], bool], ...]] = {
     "repeated": _TEXT,
     "number": _NUMBER,
     "count": _NUMBER,
+    "small": _NUMBER,
     "time": (pa.types.is_timestamp,),
     "day": (pa.types.is_date32,),
 }
@@ -73,11 +75,8 @@ class ParquetTable:
 
     def texts(self, name: str) -> list[str]:
         """Return a column of texts."""
-        try:
-            texts: list[str] = _plain(self._table.column(name)).to_pylist()
-        except _UNREADABLE as error:
-            raise self._unreadable(name, error) from error
-        return texts
+        with self._reading(name) as column:
+            return list(_plain(column).to_pylist())
 
     def numbers(self, name: str) -> npt.NDArray[np.float64]:
         """Return a column of numbers; empty cells are NaN."""
@@ -89,8 +88,7 @@ class ParquetTable:
 
     def column(self, name: str) -> CodedColumn | NumberColumn:
         """Return a column as JSON; times as RFC 3339 in UTC, days as ISO 8601, empty cells as null."""
-        column = self._table.column(name)
-        try:
+        with self._reading(name) as column:
             if pa.types.is_floating(column.type) or (pa.types.is_integer(column.type) and not column.null_count):
                 return NumberColumn(np.asarray(column.to_numpy()))
             if pa.types.is_timestamp(column.type):
@@ -99,22 +97,23 @@ class ParquetTable:
                 times = [None if ms is None else _EPOCH + timedelta(milliseconds=ms) for ms in moments]
                 return CodedColumn(times, codes)
             return CodedColumn(*_coded(_plain(column)))
-        except _UNREADABLE as error:
-            raise self._unreadable(name, error) from error
 
     def coded(self, name: str) -> CodedColumn:
         """Return a column of texts as codes."""
-        try:
-            return CodedColumn(*_coded(_plain(self._table.column(name))))
-        except _UNREADABLE as error:
-            raise self._unreadable(name, error) from error
+        with self._reading(name) as column:
+            return CodedColumn(*_coded(_plain(column)))
 
     def is_number(self, name: str) -> bool:
         """Tell whether a column holds numbers."""
         return any(check(self._table.column(name).type) for check in _KINDS["number"])
 
-    def _unreadable(self, name: str, error: Exception) -> ManifestInvalid:
-        return ManifestInvalid(f"The column '{name}' of {self._name} cannot be read ({error}).")
+    @contextmanager
+    def _reading(self, name: str) -> Iterator[pa.ChunkedArray]:
+        """Give a column; what cannot be read of it is a ManifestInvalid."""
+        try:
+            yield self._table.column(name)
+        except _UNREADABLE as error:
+            raise ManifestInvalid(f"The column '{name}' of {self._name} cannot be read ({error}).") from error
 
 
 def _plain_type(column: pa.ChunkedArray) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -13,43 +12,22 @@ from matchcast.adapters.json_scorecard import read_scorecard
 from matchcast.adapters.match_lists import EncodedMatchList, MatchKeys, TextIndex
 from matchcast.adapters.parquet_columns import ParquetTable
 from matchcast.domain.manifests import SnapshotManifest
-from matchcast.domain.prediction import OUTCOMES
+from matchcast.domain.prediction import OUTCOMES, ROUNDING
 from matchcast.errors import ManifestInvalid
 from matchcast.snapshots.contract import (
     DISPLAY_COLUMNS,
     MATCH_TEXTS,
     MODEL_COLUMNS,
     ODDS_COLUMNS,
-    ODDS_FILE,
     PREDICTION_COLUMNS,
     PREDICTIONS_FILE,
     REGION_ROI_COLUMNS,
     REGION_ROI_FILE,
     REGION_ROI_GAPS,
     SCORECARD_FILE,
+    SHOWN_ODDS_FILE,
 )
-from matchcast.snapshots.tables import RowsPage
-
-
-@dataclass(frozen=True)
-class ParquetSnapshot:
-    """`SnapshotTables` of one snapshot."""
-
-    predictions: EncodedMatchList
-    cards: EncodedMatchList
-    odds: EncodedMatchList
-    region_roi: RegionRoi
-    scorecard: bytes
-    index: Mapping[str, int]
-    rest: ObjectColumn
-    """What `predictions` does not show: the model, as_of and the features."""
-
-    def match(self, match_id: str) -> bytes | None:
-        """Return all columns of one match as a JSON object; None where there is no such match."""
-        row = self.index.get(match_id)
-        if row is None:
-            return None
-        return self.predictions.rows.span(row, row + 1)[:-1] + b"," + self.rest.text(row)[1:]
+from matchcast.snapshots.tables import RowsPage, SnapshotTables
 
 
 class RegionRoi:
@@ -66,7 +44,7 @@ class RegionRoi:
         return RowsPage(self._rows.pick(np.asarray(found, dtype=np.int64)), len(found), last=None)
 
 
-def parse_snapshot(manifest: SnapshotManifest, files: Mapping[str, bytes], *, bookmaker: str) -> ParquetSnapshot:
+def parse_snapshot(manifest: SnapshotManifest, files: Mapping[str, bytes], *, bookmaker: str) -> SnapshotTables:
     """Make tables of `predictions.parquet`, `odds.parquet`, `region_roi.parquet` and `scorecard.json`.
 
     Parameters
@@ -95,7 +73,7 @@ def parse_snapshot(manifest: SnapshotManifest, files: Mapping[str, bytes], *, bo
         match_ids=ids,
         texts={name: TextIndex(column) for name, column in texts.items()},
     )
-    rows, odds, prices = _odds(files[ODDS_FILE], bookmaker, index)
+    rows, odds, prices = _odds(files[SHOWN_ODDS_FILE], bookmaker, index)
     quoted = keys.take(rows)
 
     def cards() -> JsonRows:
@@ -105,21 +83,27 @@ def parse_snapshot(manifest: SnapshotManifest, files: Mapping[str, bytes], *, bo
     def prices_only() -> JsonRows:
         return JsonRows({**{name: shown[name].take(rows) for name in ("match_id", "kickoff")}, **odds})
 
-    return ParquetSnapshot(
-        predictions=EncodedMatchList(keys, lambda: JsonRows(shown)),
+    predictions = EncodedMatchList(keys, lambda: JsonRows(shown))
+    rest = _rest(table, manifest)
+
+    def match(match_id: str) -> bytes | None:
+        row = index.get(match_id)
+        return None if row is None else predictions.rows.span(row, row + 1)[:-1] + b"," + rest.text(row)[1:]
+
+    return SnapshotTables(
+        predictions=predictions,
         cards=EncodedMatchList(quoted, cards),
         odds=EncodedMatchList(quoted, prices_only),
         region_roi=RegionRoi(
             ParquetTable(REGION_ROI_FILE, files[REGION_ROI_FILE], REGION_ROI_COLUMNS, nullable=REGION_ROI_GAPS)
         ),
         scorecard=read_scorecard(manifest, SCORECARD_FILE, files.get(SCORECARD_FILE)),
-        index=index,
-        rest=_rest(table, manifest),
+        match=match,
     )
 
 
 def market(odds: npt.NDArray[np.float64], probabilities: npt.NDArray[np.float64]) -> dict[str, Column]:
-    """Return the columns that set a bookmaker beside a model, from arrays of shape (n, 3): home, draw, away.
+    """Return the columns that compare a bookmaker with a model, from arrays of shape (n, 3): home, draw, away.
 
     Implied probability is 1 / odds; margin-free is implied / overround (the sum of the three); fair odds
     are 1 / the model's probability (null where that is 0); edge is the model's probability x odds - 1.
@@ -141,15 +125,15 @@ def market(odds: npt.NDArray[np.float64], probabilities: npt.NDArray[np.float64]
 def _odds(
     body: bytes, bookmaker: str, index: Mapping[str, int]
 ) -> tuple[Indices, dict[str, Column], npt.NDArray[np.float64]]:
-    """Return the rows of predictions that the bookmaker quotes, in order, with his columns and prices for them."""
-    table = ParquetTable(ODDS_FILE, body, ODDS_COLUMNS)
+    """Return the rows of predictions that the bookmaker quotes, in order, with the odds columns and prices of them."""
+    table = ParquetTable(SHOWN_ODDS_FILE, body, ODDS_COLUMNS)
     quotes = zip(table.texts("match_id"), table.texts("bookmaker"), strict=True)
     mine = {match_id: at for at, (match_id, book) in enumerate(quotes) if book == bookmaker and match_id in index}
     rows = sorted((index[match_id], at) for match_id, at in mine.items())
     table.take(np.asarray([at for _, at in rows], dtype=np.int64))
     prices = np.column_stack([table.numbers(outcome) for outcome in OUTCOMES])
     if not (np.isfinite(prices) & (prices > 1)).all():
-        raise ManifestInvalid(f"{ODDS_FILE} has odds that are not above 1.")
+        raise ManifestInvalid(f"{SHOWN_ODDS_FILE} has odds that are not above 1.")
     columns: dict[str, Column] = {"bookmaker": table.column("bookmaker"), "taken_at": table.column("taken_at")}
     columns |= {f"{outcome}_odds": table.column(outcome) for outcome in OUTCOMES}
     return np.asarray([row for row, _ in rows], dtype=np.int64), columns, prices
@@ -157,7 +141,7 @@ def _odds(
 
 def _probabilities(table: ParquetTable) -> npt.NDArray[np.float64]:
     values = np.column_stack([table.numbers(outcome) for outcome in OUTCOMES])
-    if not (np.isfinite(values) & (values >= 0)).all() or np.abs(values.sum(axis=1) - 1).max(initial=0) > 1e-6:
+    if not (np.isfinite(values) & (values >= 0)).all() or np.abs(values.sum(axis=1) - 1).max(initial=0) > ROUNDING:
         raise ManifestInvalid(
             f"{PREDICTIONS_FILE} has probabilities that are negative, not finite, or do not sum to 1."
         )
@@ -165,6 +149,7 @@ def _probabilities(table: ParquetTable) -> npt.NDArray[np.float64]:
 
 
 def _rest(table: ParquetTable, manifest: SnapshotManifest) -> ObjectColumn:
+    """Return what lists do not show: the model, as_of and the features."""
     features = [name for name in table.names if name not in PREDICTION_COLUMNS]
     if strange := [name for name in features if not table.is_number(name)]:
         raise ManifestInvalid(f"{PREDICTIONS_FILE} has features that are no numbers: {', '.join(strange)}.")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from matchcast.ports import Rows
 
-# Flavors whose models may have `predict_proba`, whatever MLflow was told to call.
+# Flavors whose models may have `predict_proba`, whatever MLflow was configured to call.
 CLASSIFIERS = frozenset({"lightgbm", "sklearn"})
 
 
@@ -69,7 +69,7 @@ def _answer(pyfunc: Any, frame: pd.DataFrame) -> npt.NDArray[np.float64]:
         if isinstance(answer, pd.DataFrame) and set(answer.columns) == set(OUTCOMES):
             answer = answer[list(OUTCOMES)]
         found = np.asarray(answer, dtype=np.float64)
-    # The model is anybody's code and may raise anything: this is the edge where all of it becomes one error.
+    # A model is foreign code and may raise anything: here all of it becomes one error.
     except Exception as error:
         raise ModelFailed(
             f"The model could not predict {len(frame)} rows ({type(error).__name__}: {error})."
@@ -84,7 +84,7 @@ def _answer(pyfunc: Any, frame: pd.DataFrame) -> npt.NDArray[np.float64]:
 
 
 def _ask(pyfunc: Any, frame: pd.DataFrame) -> Any:
-    """Return probabilities: MLflow may have been told to call `predict`, which gives a classifier's labels."""
+    """Return probabilities: MLflow may be configured to call `predict`, which gives a classifier's labels."""
     if CLASSIFIERS & set(pyfunc.metadata.flavors):
         classifier = pyfunc.get_raw_model()
         if hasattr(classifier, "predict_proba"):

@@ -1,6 +1,6 @@
 """The one place that knows MLflow: verified files of a model directory in, a model out.
 
-Such a model is somebody's Python code. It is trusted because it was published with a digest of every
+Such a model is foreign Python code. It is trusted because it was published with a digest of every
 file, and it runs with the rights of the function; that is why images serve it only when they are built to.
 """
 
@@ -101,7 +101,7 @@ def open_folder(what: str, folder: Path, code: OwnCode) -> Any:
             return mlflow.pyfunc.load_model(str(folder), suppress_warnings=True)
     except ReleaseRefused:
         raise
-    # Loading runs the model's own code, which may raise anything; whatever it is, the last good version serves on.
+    # Loading runs the model's own code, which may raise anything; whatever it is, the last good version keeps serving.
     except Exception as error:
         raise ReleaseRefused(
             f"{what} cannot be loaded here ({type(error).__name__}: {error}). Its libraries have to be in "
@@ -110,7 +110,7 @@ def open_folder(what: str, folder: Path, code: OwnCode) -> Any:
 
 
 def _quiet_mlflow(what: str) -> Any:
-    """Return MLflow, which tells nobody anything: no telemetry, no hints on the console."""
+    """Return MLflow without telemetry and without hints on the console."""
     for name, value in (("MLFLOW_DISABLE_TELEMETRY", "true"), ("GIT_PYTHON_REFRESH", "quiet")):
         os.environ.setdefault(name, value)
     try:
@@ -127,7 +127,7 @@ def _quiet_mlflow(what: str) -> Any:
 
 @contextmanager
 def _silenced() -> Iterator[None]:
-    """Drop what MLflow warns about: advice to those who log models, which nobody can take here.
+    """Drop what MLflow warns about: advice to those who log models, which is of no use here.
 
     Recorded and not just ignored, since MLflow sets filters of its own.
     """

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import TYPE_CHECKING
 
-from matchcast.bootstrap import parts
+from matchcast.bootstrap import parts, releases, table
 from matchcast.domain.task import Priority, utc_now
 from matchcast.settings import ModelSettings, RunInferenceSettings
 
@@ -24,7 +24,7 @@ def served_models() -> ServedModels:
     from matchcast.adapters.model_loaders import loader_for
     from matchcast.releases.served_models import ServedModels
 
-    return ServedModels(parts.models(), parts.objects(), loader_for(ModelSettings().model_runtime))
+    return ServedModels(releases.models(), releases.objects(), loader_for(ModelSettings().model_runtime))
 
 
 @cache
@@ -34,7 +34,7 @@ def predictor() -> Predictor:
     from matchcast.predictions.predictor import Predictor
     from matchcast.snapshots.features import FeatureRows
 
-    return Predictor(served_models(), FeatureRows(parts.snapshots(), parts.objects(), parse_features), utc_now)
+    return Predictor(served_models(), FeatureRows(releases.snapshots(), releases.objects(), parse_features), utc_now)
 
 
 @cache
@@ -46,7 +46,7 @@ def run_predictions() -> RunPredictions:
     settings = RunInferenceSettings()
     return RunPredictions(
         predictor=predictor(),
-        tasks=parts.tasks(),
+        tasks=table.tasks(),
         lanes=_lanes_with_dead_letters(),
         threads=ThreadPoolExecutor(settings.write_concurrency, thread_name_prefix="writes"),
         breaker=CircuitBreaker(),

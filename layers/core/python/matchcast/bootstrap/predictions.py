@@ -7,7 +7,7 @@ from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING
 
-from matchcast.bootstrap import parts, tasks
+from matchcast.bootstrap import parts, releases, table, tasks
 from matchcast.domain.task import utc_now
 from matchcast.settings import PredictNowSettings
 
@@ -28,9 +28,9 @@ def predict_now() -> PredictNow:
     invoker = parts.client("lambda", read_timeout=30, retries={"total_max_attempts": 1})
     threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="inference")
     results = CachedResults(
-        cache=DynamoDBResults(parts.dynamodb(), settings.tasks_table_name),
-        models=parts.models(),
-        snapshots=parts.snapshots(),
+        cache=DynamoDBResults(table.dynamodb(), settings.tasks_table_name),
+        models=releases.models(),
+        snapshots=releases.snapshots(),
         now=utc_now,
         lifetime=timedelta(seconds=settings.prediction_cache_ttl),
         count=_count_cache,

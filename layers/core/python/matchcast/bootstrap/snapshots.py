@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
-from matchcast.bootstrap import parts
+from matchcast.bootstrap import releases
 from matchcast.domain.task import utc_now
 from matchcast.settings import ServePredictionsSettings
 
@@ -27,4 +27,4 @@ def serve_snapshot() -> ServeSnapshot:
 
     settings = serve_predictions_settings()
     parse = partial(parse_snapshot, bookmaker=settings.odds_bookmaker)
-    return ServeSnapshot(parts.snapshots(), parts.objects(), parse, utc_now, settings.snapshot_stale_seconds)
+    return ServeSnapshot(releases.snapshots(), releases.objects(), parse, utc_now, settings.snapshot_stale_seconds)

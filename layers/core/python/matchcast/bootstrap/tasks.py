@@ -6,7 +6,7 @@ from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING
 
-from matchcast.bootstrap import parts
+from matchcast.bootstrap import parts, releases, table
 from matchcast.domain.task import utc_now
 from matchcast.settings import AcceptTaskSettings, DeadLetterSettings
 
@@ -29,15 +29,15 @@ def submit_prediction() -> SubmitPrediction:
 
     settings = AcceptTaskSettings()
     lanes = SQSLanes(parts.client("sqs"), parts.queues(settings))
-    keys = DynamoDBKeys(parts.dynamodb(), settings.tasks_table_name)
+    keys = DynamoDBKeys(table.dynamodb(), settings.tasks_table_name)
     return SubmitPrediction(
-        accept=AcceptTask(tasks=parts.tasks(), lanes=lanes, keys=keys, now=utc_now),
-        models=parts.models(),
-        matches=MatchIds(parts.snapshots(), parts.objects()),
+        accept=AcceptTask(tasks=table.tasks(), lanes=lanes, keys=keys, now=utc_now),
+        models=releases.models(),
+        matches=MatchIds(releases.snapshots(), releases.objects()),
         open_tasks=OpenTasks(
-            tasks=parts.tasks(),
-            index=parts.tasks(),
-            speed=parts.lane_speed(),
+            tasks=table.tasks(),
+            index=table.tasks(),
+            speed=table.lane_speed(),
             limit=settings.max_open_tasks,
             now=utc_now,
         ),
@@ -50,7 +50,7 @@ def track_tasks() -> TrackTasks:
     """Return what reads and cancels tasks."""
     from matchcast.tasks.track import TrackTasks
 
-    return TrackTasks(parts.tasks(), parts.tasks(), utc_now)
+    return TrackTasks(table.tasks(), table.tasks(), utc_now)
 
 
 @cache
@@ -68,4 +68,4 @@ def sweep_dead_letters() -> SweepDeadLetters:
     from matchcast.tasks.sweep_dead_letters import SweepDeadLetters
 
     letters = SQSDeadLetters(parts.client("sqs"), parts.dead_letter_queues(DeadLetterSettings()))
-    return SweepDeadLetters(letters, parts.tasks(), utc_now)
+    return SweepDeadLetters(letters, table.tasks(), utc_now)

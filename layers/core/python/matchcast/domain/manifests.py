@@ -1,7 +1,7 @@
 """The manifests: what is published, file by file with digests, so that readers see all of it or none.
 
 Each manifest is one small JSON object in the data bucket. A publisher writes the files first,
-under a prefix that nobody reads yet, then switches the manifest with a conditional PUT.
+under a prefix that is not read yet, then switches the manifest with a conditional PUT.
 """
 
 from __future__ import annotations
@@ -29,6 +29,13 @@ Runtime = Literal["onnx", "pyfunc"]
 def model_release_key(release: int) -> str:
     """Return the key under which a replaced model manifest is kept."""
     return f"{MODEL_RELEASES_PREFIX}{release:06d}.json"
+
+
+def unreadable(name: str, error: ValidationError) -> ManifestInvalid:
+    """Return the refusal of a file that is not what its schema says, with the first of its errors."""
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    return ManifestInvalid(f"{name} cannot be read at '{where}': {first['msg']}")
 
 
 class FileEntry(BaseModel):
@@ -92,9 +99,7 @@ class Manifest(BaseModel):
         try:
             return cls.model_validate_json(body)
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise ManifestInvalid(f"{key} cannot be read at '{where}': {first['msg']}") from error
+            raise unreadable(key, error) from error
 
     def body(self) -> bytes:
         """Return the manifest as it is stored."""
@@ -119,7 +124,7 @@ class PublishedModel(BaseModel):
     )
 
     def is_same(self, other: PublishedModel | None) -> bool:
-        """Tell whether this is the same version; its metrics, and what is published beside it, may have changed."""
+        """Tell whether this is the same version; its metrics, and what is published with it, may have changed."""
         return other is not None and (self.name, self.version, self.run_id) == (other.name, other.version, other.run_id)
 
     def ref(self, stage: str) -> ModelRef:

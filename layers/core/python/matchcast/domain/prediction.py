@@ -15,6 +15,13 @@ from matchcast.errors import MatchNotFound
 
 OUTCOMES = ("home", "draw", "away")
 """What a model gives probabilities of, in the order of its outputs."""
+RESULTS = ("H", "D", "A")
+"""The result codes of match files, in the order of `OUTCOMES`."""
+
+SUM_TOLERANCE = 1e-3
+"""How far from 1 the sum of a model's float32 outputs may be; answers are renormalised."""
+ROUNDING = 1e-6
+"""How far rounding may bring an output below 0 or above 1, and the sum of published probabilities from 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +96,10 @@ def renormalise(home: float, draw: float, away: float) -> tuple[float, float, fl
         If a value is not finite, is negative beyond rounding, or all three are zero.
     """
     values = (float(home), float(draw), float(away))
-    if not all(math.isfinite(value) and value >= -1e-6 for value in values):
-        raise ValueError(f"the model gave no probabilities: {values}")
+    if not all(math.isfinite(value) and value >= -ROUNDING for value in values):
+        raise ValueError(f"the model gave invalid probabilities: {values}")
     clipped = [max(value, 0.0) for value in values]
     total = math.fsum(clipped)
     if total <= 0:
-        raise ValueError(f"the model gave no probabilities: {values}")
+        raise ValueError(f"the model gave invalid probabilities: {values}")
     return clipped[0] / total, clipped[1] / total, clipped[2] / total

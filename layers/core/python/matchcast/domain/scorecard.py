@@ -11,7 +11,7 @@ SHARE = "A fraction, 0 to 1."
 
 
 class _Record(BaseModel):
-    # No infinity and no NaN: JSON has neither, and what cannot be told is null.
+    # No infinity and no NaN: JSON has neither, and an unknown figure is null.
     model_config = ConfigDict(frozen=True, protected_namespaces=(), populate_by_name=True, allow_inf_nan=False)
 
 
@@ -96,14 +96,8 @@ class Scorecard(_Record):
 
     @classmethod
     def empty(cls, bookmaker: str) -> Scorecard:
-        """Return the scorecard of a snapshot of which nothing is known."""
-        return cls(
-            bookmaker=bookmaker,
-            trained_until=None,
-            settled=0,
-            rows=0,
-            base_rate=None,
-            overall=None,
-            regions=[],
-            seasons=[],
+        """Return the scorecard of a snapshot without scores."""
+        return cls.model_validate(
+            {"bookmaker": bookmaker, "settled": 0, "rows": 0, "regions": [], "seasons": []}
+            | dict.fromkeys(("trained_until", "base_rate", "overall"))
         )

@@ -30,7 +30,7 @@ class Column(BaseModel):
 
     @property
     def dtype(self) -> str:
-        """Return the name of the numpy type that a model was told to expect in this column."""
+        """Return the name of the numpy type that a model expects in this column."""
         return _DTYPE[self.type]
 
 

@@ -10,60 +10,17 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-OUTCOMES = ("home", "draw", "away")
-ROI_COLUMNS = ["region", "bets", "staked", "returned", "roi", "roi_low", "roi_high", "max_drawdown", "from", "to"]
+from matchcast.domain.prediction import OUTCOMES
+from matchcast.snapshots.contract import REGION_ROI_COLUMNS
+from matchcast.snapshots.settled_matches import played_matches
+
 EVERYWHERE = "all"
 """The region of the last row: all regions together."""
 
-_RESULTS = {"H": "home", "D": "draw", "A": "away"}
+_BET_COLUMNS = ["match_id", "region", "kickoff", "day", "outcome", "probability", "odds", "edge", "returned"]
 _RESAMPLES = 2000
 _RESAMPLES_AT_ONCE = 100
 _INTERVAL = (2.5, 97.5)
-
-
-def simulate(
-    predictions: pd.DataFrame,
-    matches: pd.DataFrame,
-    odds: pd.DataFrame,
-    *,
-    bookmaker: str,
-    edge_threshold: float,
-    trained_until: date | None,
-    seed: int = 0,
-) -> pd.DataFrame:
-    """Return what the bets of a model came to, one row a region with bets and one for all of them.
-
-    Parameters
-    ----------
-    predictions
-        `match_id`, `home`, `draw`, `away` (probabilities).
-    matches, odds
-        The columns of `matchcast_tools.dataset.tables.MATCHES` and `ODDS`.
-    bookmaker
-        Whose odds are taken: the latest before kick-off; closing odds come too late for a bet.
-    edge_threshold
-        One unit goes on every outcome whose probability x odds - 1 is above it.
-    trained_until
-        The last match day that the model has seen; only later matches are bet on. Without it nobody
-        can say which matches the model has not seen, so there is no bet.
-    seed
-        Of the bootstrap.
-
-    Returns
-    -------
-    pandas.DataFrame
-        `ROI_COLUMNS`: `staked`, `returned` and `max_drawdown` in units; `roi` as a fraction of the stakes
-        with the bounds of its 95% bootstrap interval (matches are drawn, not bets: two bets on one match
-        are one chance); `max_drawdown` is the deepest fall below the best balance so far; `from` and `to`
-        are the days of the first and the last bet. The order of the rows given plays no part.
-    """
-    placed = bets(
-        predictions, matches, odds, bookmaker=bookmaker, edge_threshold=edge_threshold, trained_until=trained_until
-    )
-    rows = [_summary(str(region), part, seed) for region, part in placed.groupby("region", observed=True, sort=True)]
-    if rows:
-        rows.append(_summary(EVERYWHERE, placed, seed))
-    return pd.DataFrame(rows, columns=ROI_COLUMNS)
 
 
 def bets(
@@ -71,66 +28,82 @@ def bets(
     matches: pd.DataFrame,
     odds: pd.DataFrame,
     *,
-    bookmaker: str,
     edge_threshold: float,
     trained_until: date | None,
 ) -> pd.DataFrame:
     """Return the settled bets of one unit each, in the order of time.
 
-    Columns: match_id, region, day (ordinal), outcome, probability, odds, edge, returned (0, or the odds).
+    Parameters
+    ----------
+    predictions
+        `match_id`, `home`, `draw`, `away` (probabilities).
+    matches
+        The columns of `matchcast.snapshots.dataset.MATCHES_SCHEMA`.
+    odds
+        A bookmaker's latest odds before each kick-off, one row a match (`matchcast.snapshots.due_predictions`):
+        closing odds come too late for a bet.
+    edge_threshold
+        One unit goes on every outcome whose probability x odds - 1 is above it.
+    trained_until
+        The last match day that the model has seen; only later matches are bet on. Without it the matches
+        that the model has not seen are unknown, so there is no bet.
+
+    Returns
+    -------
+    pandas.DataFrame
+        match_id, region, kickoff, day (ordinal), outcome, probability, odds, edge, returned (0, or the odds).
+        The order of the rows given plays no part.
     """
-    names = ["match_id", "region", "kickoff", "day", "outcome", "probability", "odds", "edge", "returned"]
     if trained_until is None:
-        return pd.DataFrame({name: [] for name in names})
-    settled = _settled(matches, trained_until)
-    known = _known_odds(odds, settled, bookmaker)
-    both = settled.merge(known, on="match_id").merge(
+        return pd.DataFrame({name: [] for name in _BET_COLUMNS})
+    played = played_matches(matches)
+    settled = played.loc[played["day"] > trained_until.toordinal(), ["match_id", "region", "kickoff", "day", "outcome"]]
+    both = settled.merge(odds[["match_id", *OUTCOMES]], on="match_id").merge(
         predictions[["match_id", *OUTCOMES]], on="match_id", suffixes=("_odds", "")
     )
-    parts = []
-    for number, outcome in enumerate(OUTCOMES):
-        probability = both[outcome].to_numpy(dtype=np.float64)
-        price = both[f"{outcome}_odds"].to_numpy(dtype=np.float64)
-        edge = probability * price - 1
-        # NaN is never above the threshold.
-        taken = edge > edge_threshold
-        won = (both["outcome"] == outcome).to_numpy()
-        part = both.loc[taken, ["match_id", "region", "kickoff", "day"]].assign(
-            number=number,
-            outcome=outcome,
+    both = both.sort_values(["day", "kickoff", "match_id"], ignore_index=True)
+    probability = both[list(OUTCOMES)].to_numpy(dtype=np.float64)
+    price = both[[f"{outcome}_odds" for outcome in OUTCOMES]].to_numpy(dtype=np.float64)
+    edge = probability * price - 1
+    # NaN is never above the threshold.
+    taken = np.nonzero(edge > edge_threshold)
+    row, outcome = taken
+    won = both["outcome"].to_numpy()[row] == outcome
+    return (
+        both.loc[row, ["match_id", "region", "kickoff", "day"]]
+        .assign(
+            outcome=np.array(OUTCOMES)[outcome],
             probability=probability[taken],
             odds=price[taken],
             edge=edge[taken],
-            returned=np.where(won, price, 0.0)[taken],
+            returned=np.where(won, price[taken], 0.0),
         )
-        parts.append(part)
-    placed = pd.concat(parts, ignore_index=True)
-    placed = placed.sort_values(["day", "kickoff", "match_id", "number"], ignore_index=True)
-    columns: pd.DataFrame = placed.drop(columns="number")
-    return columns
-
-
-def _settled(matches: pd.DataFrame, trained_until: date) -> pd.DataFrame:
-    """Return played matches after a day; bookmakers void bets on what an association awards."""
-    days = np.array([day.toordinal() for day in pd.to_datetime(matches["date"])], dtype=np.int64)
-    played = (matches["status"].astype(str) == "played").to_numpy() & matches["result"].notna().to_numpy()
-    kept = played & (days > trained_until.toordinal())
-    frame = matches.loc[kept, ["match_id", "kickoff"]].reset_index(drop=True)
-    return frame.assign(
-        region=matches.loc[kept, "region"].astype(str).to_numpy(),
-        outcome=matches.loc[kept, "result"].astype(str).map(_RESULTS).to_numpy(),
-        day=days[kept],
+        .reset_index(drop=True)
     )
 
 
-def _known_odds(odds: pd.DataFrame, settled: pd.DataFrame, bookmaker: str) -> pd.DataFrame:
-    """Return a bookmaker's latest odds before kick-off, one row a match."""
-    own = odds.loc[odds["bookmaker"].astype(str) == bookmaker, ["match_id", *OUTCOMES, "taken_at"]]
-    timed = own.merge(settled[["match_id", "kickoff"]], on="match_id")
-    early = timed[timed["taken_at"] < timed["kickoff"]]
-    latest = early.sort_values(["match_id", "taken_at", *OUTCOMES]).drop_duplicates("match_id", keep="last")
-    columns: pd.DataFrame = latest[["match_id", *OUTCOMES]]
-    return columns
+def summarise(placed: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
+    """Return what `bets` came to, one row a region with bets and one for all of them.
+
+    Parameters
+    ----------
+    placed
+        What `bets` returns.
+    seed
+        Of the bootstrap.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `REGION_ROI_COLUMNS`: `staked`, `returned` and `max_drawdown` in units; `roi` as a fraction of the stakes
+        with the bounds of its 95% bootstrap interval (matches are drawn, not bets: two bets on one match
+        are one chance); `max_drawdown` is the deepest fall below the best balance so far; `from` and `to`
+        are the days of the first and the last bet.
+    """
+    rows = [_summary(str(region), part, seed) for region, part in placed.groupby("region", observed=True, sort=True)]
+    if rows:
+        rows.append(_summary(EVERYWHERE, placed, seed))
+    return pd.DataFrame(rows, columns=list(REGION_ROI_COLUMNS))
 
 
 def _summary(region: str, placed: pd.DataFrame, seed: int) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The data contract of a snapshot: its files, and the columns of each, for writers and readers alike."""
+"""The data contract of a snapshot: its files, and the columns of each, for writers and readers."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from typing import Literal
 from matchcast.domain.prediction import OUTCOMES
 
 PREDICTIONS_FILE = "predictions.parquet"
-ODDS_FILE = "odds.parquet"
+SHOWN_ODDS_FILE = "odds.parquet"
 REGION_ROI_FILE = "region_roi.parquet"
 SCORECARD_FILE = "scorecard.json"
 MATCH_FEATURES_FILE = "match_features.parquet"
 MATCH_IDS_FILE = "match_ids.txt"
 
-SERVED_FILES = (PREDICTIONS_FILE, ODDS_FILE, REGION_ROI_FILE)
+SERVED_FILES = (PREDICTIONS_FILE, SHOWN_ODDS_FILE, REGION_ROI_FILE)
 OPTIONAL_FILES = (SCORECARD_FILE,)
 """Files that snapshots did not always have; those without them are served all the same."""
 
-Kind = Literal["text", "repeated", "number", "count", "time", "day"]
-"""`repeated` is text in which few values repeat, `number` float64, `count` int64, `time` milliseconds in UTC."""
+Kind = Literal["text", "repeated", "number", "count", "small", "time", "day"]
+"""`repeated` is text in which few values repeat, `number` float64, `count` int64, `small` int16, `time` ms in UTC."""
 Columns = dict[str, Kind]
 
 MATCH_TEXTS = ("region", "league", "home_team", "away_team")

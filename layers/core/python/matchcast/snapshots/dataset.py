@@ -8,6 +8,8 @@ from matchcast.domain.manifests import DATASET_MANIFEST_KEY, DatasetManifest
 from matchcast.errors import ManifestInvalid
 from matchcast.ports import ObjectStore
 from matchcast.releases.readers import read_files
+from matchcast.snapshots.contract import ODDS_COLUMNS
+from matchcast.snapshots.parquet import TYPES, arrow_schema
 
 MATCHES_FILE = "matches.parquet"
 ODDS_FILE = "odds.parquet"
@@ -15,40 +17,22 @@ FEATURES_FILE = "match_features.parquet"
 
 STATISTICS = ("home_shots", "away_shots")
 
-_TEXT = pa.string()
-_FEW = pa.dictionary(pa.int32(), pa.string())
-MOMENT = pa.timestamp("ms", tz="UTC")
+MOMENT = TYPES["time"]
 
-MATCHES = pa.schema(
-    [
-        ("match_id", _TEXT),
-        ("division", _FEW),
-        ("region", _FEW),
-        ("league", _FEW),
-        ("season", _FEW),
-        ("date", pa.date32()),
-        ("kickoff", MOMENT),
-        ("home_team", _FEW),
-        ("away_team", _FEW),
-        ("home_goals", pa.int16()),
-        ("away_goals", pa.int16()),
-        ("result", _FEW),
-        ("status", _FEW),
-        *((name, pa.int16()) for name in STATISTICS),
-    ]
+MATCHES_SCHEMA = arrow_schema(
+    {
+        "match_id": "text",
+        **dict.fromkeys(("division", "region", "league", "season"), "repeated"),
+        "date": "day",
+        "kickoff": "time",
+        **dict.fromkeys(("home_team", "away_team"), "repeated"),
+        **dict.fromkeys(("home_goals", "away_goals"), "small"),
+        **dict.fromkeys(("result", "status"), "repeated"),
+        **dict.fromkeys(STATISTICS, "small"),
+    }
 )
 """One row a match; goals, result and shots are null where they are not known."""
-
-ODDS = pa.schema(
-    [
-        ("match_id", _TEXT),
-        ("bookmaker", _FEW),
-        ("home", pa.float64()),
-        ("draw", pa.float64()),
-        ("away", pa.float64()),
-        ("taken_at", MOMENT),
-    ]
-)
+ODDS_SCHEMA = arrow_schema(ODDS_COLUMNS)
 """Decimal odds; those with `taken_at` equal to the kick-off are closing odds."""
 
 

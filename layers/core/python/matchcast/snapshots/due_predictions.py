@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from matchcast.domain.prediction import OUTCOMES
+from matchcast.domain.prediction import OUTCOMES, ROUNDING, SUM_TOLERANCE
 from matchcast.errors import ReleaseRefused
 from matchcast.releases.served_models import LoadedModel
 from matchcast.snapshots.features import FeatureTable
+from matchcast.snapshots.scoring import Floats, normalised
 
-# What float32 makes of a sum of one; anything further off is no probability.
-SUM_TOLERANCE = 1e-3
+if TYPE_CHECKING:
+    from matchcast.ports import Rows
 
 
 def predict_due(matches: pa.Table, features: FeatureTable, model: LoadedModel) -> pd.DataFrame:
@@ -51,23 +52,28 @@ def predict_due(matches: pa.Table, features: FeatureTable, model: LoadedModel) -
     return frame
 
 
-def _probabilities(model: LoadedModel, rows: Any) -> Any:
+def _probabilities(model: LoadedModel, rows: Rows) -> Floats:
     """Return float64 probabilities that sum to one, for the float32 outputs of the model."""
     raw = model.model.predict(rows).astype(np.float64) if len(rows) else np.empty((0, len(OUTCOMES)))
-    sums = raw.sum(axis=1)
-    if not np.isfinite(raw).all() or (raw < -1e-6).any() or (np.abs(sums - 1) > SUM_TOLERANCE).any():
+    off = np.abs(raw.sum(axis=1) - 1)
+    if not np.isfinite(raw).all() or (raw < -ROUNDING).any() or (off > SUM_TOLERANCE).any():
         raise ReleaseRefused(
-            f"{model.published.name} version {model.published.version} gives values that are no probabilities. "
+            f"{model.published.name} version {model.published.version} gives invalid probabilities. "
             "The snapshot is not published; publish another version."
         )
-    clipped = np.maximum(raw, 0.0)
-    return clipped / clipped.sum(axis=1, keepdims=True)
+    return normalised(raw)
 
 
-def latest_odds(odds: pa.Table, bookmaker: str, predictions: pd.DataFrame) -> pd.DataFrame:
-    """Return a bookmaker's last odds before each kick-off, one row a match; closing odds come too late."""
+def latest_odds(odds: pa.Table, bookmaker: str, matches: pd.DataFrame) -> pd.DataFrame:
+    """Return a bookmaker's last odds before the kick-off of matches, one row a match; closing odds come too late.
+
+    Raises
+    ------
+    ReleaseRefused
+        If odds are not above 1.
+    """
     quoted: pd.DataFrame = odds.filter(pc.equal(odds["bookmaker"], bookmaker)).to_pandas()
-    quoted = quoted.merge(predictions[["match_id", "kickoff"]], on="match_id", validate="many_to_one")
+    quoted = quoted.merge(matches[["match_id", "kickoff"]], on="match_id", validate="many_to_one")
     quoted = quoted[quoted["taken_at"] < quoted["kickoff"]].sort_values(["match_id", "taken_at", *OUTCOMES])
     if not (np.isfinite(quoted[list(OUTCOMES)]).all(axis=None) and (quoted[list(OUTCOMES)] > 1).all(axis=None)):
         raise ReleaseRefused(f"The dataset holds odds of {bookmaker} that are at or below 1. Import it again.")

@@ -1,40 +1,63 @@
 """How good probabilities and odds were: proper scores, returns, and odds to probabilities.
 
-Outcomes are ordered home, draw, away everywhere: probabilities and odds are float64 [n, 3], results are
-integers 0, 1, 2.
+This is the only definition of each figure. Outcomes are ordered home, draw, away everywhere: probabilities and odds
+are float64 [n, 3], results are integers 0, 1, 2.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal, get_args
+from collections.abc import Callable, Iterable
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 import numpy.typing as npt
+
+from matchcast.domain.prediction import OUTCOMES, RESULTS
+from matchcast.domain.scorecard import CalibrationBin
 
 Floats = npt.NDArray[np.float64]
 Results = npt.NDArray[np.int64]
 Margin = Literal["multiplicative", "power", "shin"]
 MARGINS: tuple[Margin, ...] = get_args(Margin)
 
-_BINS = 10
+Z_95 = 1.96
+"""Standard errors to each side of a mean that hold 95% of a normal distribution."""
+BINS = 10
+"""Parts of the scale from 0 to 1 in which probabilities are compared with what happened."""
+
 _STEPS = 80
-"""Halvings of an interval: more than a float64 can tell apart."""
+"""Halvings of an interval: more than the precision of a float64."""
 
 
-@dataclass(frozen=True, slots=True)
-class Bin:
-    """What came of probabilities of one outcome that lie in one tenth of the scale."""
+class Interval(NamedTuple):
+    """A mean and the bounds of its 95% interval."""
 
-    outcome: int
+    value: float
+    low: float
+    high: float
+
+
+class Bin(NamedTuple):
+    """What happened after probabilities in one tenth of the scale: their number, their mean, the share that came."""
+
     lower: float
     upper: float
     rows: int
     predicted: float
-    """Their mean."""
     observed: float
-    """The share of them whose outcome came."""
+
+
+def as_numbers(codes: Iterable[str]) -> Results:
+    """Return results H, D, A as 0, 1, 2."""
+    return np.array([RESULTS.index(code) for code in codes], dtype=np.int64)
+
+
+def normalised(raw: Floats) -> Floats:
+    """Return probabilities as the service answers them: none negative, each row's sum 1; NaN stays NaN."""
+    clipped = np.maximum(raw, 0.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        shares: Floats = clipped / clipped.sum(axis=1, keepdims=True)
+    return shares
 
 
 def probabilities(odds: Floats, margin: Margin = "multiplicative") -> Floats:
@@ -49,8 +72,9 @@ def probabilities(odds: Floats, margin: Margin = "multiplicative") -> Floats:
 
 
 def log_losses(chances: Floats, results: Results) -> Floats:
-    """Return the natural log loss of each row."""
-    losses: Floats = -np.log(chances[np.arange(len(results)), results])
+    """Return the natural log loss of each row; infinite where what happened was given a probability of 0."""
+    with np.errstate(divide="ignore"):
+        losses: Floats = -np.log(chances[np.arange(len(results)), results])
     return losses
 
 
@@ -73,6 +97,33 @@ def hits(chances: Floats, results: Results) -> Floats:
     return right
 
 
+LOSSES: dict[str, Callable[[Floats, Results], Floats]] = {
+    "log_loss": log_losses,
+    "brier": brier_scores,
+    "rps": ranked_scores,
+}
+SCORES = {**LOSSES, "accuracy": hits}
+
+
+def mean_scores(chances: Floats, results: Results) -> dict[str, float]:
+    """Return the mean of each of `SCORES`; the log loss may be infinite."""
+    return {name: float(score(chances, results).mean()) for name, score in SCORES.items()}
+
+
+def standard_error(values: Floats) -> float:
+    """Return the standard error of a mean; infinite for one value, NaN where a value is not finite."""
+    with np.errstate(invalid="ignore"):
+        return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else float("inf")
+
+
+def interval(values: Floats) -> Interval:
+    """Return the mean with its 95% interval (normal approximation); bounds are infinite for one value."""
+    with np.errstate(invalid="ignore"):
+        mean = float(values.mean())
+    half = Z_95 * standard_error(values)
+    return Interval(mean, mean - half, mean + half)
+
+
 def profits(odds: Floats, results: Results, picks: Results | int) -> Floats:
     """Return the profit of one unit on the picked outcome of each row."""
     chosen = np.broadcast_to(np.asarray(picks), results.shape)
@@ -85,34 +136,35 @@ def favourites(odds: Floats) -> Results:
     return picks
 
 
-def base_rate(results: Results) -> Floats:
-    """Return the share of each outcome, for every row: what any forecast has to beat."""
-    shares = np.bincount(results, minlength=3) / len(results)
-    return np.tile(shares, (len(results), 1))
+def base_rate(results: Results, rows: int | None = None) -> Floats:
+    """Return the share of each outcome in each of `rows` rows (one per result): what any forecast has to beat."""
+    shares = np.bincount(results, minlength=len(OUTCOMES)) / len(results)
+    return np.tile(shares, (len(results) if rows is None else rows, 1))
 
 
-def calibration_bins(chances: Floats, results: Results) -> list[Bin]:
-    """Return, for each outcome and tenth of the scale that has any, its probabilities against what came of them."""
+def reliability(given: Floats, happened: npt.NDArray[np.bool_]) -> list[Bin]:
+    """Return each tenth of the scale that holds any of the probabilities; the last one holds 1 too."""
+    places = np.minimum((given * BINS).astype(np.int64), BINS - 1)
     found = []
-    for outcome in range(chances.shape[1]):
-        given, came = chances[:, outcome], results == outcome
-        # The last tenth holds 1 too.
-        places = np.minimum((given * _BINS).astype(np.int64), _BINS - 1)
-        for place in np.unique(places).tolist():
-            inside = places == place
-            predicted, observed = float(given[inside].mean()), float(came[inside].mean())
-            found.append(Bin(outcome, place / _BINS, (place + 1) / _BINS, int(inside.sum()), predicted, observed))
+    for place in np.unique(places).tolist():
+        inside = places == place
+        predicted, observed = float(given[inside].mean()), float(happened[inside].mean())
+        found.append(Bin(place / BINS, (place + 1) / BINS, int(inside.sum()), predicted, observed))
     return found
 
 
-def _multiplicative(raw: Floats) -> Floats:
-    shares: Floats = raw / raw.sum(axis=1, keepdims=True)
-    return shares
+def calibration_bins(chances: Floats, results: Results) -> list[CalibrationBin]:
+    """Return the `reliability` of the probabilities of each outcome."""
+    return [
+        CalibrationBin(outcome=outcome, **each._asdict())
+        for number, outcome in enumerate(OUTCOMES)
+        for each in reliability(chances[:, number], results == number)
+    ]
 
 
 def _power(raw: Floats) -> Floats:
     exponent = _root(lambda k: (raw ** k[:, None]).sum(axis=1) - 1, 0.01, 20.0, len(raw))
-    return _multiplicative(raw ** exponent[:, None])
+    return normalised(raw ** exponent[:, None])
 
 
 def _shin(raw: Floats) -> Floats:
@@ -125,7 +177,7 @@ def _shin(raw: Floats) -> Floats:
 
     # Best prices of many bookmakers have a sum below 1; the share of insiders is negative there.
     insiders = _root(lambda z: chances(z).sum(axis=1) - 1, -1.0, 0.999, len(raw))
-    return _multiplicative(chances(insiders))
+    return normalised(chances(insiders))
 
 
 def _root(falling: Callable[[Floats], Floats], low: float, high: float, rows: int) -> Floats:
@@ -140,12 +192,12 @@ def _root(falling: Callable[[Floats], Floats], low: float, high: float, rows: in
 
 
 def _one_hot(results: Results) -> Floats:
-    hot: Floats = np.eye(3)[results]
+    hot: Floats = np.eye(len(OUTCOMES))[results]
     return hot
 
 
 _METHODS: dict[Margin, Callable[[Floats], Floats]] = {
-    "multiplicative": _multiplicative,
+    "multiplicative": normalised,
     "power": _power,
     "shin": _shin,
 }

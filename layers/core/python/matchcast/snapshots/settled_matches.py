@@ -1,8 +1,8 @@
-"""Score the predictions of matches that have been played since, beside a bookmaker and the base rate."""
+"""Score the predictions of matches that have been played since, a bookmaker and the base rate."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -11,31 +11,28 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from matchcast.domain.scorecard import (
-    BaseRate,
-    Calibration,
-    CalibrationBin,
-    Figure,
-    Scorecard,
-    ScorecardPart,
-    Scores,
-)
+from matchcast.domain.prediction import OUTCOMES, RESULTS
+from matchcast.domain.scorecard import BaseRate, Calibration, Figure, Scorecard, ScorecardPart, Scores
 from matchcast.snapshots import scoring
 
-OUTCOMES = ("home", "draw", "away")
 EVERYTHING = "all"
 
-_Z = 1.96
-"""Standard errors to each side of a mean that hold 95% of a normal distribution."""
-_RESULTS = {"H": 0, "D": 1, "A": 2}
-_SCORES: dict[str, Callable[[scoring.Floats, scoring.Results], scoring.Floats]] = {
-    "log_loss": scoring.log_losses,
-    "brier": scoring.brier_scores,
-    "rps": scoring.ranked_scores,
-    "accuracy": scoring.hits,
-}
-
 Mask = npt.NDArray[np.bool_]
+
+
+def played_matches(matches: pd.DataFrame) -> pd.DataFrame:
+    """Return the matches with a result on the pitch, with `outcome` (0, 1, 2) and `day` (ordinal).
+
+    What an association awards says nothing about a forecast, and bookmakers void bets on it.
+    """
+    kept = (matches["status"].astype(str) == "played") & matches["result"].isin(RESULTS)
+    frame = matches.loc[kept].reset_index(drop=True)
+    days = [day.toordinal() for day in pd.to_datetime(frame["date"])]
+    return frame.assign(
+        region=frame["region"].astype(str),
+        outcome=scoring.as_numbers(frame["result"]),
+        day=np.array(days, dtype=np.int64),
+    )
 
 
 def make_scorecard(
@@ -53,7 +50,7 @@ def make_scorecard(
     predictions
         `match_id`, `home`, `draw`, `away` (probabilities).
     matches
-        The columns of `matchcast_tools.dataset.tables.MATCHES`.
+        The columns of `matchcast.snapshots.dataset.MATCHES_SCHEMA`.
     odds
         `match_id`, `home`, `draw`, `away`: the bookmaker's last odds before each kick-off, one row a match.
     bookmaker
@@ -64,7 +61,7 @@ def make_scorecard(
     """
     if trained_until is None:
         return Scorecard.empty(bookmaker)
-    played = _played(matches)
+    played = played_matches(matches)
     seen = (played["day"] <= trained_until.toordinal()).to_numpy()
     rate = _base_rate(played.loc[seen, "outcome"].to_numpy())
     settled = played[~seen].merge(predictions[["match_id", *OUTCOMES]], on="match_id", validate="one_to_one")
@@ -101,16 +98,15 @@ class _Rows:
             "bookmaker": scoring.probabilities(prices, "multiplicative"),
         }
         if rate is not None:
-            chances["base_rate"] = np.tile(np.array([rate.home, rate.draw, rate.away]), (len(frame), 1))
-        # A probability of 0 for what came is an infinite loss, which `_figure` tells.
-        with np.errstate(divide="ignore", invalid="ignore"):
-            scores = {
-                forecast: {name: score(given, results) for name, score in _SCORES.items()}
-                for forecast, given in chances.items()
-            }
-            scores["model_minus_bookmaker"] = {
-                name: scores["model"][name] - scores["bookmaker"][name] for name in _SCORES
-            }
+            chances["base_rate"] = np.tile([rate.home, rate.draw, rate.away], (len(frame), 1))
+        scores = {
+            forecast: {name: score(given, results) for name, score in scoring.SCORES.items()}
+            for forecast, given in chances.items()
+        }
+        model, bookmaker = scores["model"], scores["bookmaker"]
+        # Two infinite losses have no difference.
+        with np.errstate(invalid="ignore"):
+            scores["model_minus_bookmaker"] = {name: model[name] - bookmaker[name] for name in scoring.SCORES}
         return cls(frame["day"].to_numpy(dtype=np.int64), results, chances, scores)
 
     def parts(self, labels: pd.Series[Any]) -> list[ScorecardPart]:
@@ -134,51 +130,20 @@ class _Rows:
             base_rate=scores.get("base_rate"),
             model_minus_bookmaker=scores["model_minus_bookmaker"],
             calibration=Calibration(
-                model=_bins(self.chances["model"][mask], self.results[mask]),
-                bookmaker=_bins(self.chances["bookmaker"][mask], self.results[mask]),
+                model=scoring.calibration_bins(self.chances["model"][mask], self.results[mask]),
+                bookmaker=scoring.calibration_bins(self.chances["bookmaker"][mask], self.results[mask]),
             ),
         )
-
-
-def _played(matches: pd.DataFrame) -> pd.DataFrame:
-    """Return matches with a result on the pitch; what an association awards says nothing about a forecast."""
-    outcomes = matches["result"].astype(object).map(_RESULTS)
-    played = (matches["status"].astype(str) == "played").to_numpy() & outcomes.notna().to_numpy()
-    frame = matches.loc[played, ["match_id"]].reset_index(drop=True)
-    return frame.assign(
-        region=matches.loc[played, "region"].astype(str).to_numpy(),
-        season=matches.loc[played, "season"].astype(str).to_numpy(),
-        outcome=outcomes[played].to_numpy(dtype=np.int64),
-        day=[day.toordinal() for day in pd.to_datetime(matches.loc[played, "date"])],
-    )
 
 
 def _base_rate(results: scoring.Results) -> BaseRate | None:
     if not len(results):
         return None
-    shares = dict(zip(OUTCOMES, scoring.base_rate(results)[0].tolist(), strict=True))
+    shares = dict(zip(OUTCOMES, scoring.base_rate(results, 1)[0].tolist(), strict=True))
     return BaseRate(rows=len(results), **shares)
 
 
 def _figure(values: scoring.Floats) -> Figure:
-    if not np.isfinite(values).all():
-        return Figure(value=None, low=None, high=None)
-    mean = float(values.mean())
-    if len(values) < 2:
-        return Figure(value=mean, low=None, high=None)
-    half = _Z * float(values.std(ddof=1)) / float(np.sqrt(len(values)))
-    return Figure(value=mean, low=mean - half, high=mean + half)
-
-
-def _bins(chances: scoring.Floats, results: scoring.Results) -> list[CalibrationBin]:
-    return [
-        CalibrationBin(
-            outcome=OUTCOMES[each.outcome],
-            lower=each.lower,
-            upper=each.upper,
-            rows=each.rows,
-            predicted=each.predicted,
-            observed=each.observed,
-        )
-        for each in scoring.calibration_bins(chances, results)
-    ]
+    """Return the mean with its interval; null where an infinite loss or a single match leaves none."""
+    found = scoring.interval(values)._asdict()
+    return Figure(**{name: figure if math.isfinite(figure) else None for name, figure in found.items()})

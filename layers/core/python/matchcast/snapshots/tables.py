@@ -5,6 +5,7 @@ Rows are JSON objects that were encoded when the snapshot was loaded, so a page 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from typing import Protocol
@@ -25,10 +26,6 @@ class Filters:
     """First day of kick-off (UTC)."""
     date_to: date | None = None
     """Last day of kick-off (UTC), included."""
-
-    def as_dict(self) -> dict[str, str | date | None]:
-        """Return all filters by name."""
-        return {name: getattr(self, name) for name in self.__slots__}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,28 +54,19 @@ class RegionList(Protocol):
         """Return the rows of one region, or of all."""
 
 
-class SnapshotTables(Protocol):
+@dataclass(frozen=True, slots=True)
+class SnapshotTables:
     """A loaded snapshot."""
 
-    @property
-    def predictions(self) -> MatchList:
-        """Predictions of every match, display columns only."""
-
-    @property
-    def cards(self) -> MatchList:
-        """Predictions beside the bookmaker's odds, of the matches that have odds."""
-
-    @property
-    def odds(self) -> MatchList:
-        """The bookmaker's odds."""
-
-    @property
-    def region_roi(self) -> RegionList:
-        """Return on investment by region."""
-
-    @property
-    def scorecard(self) -> bytes:
-        """The scorecard as a JSON object."""
-
-    def match(self, match_id: str) -> bytes | None:
-        """Return all columns of one match as a JSON object; None where there is no such match."""
+    predictions: MatchList
+    """Predictions of every match, display columns only."""
+    cards: MatchList
+    """Predictions with the bookmaker's odds, of the matches that have odds."""
+    odds: MatchList
+    """The bookmaker's odds."""
+    region_roi: RegionList
+    """Return on investment by region."""
+    scorecard: bytes
+    """The scorecard as a JSON object."""
+    match: Callable[[str], bytes | None]
+    """Returns all columns of one match as a JSON object; None where there is no such match."""

@@ -22,7 +22,7 @@ from matchcast_tools.dataset.upload import publish_dataset
 from matchcast_tools.errors import BadInput, EnvironmentProblem
 from matchcast_tools.stack.bucket import open_bucket
 from matchcast_tools.stack.deployed import Stack
-from tests.support.datasets import features_schema, matches_schema, odds_schema, write_dataset
+from tests.support.datasets import MATCHES_SCHEMA, ODDS_SCHEMA, features_schema, write_dataset
 from tests.support.objects import keys
 
 NOW = datetime(2026, 11, 21, 7, tzinfo=UTC)
@@ -85,8 +85,8 @@ def test_another_dataset_takes_its_place_and_leaves_the_old_files(
 
 
 def test_an_empty_dataset_is_refused(objects: InMemoryObjects, tmp_path: Path) -> None:
-    write_table(tmp_path / "odds.parquet", odds_schema().empty_table())
-    write_table(tmp_path / "matches.parquet", matches_schema().empty_table())
+    write_table(tmp_path / "odds.parquet", ODDS_SCHEMA.empty_table())
+    write_table(tmp_path / "matches.parquet", MATCHES_SCHEMA.empty_table())
     write_table(tmp_path / "match_features.parquet", features_schema().empty_table())
     with pytest.raises(BadInput, match="matchcast import"):
         publish_dataset(objects, tmp_path)

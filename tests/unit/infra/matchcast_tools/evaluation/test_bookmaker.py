@@ -10,7 +10,7 @@ import pytest
 from matchcast.snapshots import scoring
 from matchcast_tools.errors import BadInput
 from matchcast_tools.evaluation.bookmaker import evaluate_book, figures, read_files, select
-from matchcast_tools.evaluation.charts import draw, reliability
+from matchcast_tools.evaluation.charts import draw
 from matchcast_tools.evaluation.model import Forecaster, calibration, compare
 from matchcast_tools.features.feature_row import FEATURE_COLUMNS
 from matchcast_tools.importing.books import Price
@@ -121,7 +121,7 @@ def test_nobody_bets_at_closing_odds(sample: Dataset) -> None:
 @pytest.mark.parametrize(
     ("model", "reason"),
     [
-        (forecaster(trained_until=None), "Nobody knows which matches elo version 3 has seen"),
+        (forecaster(trained_until=None), "It is not known which matches elo version 3 has seen"),
         (forecaster(trained_until=date(2030, 1, 1)), "was trained until 2030-01-01, and no match with odds is later"),
         (forecaster(features=("elo_difference", "weather")), "needs features that are not computed.*: weather"),
     ],
@@ -143,11 +143,6 @@ def test_calibration_counts_each_probability_once_and_bounds_the_share() -> None
     assert sum(inside) >= 0.85 * len(inside)
     assert all(row["from"] <= row["predicted"] <= row["to"] for row in rows)
     assert all(row["low"] <= row["observed"] <= row["high"] for row in rows)
-
-
-def test_a_certain_forecast_is_on_the_line_of_reliability() -> None:
-    chances = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
-    assert reliability(chances, np.array([0, 1])) == ([0.0, 1.0], [0.0, 1.0])
 
 
 def test_the_picture_is_drawn_and_other_formats_are_refused(sample: Dataset, tmp_path: Path) -> None:

@@ -15,7 +15,8 @@ import pyarrow as pa
 import pytest
 
 from matchcast.snapshots.betting import bets
-from matchcast.snapshots.dataset import MATCHES, plain_schema
+from matchcast.snapshots.dataset import MATCHES_SCHEMA, plain_schema
+from matchcast.snapshots.due_predictions import latest_odds
 from matchcast_tools.dataset import store
 from matchcast_tools.features.build import Computed, Row, compute, features_table, rows_by_region
 from matchcast_tools.features.feature_row import FEATURE_COLUMNS, describe
@@ -45,7 +46,7 @@ def matches(dataset: Path) -> Matches:
 
 
 def features(matches: Matches) -> Values:
-    table = pa.Table.from_pylist(matches, schema=plain_schema(MATCHES))
+    table = pa.Table.from_pylist(matches, schema=plain_schema(MATCHES_SCHEMA))
     parts = [compute(rows, Tuning()) for rows in rows_by_region(table).values()]
     rows = features_table(parts).to_pylist()
     return {row["match_id"]: tuple(row[name] for name in (*FEATURE_COLUMNS, "as_of")) for row in rows}
@@ -147,7 +148,7 @@ def test_matches_of_one_day_that_learn_from_each_other_are_caught(
 
 def test_bets_depend_on_nothing_later(dataset: Path) -> None:
     matches = store.decode(store.read_matches(dataset)).to_pandas()
-    odds = store.decode(store.read_odds(dataset)).to_pandas()
+    odds = store.decode(store.read_odds(dataset))
     dice = random.Random(5)
     predictions = pd.DataFrame(
         [(match_id, *(dice.random() for _ in "hda")) for match_id in matches["match_id"]],
@@ -155,7 +156,8 @@ def test_bets_depend_on_nothing_later(dataset: Path) -> None:
     )
 
     def placed(matches: pd.DataFrame) -> pd.DataFrame:
-        frame = bets(predictions, matches, odds, bookmaker="fonbet", edge_threshold=0.1, trained_until=date(2024, 1, 1))
+        known = latest_odds(odds, "fonbet", matches)
+        frame = bets(predictions, matches, known, edge_threshold=0.1, trained_until=date(2024, 1, 1))
         return frame[frame["day"] <= CUT.toordinal()].reset_index(drop=True)
 
     expected = placed(matches)

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from matchcast.snapshots.dataset import MATCHES, ODDS
+from matchcast.snapshots.dataset import MATCHES_SCHEMA, ODDS_SCHEMA
 from matchcast_tools.dataset import store
 from matchcast_tools.errors import BadInput
 from matchcast_tools.importing.import_files import import_paths
@@ -46,8 +46,8 @@ def test_an_import_writes_both_tables_as_the_contract_says(data: Data) -> None:
     data.put([season_row(), late], header)
 
     matches, odds = store.read_matches(data.dataset), store.read_odds(data.dataset)
-    assert matches.schema.equals(MATCHES)
-    assert odds.schema.equals(ODDS)
+    assert matches.schema.equals(MATCHES_SCHEMA)
+    assert odds.schema.equals(ODDS_SCHEMA)
     assert matches["match_id"].to_pylist() == ["e0-2014-08-16-arsenal-crystal-palace", HULL]
     assert [(row["bookmaker"], row["taken_at"]) for row in data.odds() if row["match_id"] == HULL] == [
         ("bet365", datetime(2014, 8, 15, 12, tzinfo=UTC)),
@@ -194,7 +194,7 @@ def test_readers_name_the_command_to_run_if_there_is_no_dataset(tmp_path: Path) 
     for read in (store.read_matches, store.read_odds, store.read_features):
         with pytest.raises(BadInput, match=r"Run `matchcast import PATH`"):
             read(tmp_path)
-    store.write_dataset(tmp_path, MATCHES.empty_table(), ODDS.empty_table())
+    store.write_dataset(tmp_path, MATCHES_SCHEMA.empty_table(), ODDS_SCHEMA.empty_table())
     with pytest.raises(BadInput, match="has no match"):
         store.read_matches(tmp_path)
 

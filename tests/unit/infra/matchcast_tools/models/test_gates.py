@@ -14,10 +14,11 @@ import pytest
 
 from matchcast.errors import ModelFailed
 from matchcast.ports import Model
+from matchcast.snapshots.scoring import Floats, normalised
 from matchcast_tools.errors import BadInput
 from matchcast_tools.models.gates import LOSS_AT_MOST, Gate, GateReport, GatesFailed, Limits
 from matchcast_tools.models.golden import GoldenSet
-from matchcast_tools.models.measuring import Floats, Subject, as_served, measure, median_ms, standard_error
+from matchcast_tools.models.measuring import Subject, measure, median_ms
 from matchcast_tools.models.train import fit
 from matchcast_tools.models.training_set import TrainingSet, read_training_set
 from tests.support.datasets import FEATURES, write_dataset
@@ -136,7 +137,7 @@ def degraded(kind: str, earlier: TrainingSet, champion: Model) -> Model:
         "half base rates": lambda rows: 0.5 * champion.predict(rows) + 0.5 * base_rates(earlier),
         "shuffled results": probabilities(fit(shuffled)).of,
         "best feature zeroed": without_the_best_feature,
-        "overconfident": lambda rows: as_served(champion.predict(rows) ** 2),
+        "overconfident": lambda rows: normalised(champion.predict(rows) ** 2),
         "constant": lambda rows: np.tile([1 / 3, 1 / 3, 1 / 3], (len(rows), 1)),
         "certain": lambda rows: np.eye(3)[champion.predict(rows).argmax(axis=1)],
         "nan for some rows": nan_for_some,
@@ -184,6 +185,20 @@ class TestWithoutAChampion:
     def test_the_base_rate_itself_does_not(self, golden: GoldenSet) -> None:
         shares = np.bincount(golden.outcomes, minlength=3) / golden.settled
         assert stopped_by(run(Made(lambda rows: np.tile(shares, (len(rows), 1))), None, golden)) == {"log_loss"}
+
+
+class TestWithInfiniteLosses:
+    def test_a_candidate_is_refused_and_its_loss_is_no_number(self, champion: Model, golden: GoldenSet) -> None:
+        certain = Made(lambda rows: np.eye(3)[champion.predict(rows).argmax(axis=1)])
+        for present in (champion, certain, None):
+            (gate,) = (each for each in run(certain, present, golden).failed if each.name.startswith("log_loss"))
+            assert gate.figure is None
+
+    def test_a_present_model_is_no_measure_so_the_base_rate_is(self, champion: Model, golden: GoldenSet) -> None:
+        certain = Made(lambda rows: np.eye(3)[champion.predict(rows).argmax(axis=1)])
+        report = run(champion, certain, golden, Limits(drift=1, drift_of_one=1))
+        assert report.passed
+        assert report.figures["log_loss"] < report.figures["base_rate_log_loss"]
 
 
 class TestSettledMatches:
@@ -266,12 +281,6 @@ def test_the_median_ignores_a_call_that_was_held_up() -> None:
         return rows
 
     assert median_ms(Made(of), np.zeros((1, 3), np.float32), calls=20) < 50
-
-
-def test_the_standard_error_is_that_of_a_mean() -> None:
-    values = np.array([1.0, 2.0, 3.0, 4.0])
-    assert standard_error(values) == pytest.approx(1.2909944487 / 2)
-    assert standard_error(values[:1]) == standard_error(np.array([1.0, np.nan])) == 0
 
 
 def test_a_refusal_carries_its_report(champion: Model, golden: GoldenSet) -> None:

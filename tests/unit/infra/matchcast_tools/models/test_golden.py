@@ -12,12 +12,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from matchcast.domain.manifests import PublishedModel
+from matchcast.domain.prediction import RESULTS
 from matchcast.domain.signature import Column, Signature
 from matchcast.errors import ReleaseRefused
 from matchcast_tools.dataset.store import decode
 from matchcast_tools.errors import BadInput
 from matchcast_tools.models.golden import GoldenSet, first_unseen_day, read_golden
-from matchcast_tools.models.training_set import RESULTS
 from tests.support.datasets import FEATURES, write_dataset
 from tests.support.model_releases import version
 

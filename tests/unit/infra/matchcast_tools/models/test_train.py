@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -18,9 +19,9 @@ from tests.support.datasets import (
     FEATURES,
     FIRST_DAY,
     LAST_SEASON_STARTS,
+    MATCHES_SCHEMA,
+    ODDS_SCHEMA,
     features_schema,
-    matches_schema,
-    odds_schema,
     write_dataset,
 )
 from tests.support.mlflow_warnings import MLFLOW_WARNINGS
@@ -64,7 +65,7 @@ class TestTrainingSet:
         assert 0.15 < len(later) / len(season) < 0.25
 
     def test_an_empty_dataset_is_refused_with_what_to_do(self, tmp_path: Path) -> None:
-        for name, schema in (("odds", odds_schema()), ("matches", matches_schema())):
+        for name, schema in (("odds", ODDS_SCHEMA), ("matches", MATCHES_SCHEMA)):
             write_table(tmp_path / f"{name}.parquet", schema.empty_table())
         write_table(tmp_path / "match_features.parquet", features_schema().empty_table())
         with pytest.raises(BadInput, match="matchcast import"):
@@ -138,6 +139,18 @@ class TestTrain:
         aliases = {name: str(to) for name, to in tracking.connect().get_registered_model("matchcast").aliases.items()}
         assert aliases["nightly"] == again.version != trained.version
         assert aliases["champion"] == trained.version
+
+    def test_a_metric_that_is_not_finite_is_named_by_a_tag_of_the_run(
+        self, tracking: Tracking, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        # GIVEN results that were given no chance
+        monkeypatch.setattr("matchcast_tools.models.train.mean_scores", lambda *_: {"log_loss": math.inf, "rps": 0.3})
+        # WHEN a model is trained
+        made = train(data_dir, aliases=[], tracking=tracking)
+        # THEN what is finite is a metric, and the run names the others
+        run = tracking.connect().get_run(made.run_id)
+        assert run.data.metrics == {"rps": 0.3}
+        assert run.data.tags["metrics_not_finite"] == "log_loss, base_rate_log_loss"
 
 
 def test_too_few_matches_before_the_validation_are_refused(tmp_path: Path) -> None:

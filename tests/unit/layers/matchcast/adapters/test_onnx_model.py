@@ -98,7 +98,7 @@ def test_refuses_a_model_of_another_shape(body: bytes, reason: str) -> None:
 def test_refuses_a_model_that_gives_no_probabilities() -> None:
     no_number = linear(weights=np.full_like(WEIGHTS, np.nan))
 
-    with pytest.raises(ReleaseRefused, match="row of zeros, which are no probabilities"):
+    with pytest.raises(ReleaseRefused, match="row of zeros, which are invalid probabilities"):
         load_onnx(published(), {ARTIFACT: no_number})
 
 

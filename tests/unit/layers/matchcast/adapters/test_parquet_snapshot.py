@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from matchcast.adapters.json_columns import CodedColumn, JsonRows, NumberColumn
 from matchcast.adapters.match_lists import EncodedMatchList
-from matchcast.adapters.parquet_snapshot import ParquetSnapshot, parse_snapshot
+from matchcast.adapters.parquet_snapshot import parse_snapshot
 from matchcast.errors import ManifestInvalid
-from matchcast.snapshots.tables import Filters, Position, RowsPage
+from matchcast.snapshots.tables import Filters, Position, RowsPage, SnapshotTables
 from tests.support.snapshots import (
     BOOKMAKER,
     MODEL,
@@ -33,7 +33,7 @@ from tests.support.snapshots import (
 ALL = Filters()
 
 
-def loaded(*, bookmaker: str = BOOKMAKER, **rows: Any) -> ParquetSnapshot:
+def loaded(*, bookmaker: str = BOOKMAKER, **rows: Any) -> SnapshotTables:
     files = snapshot_files(**rows)
     return parse_snapshot(snapshot_manifest(files), files, bookmaker=bookmaker)
 
@@ -52,11 +52,11 @@ def ids(rows: list[dict[str, Any]]) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def snapshot() -> ParquetSnapshot:
+def snapshot() -> SnapshotTables:
     return loaded()
 
 
-def test_predictions_show_their_display_columns_in_the_order_of_kickoff_and_id(snapshot: ParquetSnapshot) -> None:
+def test_predictions_show_their_display_columns_in_the_order_of_kickoff_and_id(snapshot: SnapshotTables) -> None:
     page = snapshot.predictions.page(ALL, None, 100)
     names = [name for name in PREDICTIONS_SCHEMA.names if not name.startswith(("model_", "as_of", "elo", "form"))]
     expected = [
@@ -67,7 +67,7 @@ def test_predictions_show_their_display_columns_in_the_order_of_kickoff_and_id(s
     assert (page.total, page.last) == (7, None)
 
 
-def test_one_match_shows_all_columns(snapshot: ParquetSnapshot) -> None:
+def test_one_match_shows_all_columns(snapshot: SnapshotTables) -> None:
     row = prediction_rows()[3]
     found = snapshot.match(row["match_id"])
     assert found is not None
@@ -80,7 +80,7 @@ def test_one_match_shows_all_columns(snapshot: ParquetSnapshot) -> None:
     assert set(row) - set(match) == {"model_name", "model_version", "model_run_id", "elo_difference", "form"}
 
 
-def test_an_unknown_match_is_none(snapshot: ParquetSnapshot) -> None:
+def test_an_unknown_match_is_none(snapshot: SnapshotTables) -> None:
     assert snapshot.match("e0-2026-03-07-alder-nobody") is None
 
 
@@ -91,7 +91,7 @@ def test_a_feature_has_as_many_digits_as_a_float32() -> None:
     assert b'"form":0.1}' in match
 
 
-def test_a_card_sets_the_bookmakers_odds_beside_the_prediction(snapshot: ParquetSnapshot) -> None:
+def test_a_card_sets_the_bookmakers_odds_beside_the_prediction(snapshot: SnapshotTables) -> None:
     [card] = items(snapshot.cards.page(Filters(team="birch", date_to=date(2026, 3, 7)), None, 10))
     home, draw, away = 2.1, 3.4, 3.6
     overround = 1 / home + 1 / draw + 1 / away
@@ -106,20 +106,20 @@ def test_a_card_sets_the_bookmakers_odds_beside_the_prediction(snapshot: Parquet
     assert card["away_edge"] == pytest.approx(0.25 * away - 1, abs=1e-15)
 
 
-def test_only_matches_with_odds_have_cards(snapshot: ParquetSnapshot) -> None:
+def test_only_matches_with_odds_have_cards(snapshot: SnapshotTables) -> None:
     quoted = {row["match_id"] for row in odds_rows()}
     page = snapshot.cards.page(ALL, None, 100)
     assert ids(items(page)) == [row["match_id"] for row in in_order(prediction_rows()) if row["match_id"] in quoted]
     assert page.total == len(quoted) == 6
 
 
-def test_an_impossible_outcome_has_no_fair_odds(snapshot: ParquetSnapshot) -> None:
+def test_an_impossible_outcome_has_no_fair_odds(snapshot: SnapshotTables) -> None:
     [card] = items(snapshot.cards.page(Filters(region="brazil"), None, 10))
     assert (card["home"], card["home_fair_odds"]) == (1.0, 1.0)
     assert (card["draw"], card["draw_fair_odds"], card["draw_edge"]) == (0.0, None, -1.0)
 
 
-def test_odds_show_the_bookmakers_prices_alone(snapshot: ParquetSnapshot) -> None:
+def test_odds_show_the_bookmakers_prices_alone(snapshot: SnapshotTables) -> None:
     first = items(snapshot.odds.page(ALL, None, 1))[0]
     assert list(first) == ["match_id", "kickoff", "bookmaker", "taken_at", "home_odds", "draw_odds", "away_odds"]
 
@@ -144,7 +144,7 @@ def test_empty_tables_give_empty_lists() -> None:
     assert snapshot.region_roi.page(None) == RowsPage(b"", 0, None)
 
 
-def test_region_roi_shows_its_rows_in_the_order_of_the_file(snapshot: ParquetSnapshot) -> None:
+def test_region_roi_shows_its_rows_in_the_order_of_the_file(snapshot: SnapshotTables) -> None:
     found = items(snapshot.region_roi.page(None))
     assert [row["region"] for row in found] == ["brazil", "england", "spain", "all"]
     assert found[0] == {**roi_rows()[0]}
@@ -152,7 +152,7 @@ def test_region_roi_shows_its_rows_in_the_order_of_the_file(snapshot: ParquetSna
 
 
 @pytest.mark.parametrize(("region", "count"), [("SPAIN", 1), ("spa", 0), ("", 0)])
-def test_region_roi_of_one_region(snapshot: ParquetSnapshot, region: str, count: int) -> None:
+def test_region_roi_of_one_region(snapshot: SnapshotTables, region: str, count: int) -> None:
     page = snapshot.region_roi.page(region)
     assert (page.total, len(items(page))) == (count, count)
 
@@ -177,7 +177,7 @@ def test_region_roi_of_one_region(snapshot: ParquetSnapshot, region: str, count:
         (Filters(team="alder", date_from=date(2026, 3, 9)), 2),
     ],
 )
-def test_filters_leave_what_they_say(snapshot: ParquetSnapshot, filters: Filters, count: int) -> None:
+def test_filters_leave_what_they_say(snapshot: SnapshotTables, filters: Filters, count: int) -> None:
     page = snapshot.predictions.page(filters, None, 100)
     assert (page.total, len(items(page))) == (count, count)
 
@@ -208,7 +208,7 @@ LARGE = many_rows(500)
 
 
 @pytest.fixture(scope="module")
-def large() -> ParquetSnapshot:
+def large() -> SnapshotTables:
     return loaded(**LARGE)
 
 
@@ -220,7 +220,7 @@ def large() -> ParquetSnapshot:
 )
 @settings(max_examples=60, deadline=None)
 def test_pages_are_the_filtered_list_without_gaps_or_repeats(
-    large: ParquetSnapshot,
+    large: SnapshotTables,
     limit: int,
     region: str | None,
     team: str | None,
@@ -249,7 +249,7 @@ def test_a_position_goes_on_where_it_stood_after_its_match_has_gone() -> None:
     assert ids(items(without.predictions.page(ALL, page.last, 2))) == ids(rows[2:4])
 
 
-def test_matches_of_one_kickoff_are_told_apart_by_their_ids(snapshot: ParquetSnapshot) -> None:
+def test_matches_of_one_kickoff_are_told_apart_by_their_ids(snapshot: SnapshotTables) -> None:
     assert len({row["kickoff"] for row in in_order(prediction_rows())[:3]}) == 1
     assert walk(snapshot.predictions, ALL, 1) == ids(in_order(prediction_rows()))
 

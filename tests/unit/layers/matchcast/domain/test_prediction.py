@@ -23,5 +23,5 @@ def test_probabilities_sum_to_one_within_1e_9_and_keep_their_ratios(home: float,
 
 @pytest.mark.parametrize("bad", [(math.nan, 0.5, 0.5), (math.inf, 0, 0), (-0.1, 0.6, 0.5), (0, 0, 0)])
 def test_what_is_no_probability_is_refused(bad: tuple[float, float, float]) -> None:
-    with pytest.raises(ValueError, match="no probabilities"):
+    with pytest.raises(ValueError, match="invalid probabilities"):
         renormalise(*bad)

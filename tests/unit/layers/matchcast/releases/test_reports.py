@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from matchcast.adapters.in_memory import InMemoryObjects
-from matchcast.bootstrap import parts
+from matchcast.bootstrap import releases
 from matchcast.domain.manifests import MODEL_MANIFEST_KEY, SNAPSHOT_MANIFEST_KEY, ModelManifest, SnapshotManifest
 from matchcast.errors import MatchcastError, ModelUnavailable, ReleaseRefused, SnapshotUnavailable, StorageUnavailable
 from matchcast.ports import StoredObject
@@ -164,10 +164,10 @@ def test_functions_log_and_count_it_under_its_kind(
     # GIVEN the reader that every function is given
     objects = InMemoryObjects()
     objects.put(key, b"{")
-    monkeypatch.setattr(parts, "objects", lambda: objects)
+    monkeypatch.setattr(releases, "objects", lambda: objects)
     monkeypatch.setenv("DATA_BUCKET_NAME", "data")
     logged = capture_logs(monkeypatch)
-    make: Any = parts.models if kind == "model" else parts.snapshots
+    make: Any = releases.models if kind == "model" else releases.snapshots
     # WHEN it finds a manifest that nobody can read
     with pytest.raises((ModelUnavailable, SnapshotUnavailable)):
         make.__wrapped__().current()

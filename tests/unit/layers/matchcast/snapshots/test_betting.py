@@ -6,11 +6,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from matchcast.snapshots.betting import ROI_COLUMNS, bets, max_drawdown, simulate
+from matchcast.snapshots.betting import bets, max_drawdown, summarise
+from matchcast.snapshots.contract import REGION_ROI_COLUMNS
+from matchcast.snapshots.due_predictions import latest_odds
 
 KICKOFF = datetime(2024, 8, 17, 14, tzinfo=UTC)
 
@@ -61,14 +64,23 @@ class Book:
             frames = tuple(frame.sample(frac=1, random_state=order + n) for n, frame in enumerate(frames))
         return frames[0], frames[1], frames[2]
 
-    def simulate(self, order: int | None = None, **options: Any) -> pd.DataFrame:
-        settings = {"bookmaker": "fonbet", "edge_threshold": 0.05, "trained_until": date(2024, 1, 1), **options}
-        return simulate(*self.frames(order), **settings)
+    def simulate(self, order: int | None = None, *, seed: int = 0, **options: Any) -> pd.DataFrame:
+        return summarise(self.placed(order, **options), seed)
 
     def bets(self, **options: Any) -> list[tuple[str, str, float]]:
-        settings = {"bookmaker": "fonbet", "edge_threshold": 0.05, "trained_until": date(2024, 1, 1), **options}
-        frame = bets(*self.frames(), **settings)
+        frame = self.placed(**options)
         return list(zip(frame["match_id"], frame["outcome"], frame["returned"], strict=True))
+
+    def placed(self, order: int | None = None, **options: Any) -> pd.DataFrame:
+        return placed(*self.frames(order), **options)
+
+
+def placed(predictions: pd.DataFrame, matches: pd.DataFrame, odds: pd.DataFrame, **options: Any) -> pd.DataFrame:
+    """Return the bets at the latest odds of a bookmaker."""
+    settings = {"edge_threshold": 0.05, "trained_until": date(2024, 1, 1), **options}
+    return bets(
+        predictions, matches, latest_odds(pa.Table.from_pylist(odds.to_dict("records")), "fonbet", matches), **settings
+    )
 
 
 @pytest.fixture
@@ -131,7 +143,7 @@ def test_only_played_matches_are_settled(book: Book, status: str) -> None:
 def test_other_bookmakers_play_no_part(book: Book) -> None:
     book.match(bookmaker="bet365")
     assert book.bets() == []
-    assert list(book.simulate().columns) == ROI_COLUMNS
+    assert list(book.simulate().columns) == list(REGION_ROI_COLUMNS)
 
 
 def test_probabilities_that_are_no_numbers_make_no_bet(book: Book) -> None:
@@ -201,7 +213,7 @@ def test_the_drawdown_is_the_deepest_fall_between_any_two_moments(profits: list[
     assert max_drawdown(np.array(profits)) == pytest.approx(deepest, abs=1e-9)
 
 
-def test_categories_and_timestamps_of_stored_tables_are_understood(book: Book) -> None:
+def test_categories_and_timestamps_of_stored_matches_are_understood(book: Book) -> None:
     book.match("H")
     book.match("A", days=3)
     predictions, matches, odds = book.frames()
@@ -211,8 +223,4 @@ def test_categories_and_timestamps_of_stored_tables_are_understood(book: Book) -
         result=matches["result"].astype("category"),
         date=pd.to_datetime(matches["date"]),
     )
-    odds = odds.assign(bookmaker=odds["bookmaker"].astype("category"))
-    result = simulate(
-        predictions, matches, odds, bookmaker="fonbet", edge_threshold=0.05, trained_until=date(2024, 1, 1)
-    )
-    pd.testing.assert_frame_equal(result, book.simulate())
+    pd.testing.assert_frame_equal(summarise(placed(predictions, matches, odds)), book.simulate())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 
 from matchcast.adapters.in_memory import InMemoryObjects
 from matchcast.adapters.parquet_features import parse_features
+from matchcast.adapters.parquet_snapshot import parse_snapshot
 from matchcast.domain.manifests import (
     DATASET_MANIFEST_KEY,
     SNAPSHOT_MANIFEST_KEY,
@@ -31,14 +33,14 @@ from matchcast.releases.readers import ManifestReader
 from matchcast.releases.served_models import LoadedModel
 from matchcast.snapshots.contract import PREDICTION_COLUMNS
 from matchcast.snapshots.features import FeatureRows, MatchIds
-from matchcast.snapshots.make import refresh_snapshot
+from matchcast.snapshots.refresh import RefreshSnapshot
 from matchcast_tools.dataset.upload import publish_dataset
 from tests.support.datasets import (
     FEATURES,
     LAST_SEASON_STARTS,
+    MATCHES_SCHEMA,
+    ODDS_SCHEMA,
     features_schema,
-    matches_schema,
-    odds_schema,
     write_dataset,
 )
 
@@ -91,9 +93,25 @@ def objects(data_dir: Path) -> InMemoryObjects:
 
 
 # The bookmakers of these datasets know the probabilities, so a bet needs a threshold below zero.
-def refresh(objects: InMemoryObjects, loaded: LoadedModel | None = None, **options: Any) -> SnapshotManifest:
-    settings = {"bookmaker": "fonbet", "edge_threshold": -0.06, "now": NOW, **options}
-    return refresh_snapshot(objects, loaded or model(), **settings)
+def refresh(
+    objects: InMemoryObjects,
+    loaded: LoadedModel | None = None,
+    *,
+    bookmaker: str = "fonbet",
+    edge_threshold: float = -0.06,
+    now: datetime = NOW,
+) -> SnapshotManifest:
+    use_case = RefreshSnapshot(
+        objects=objects,
+        model=lambda: loaded or model(),
+        parse_features=parse_features,
+        parse_snapshot=partial(parse_snapshot, bookmaker=bookmaker),
+        bookmaker=bookmaker,
+        edge_threshold=edge_threshold,
+        keep=2,
+        now=lambda: now,
+    )
+    return use_case.refresh()
 
 
 def table(objects: InMemoryObjects, manifest: SnapshotManifest, name: str) -> pa.Table:
@@ -275,7 +293,7 @@ class TestRefusals:
     def test_a_model_that_gives_no_probabilities(
         self, objects: InMemoryObjects, served: SnapshotManifest, change: Callable[[Any], Any]
     ) -> None:
-        with pytest.raises(ReleaseRefused, match="no probabilities"):
+        with pytest.raises(ReleaseRefused, match="invalid probabilities"):
             refresh(objects, model(change), now=NOW + timedelta(hours=1))
         self.check_served(objects, served)
 
@@ -295,8 +313,8 @@ class TestRefusals:
     def test_an_empty_dataset(self, objects: InMemoryObjects, served: SnapshotManifest) -> None:
         replace_dataset(
             objects,
-            matches=matches_schema().empty_table(),
-            odds=odds_schema().empty_table(),
+            matches=MATCHES_SCHEMA.empty_table(),
+            odds=ODDS_SCHEMA.empty_table(),
             match_features=features_schema().empty_table(),
         )
         with pytest.raises(ReleaseRefused, match="empty"):

@@ -30,6 +30,55 @@ def test_scores_agree_with_their_definitions_written_out() -> None:
         assert scoring.ranked_scores(chances, RESULTS)[row] == pytest.approx((first**2 + second**2) / 2)
 
 
+def test_a_certain_forecast_that_comes_true_is_on_the_line_of_reliability() -> None:
+    found = scoring.reliability(np.array([1.0, 0.0, 0.0]), np.array([True, False, False]))
+    assert [(each.predicted, each.observed) for each in found] == [(0, 0), (1, 1)]
+
+
+def test_the_log_loss_of_what_was_given_no_chance_is_infinite() -> None:
+    losses = scoring.log_losses(np.array([[1.0, 0.0, 0.0], [1.0, 0.0, 0.0], [np.nan] * 3]), np.array([2, 0, 0]))
+    assert losses[:2].tolist() == [math.inf, 0]
+    assert math.isnan(losses[2])
+
+
+def test_a_sure_and_right_forecast_scores_perfectly() -> None:
+    found = scoring.mean_scores(np.eye(3), np.array([0, 1, 2]))
+    assert found == {"log_loss": 0, "brier": 0, "rps": 0, "accuracy": 1}
+
+
+def test_one_match_by_hand() -> None:
+    # GIVEN a draw that was given 0.3
+    found = scoring.mean_scores(np.array([[0.5, 0.3, 0.2]]), np.array([1]))
+    # THEN brier = .5^2 + .7^2 + .2^2, rps = ((.5)^2 + (.5 + .3 - 1)^2) / 2
+    expected = {"log_loss": -math.log(0.3), "brier": 0.78, "rps": (0.25 + 0.04) / 2, "accuracy": 0}
+    assert found == pytest.approx(expected)
+
+
+def test_the_interval_of_a_mean_holds_95_percent_of_a_normal_distribution() -> None:
+    values = np.array([1.0, 2.0, 3.0, 4.0])
+    error = 1.2909944487 / 2
+    assert scoring.standard_error(values) == pytest.approx(error)
+    assert scoring.interval(values) == pytest.approx((2.5, 2.5 - 1.96 * error, 2.5 + 1.96 * error))
+
+
+def test_one_value_has_no_bounds_and_an_infinite_one_no_interval() -> None:
+    assert scoring.interval(np.array([2.0])) == (2.0, -math.inf, math.inf)
+    mean, *bounds = scoring.interval(np.array([1.0, math.inf]))
+    assert mean == math.inf
+    assert all(map(math.isnan, bounds))
+
+
+def test_results_are_numbered_home_draw_away() -> None:
+    assert scoring.as_numbers("HDAH").tolist() == [0, 1, 2, 0]
+
+
+def test_raw_outputs_are_answered_without_negatives_and_with_a_sum_of_one() -> None:
+    assert scoring.normalised(np.array([[0.5, 0.5, -1e-7], [0.2, 0.2, 0.4]])).tolist() == [
+        [0.5, 0.5, 0],
+        [0.25, 0.25, 0.5],
+    ]
+
+
 def test_the_ranked_score_is_worse_the_further_off() -> None:
     certain_home = np.array([[1.0, 0.0, 0.0]] * 3)
     assert scoring.ranked_scores(certain_home, np.array([0, 1, 2])).tolist() == [0.0, 0.5, 1.0]
@@ -47,7 +96,8 @@ def test_profits_are_those_of_one_unit() -> None:
 
 
 def test_the_base_rate_is_the_share_of_each_outcome() -> None:
-    assert scoring.base_rate(RESULTS)[0].tolist() == [0.25, 0.25, 0.5]
+    assert scoring.base_rate(RESULTS).tolist() == [[0.25, 0.25, 0.5]] * 4
+    assert scoring.base_rate(RESULTS, 1).tolist() == [[0.25, 0.25, 0.5]]
 
 
 @given(three_odds)
@@ -92,7 +142,7 @@ def test_probabilities_are_held_against_what_came_tenth_by_tenth() -> None:
     chances = np.array([[0.55, 0.45, 0.0], [0.5, 0.5, 0.0], [0.1, 0.0, 0.9], [0.0, 0.0, 1.0]])
     found = scoring.calibration_bins(chances, np.array([0, 1, 2, 0]))
 
-    home = [each for each in found if each.outcome == 0]
+    home = [each for each in found if each.outcome == "home"]
     assert [(each.lower, each.upper, each.rows, each.observed) for each in home] == [
         (0.0, 0.1, 1, 1.0),
         (0.1, 0.2, 1, 0.0),
@@ -100,7 +150,7 @@ def test_probabilities_are_held_against_what_came_tenth_by_tenth() -> None:
     ]
     assert home[2].predicted == pytest.approx(0.525)
     # The last tenth holds 1 too, and tenths without any probability are left out.
-    assert [(each.lower, each.rows, each.observed) for each in found if each.outcome == 2] == [
+    assert [(each.lower, each.rows, each.observed) for each in found if each.outcome == "away"] == [
         (0.0, 2, 0.0),
         (0.9, 2, 0.5),
     ]

@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from matchcast.domain.prediction import OUTCOMES
 from matchcast.domain.scorecard import Scorecard, ScorecardPart
 from matchcast.snapshots.settled_matches import make_scorecard
 
 UNTIL = date(2024, 6, 30)
-OUTCOMES = ("home", "draw", "away")
 CLOSE = 1e-9
 
 

@@ -1,0 +1,160 @@
+"""What is deployed: images and zips hold exactly what their handlers can import, and their locks what that imports."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import re
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Iterator
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+
+from matchcast_tools.laptop.package import function_files, image_files
+from tests.support.template import ROOT, load
+
+CORE = Path("layers/core/python")
+FUNCTIONS = {
+    resource["Properties"].get("CodeUri") or Path(resource["Metadata"]["Dockerfile"]).parent.as_posix(): resource
+    for resource in load()["Resources"].values()
+    if resource["Type"] == "AWS::Serverless::Function"
+}
+LOCKS = {"VendorLayer": "layers/vendor", "ArrowLayer": "layers/arrow"}
+"""The layers of libraries; CoreLayer is the package itself."""
+PYFUNC = "matchcast.adapters.pyfunc_"
+"""Modules that are imported only in images built with MODEL_RUNTIME=pyfunc."""
+
+
+def names(images: bool) -> list[str]:
+    return sorted(
+        Path(folder).name
+        for folder, resource in FUNCTIONS.items()
+        if (resource["Properties"].get("PackageType") == "Image") == images
+    )
+
+
+each_image = pytest.mark.parametrize("name", names(images=True))
+each_zip = pytest.mark.parametrize("name", names(images=False))
+each_function = pytest.mark.parametrize("name", names(images=True) + names(images=False))
+
+
+def source(module: str) -> Path | None:
+    """Return the file of a module of the product, from the repository's root."""
+    if module.partition(".")[0] not in ("matchcast", "functions"):
+        return None
+    base = (CORE if module.startswith("matchcast") else Path()) / Path(*module.split("."))
+    files = (base / "__init__.py", base.with_suffix(".py"))
+    return next((file for file in files if (ROOT / file).is_file()), None)
+
+
+@functools.cache
+def imported(file: Path) -> frozenset[str]:
+    """Return every name that a file imports, in functions too, but not for type checkers alone."""
+
+    def walk(node: ast.AST) -> Iterator[str]:
+        match node:
+            case ast.If(test=ast.Name(id="TYPE_CHECKING")):
+                return
+            case ast.Import():
+                yield from (each.name for each in node.names)
+            case ast.ImportFrom(module=str(module), level=0):
+                yield module
+                yield from (f"{module}.{each.name}" for each in node.names if source(module))
+            case ast.ImportFrom():
+                raise AssertionError(f"{file} imports relatively.")
+        for child in ast.iter_child_nodes(node):
+            yield from walk(child)
+
+    return frozenset(walk(ast.parse((ROOT / file).read_text())))
+
+
+@functools.cache
+def closure(name: str) -> dict[str, Path]:
+    """Return the modules of the product that a function's handler can import, packages included."""
+    found: dict[str, Path] = {}
+    waiting = [f"functions.{name}.handler"]
+    while waiting:
+        parts = waiting.pop().split(".")
+        for length in range(1, len(parts) + 1):
+            module = ".".join(parts[:length])
+            file = source(module)
+            if module not in found and file is not None:
+                found[module] = file
+                waiting += imported(file)
+    return found
+
+
+def image(name: str) -> dict[str, bytes]:
+    return image_files(ROOT, ".", f"functions/{name}/Dockerfile")
+
+
+def locked(*files: str) -> set[str]:
+    """Return the distributions that lock files name."""
+    texts = ((ROOT / file).read_text() for file in files)
+    return {normalised(name) for text in texts for name in re.findall(r"^([A-Za-z0-9._-]+)==", text, re.MULTILINE)}
+
+
+def normalised(distribution: str) -> str:
+    return re.sub(r"[-_.]+", "-", distribution).lower()
+
+
+def locks(name: str, module: str) -> list[str]:
+    """Return the lock files of what a module of a function may import."""
+    if name in names(images=True):
+        return [f"functions/{name}/requirements{'-pyfunc' if module.startswith(PYFUNC) else ''}.txt"]
+    resource = next(each for folder, each in FUNCTIONS.items() if Path(folder).name == name)
+    layers = {layer["Ref"] for layer in resource["Properties"]["Layers"]}
+    assert "CoreLayer" in layers
+    return [f"{LOCKS[layer]}/requirements.txt" for layer in layers - {"CoreLayer"}]
+
+
+@each_image
+def test_an_image_holds_exactly_what_its_handler_can_import(name: str) -> None:
+    expected = {file.relative_to(CORE if file.is_relative_to(CORE) else ".") for file in closure(name).values()}
+    assert sorted(image(name)) == sorted(map(str, expected))
+
+
+@each_zip
+def test_a_zip_holds_exactly_the_modules_of_its_folder_that_its_handler_can_import(name: str) -> None:
+    held = {file for file in function_files(ROOT, f"functions/{name}/") if file.endswith(".py")}
+    assert held == {str(file) for module, file in closure(name).items() if module.startswith("functions")}
+
+
+@each_function
+def test_what_a_function_imports_is_in_its_locks(name: str) -> None:
+    distributions = packages_distributions()
+    for module, file in closure(name).items():
+        there = locked(*locks(name, module))
+        others = {each.partition(".")[0] for each in imported(file) if source(each.partition(".")[0]) is None}
+        for other in others - sys.stdlib_module_names:
+            assert there & set(map(normalised, distributions[other])), f"{module} imports {other}"
+
+
+@each_image
+def test_every_module_of_an_image_can_be_imported_from_the_image_alone(name: str, tmp_path: Path) -> None:
+    # GIVEN the image's code and the libraries, and nothing else of the repository
+    for file, body in image(name).items():
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).write_bytes(body)
+    # WHEN all of it is imported; without `site`, so that no checkout is on the path
+    code = f"""
+import importlib, sys
+sys.path += [{str(tmp_path)!r}, {sysconfig.get_path("purelib")!r}]
+for module in {sorted(closure(name))}:
+    importlib.import_module(module)
+ours = [module for name, module in sys.modules.items() if name.partition(".")[0] in ("matchcast", "functions")]
+assert all(module.__file__.startswith({str(tmp_path)!r}) for module in ours)
+print(*sorted({{name.partition(".")[0] for name in sys.modules}}))
+"""
+    done = subprocess.run([sys.executable, "-ISc", code], capture_output=True, text=True, check=False)
+    # THEN it works, without a library that the image lacks
+    assert done.stderr == ""
+    loaded = set(done.stdout.split())
+    assert (
+        not {"matchcast_tools", "mlflow", "sklearn", "skl2onnx", "onnx", "typer", "rich", "localstack_client"} & loaded
+    )
+    assert ("pandas" in loaded) == ("pandas" in locked(f"functions/{name}/requirements.txt"))
