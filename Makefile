@@ -6,8 +6,11 @@ RUN := $(VENV)/bin
 SOURCES := functions infra layers tests
 # Branches of matchcast, functions and infra that the tests must reach, in percent.
 COVERAGE := 85
+# Processes that share the tests; WORKERS=0 runs them in one, as `pytest` alone does.
+WORKERS := 2
+LINTERS := lint-style lint-types lint-imports lint-template
 
-.PHONY: help setup up demo test lint faults prove-tasks prove-releases build deploy clean
+.PHONY: help setup up demo test lint $(LINTERS) faults prove-tasks prove-releases build deploy clean
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-16s %s\n", $$1, $$2}'
@@ -22,13 +25,22 @@ demo: setup ## Start the laptop stack, ask it in every way, stop it
 	@MATCHCAST_LOCAL="$(CURDIR)/.local/demo" MATCHCAST_SAMPLE="$(CURDIR)/.local/sample" $(RUN)/python -m matchcast_tools.laptop.demo
 
 test: lint ## Run the whole gate: linters, types, template, and every test that needs no Docker
-	$(RUN)/pytest -m "not docker" --cov --cov-report=term --cov-fail-under=$(COVERAGE)
+	$(RUN)/pytest -n $(WORKERS) -m "not docker" --cov --cov-report=term --cov-fail-under=$(COVERAGE)
 
-lint: setup ## Check style, types, imports and the template
+lint: setup ## Check style, types, imports and the template, all at once
+	@$(MAKE) --no-print-directory -j $(LINTERS)
+
+lint-style:
 	$(RUN)/ruff check $(SOURCES)
 	$(RUN)/ruff format --check $(SOURCES)
+
+lint-types:
 	$(RUN)/mypy
+
+lint-imports:
 	$(RUN)/lint-imports
+
+lint-template:
 	$(RUN)/cfn-lint --append-rules infra/cfn_lint_rules
 
 faults: setup ## Lose nothing in random schedules of crashes and duplicates (SCHEDULES=10000 SEED= REPLAY=)

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import botocore.session
+import pytest
+
+if TYPE_CHECKING:
+    from tests.support.workers import WholeFiles
 
 FOREIGN_PREFIXES = ("AWS_", "LOCALSTACK_", "MATCHCAST_", "MLFLOW_", "POWERTOOLS_")
 KEPT = ("MATCHCAST_REAL_DATA",)
@@ -23,8 +31,18 @@ os.environ |= {
     "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
     "MATCHCAST_LOCAL": str(_local),
 }
+# Descriptions of AWS services are parsed once: every new session would take half a second for it, and tests make many.
+botocore.session.create_loader = functools.cache(botocore.session.create_loader)
 
 
 def pytest_unconfigure() -> None:
     """Remove the local folder of this run."""
     shutil.rmtree(_local, ignore_errors=True)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> WholeFiles:
+    """Share the tests out by files; asked for with `-n` alone, so that one test needs no pytest-xdist."""
+    from tests.support.workers import WholeFiles
+
+    return WholeFiles(config, log)

@@ -19,16 +19,21 @@ from matchcast_tools.stack.tokens import fetch_token
 from tests.proofs.bench import REFRESH_SECONDS
 from tests.support.laptop import Command
 
+# A test's time holds that of the fixtures which it is first to ask for: the stack's start, the contract's requests.
+HANGS_AFTER_SECONDS = 1200
 SCOPES = ["predictions/read", "predictions/write"]
 _ready: list[str] = []
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test of this folder."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark every test of this folder; workers begin with them, because they take longest."""
     here = Path(__file__).parent
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: not item.path.is_relative_to(here))
     for item in items:
         if item.path.is_relative_to(here):
             item.add_marker(pytest.mark.e2e)
+            item.add_marker(pytest.mark.timeout(HANGS_AFTER_SECONDS))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -47,6 +52,15 @@ def sample_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def laptop_command(tmp_path_factory: pytest.TempPathFactory, sample_folder: Path) -> Command:
     """Return the command whose local folder the shared stack is in."""
     return Command(tmp_path_factory.mktemp("laptop"), sample_folder)
+
+
+@pytest.fixture
+def command(tmp_path: Path, sample_folder: Path) -> Iterator[Command]:
+    """Return the command with an empty local folder; whatever it leaves running is stopped."""
+    command = Command(tmp_path / "local", sample_folder)
+    yield command
+    if command.engine:
+        command.run("down")
 
 
 @pytest.fixture(scope="session")

@@ -1,18 +1,14 @@
-"""The laptop stack's life, through the real command: up, in use, down; and every way in which it can go wrong."""
+"""The life of laptop stacks without a sample, through the real command: up, in use, down; and how it can go wrong."""
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import socket
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -23,19 +19,9 @@ from matchcast_tools.laptop.processes import group_members
 from matchcast_tools.laptop.state import Folder
 from matchcast_tools.laptop.template import LocalTemplate
 from matchcast_tools.stack.api_client import ApiClient
-from matchcast_tools.stack.deployed import Stack
-from tests.support.laptop import ROOT, Command
+from tests.support.laptop import Command, assert_nothing_is_left
 
 STARTING_SECONDS = 60
-
-
-@pytest.fixture
-def command(tmp_path: Path, sample_folder: Path) -> Iterator[Command]:
-    """Return the command with an empty local folder; whatever it leaves running is stopped."""
-    command = Command(tmp_path / "local", sample_folder)
-    yield command
-    if command.engine:
-        command.run("down")
 
 
 def wait_until(holds: Callable[[], bool], seconds: float = STARTING_SECONDS) -> None:
@@ -43,43 +29,6 @@ def wait_until(holds: Callable[[], bool], seconds: float = STARTING_SECONDS) -> 
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.02)
-
-
-def assert_nothing_is_left(command: Command, engine: dict[str, int]) -> None:
-    assert group_members(engine["pid"]) == []
-    assert not command.stack_file.exists()
-    assert not (command.local / "engine").exists()
-    with socket.socket() as probe:
-        assert probe.connect_ex(("127.0.0.1", engine["port"])) != 0
-
-
-@pytest.mark.usefixtures("laptop")
-def test_the_doctor_finds_nothing_wrong_with_the_sample_league(laptop_command: Command) -> None:
-    doctor = laptop_command.run("doctor", "--json")
-
-    findings = json.loads(doctor.stdout)["findings"]
-    assert doctor.returncode == 0
-    assert {item["state"] for item in findings} == {"ok"}, findings
-    assert {"python", "ports", "api", "dataset", "models", "snapshot", "odds"} <= {item["check"] for item in findings}
-
-
-def test_alarms_of_the_monitoring_template_exist(stack: Stack) -> None:
-    alarms = stack.client("cloudwatch").describe_alarms()["MetricAlarms"]
-
-    assert len(alarms) >= 6
-
-
-def test_the_table_forgets_by_its_ttl_attribute(stack: Stack) -> None:
-    described = stack.client("dynamodb").describe_time_to_live(TableName=stack.output("TasksTableName"))
-
-    assert described["TimeToLiveDescription"] == {"TimeToLiveStatus": "ENABLED", "AttributeName": "ttl"}
-
-
-def test_the_browsers_address_answers_like_the_one_with_a_host_header(laptop: dict[str, Any]) -> None:
-    answer = ApiClient(laptop["api_url"], laptop["browser_url"].removeprefix("http://")).get("/health")
-
-    assert answer.status == 200
-    assert answer.json["status"] == "ok"
 
 
 def test_a_resource_that_the_engine_cannot_make_is_named_with_the_reason(tmp_path: Path) -> None:
@@ -111,13 +60,17 @@ def test_a_resource_that_the_engine_cannot_make_is_named_with_the_reason(tmp_pat
 
 
 def test_up_is_used_and_down_leaves_nothing(command: Command) -> None:
-    # WHEN a stack is started without a sample
-    up = command.run("up", "--detach", "--no-sample", "--json")
+    # WHEN a stack is started without a sample, on a port that is asked for
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    up = command.run("up", "--detach", "--no-sample", "--port", str(port), "--json")
 
-    # THEN it is described, and answers
+    # THEN it is there, described, and answers
     assert up.returncode == 0, up.stderr
     assert "ready after" in up.stderr
     content = json.loads(up.stdout)
+    assert content["port"] == port
     assert content == json.loads(command.stack_file.read_text())
     assert command.stack_file.stat().st_mode & 0o077 == 0
     api = ApiClient(content["api_url"], content["host_header"], content["token"])
@@ -160,16 +113,6 @@ def test_a_taken_port_is_refused_with_what_to_do(command: Command) -> None:
     assert command.engine is None
 
 
-def test_a_port_that_is_asked_for_is_taken(command: Command) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-
-    up = command.run("up", "--detach", "--no-sample", "--port", str(port), "--json")
-
-    assert json.loads(up.stdout)["port"] == port, up.stderr
-
-
 def test_commands_without_a_stack_say_how_to_start_one(command: Command) -> None:
     token = command.run("token")
 
@@ -193,40 +136,6 @@ def test_a_signal_to_a_running_stack_stops_all_of_it(command: Command, number: s
     said, _ = up.communicate(timeout=20)
     assert up.returncode == 0, said
     assert "nothing is left running" in said
-    assert_nothing_is_left(command, engine)
-
-
-@pytest.mark.skipif(not Path(sys.executable).with_name("matchcast").exists(), reason="the command is not installed")
-@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
-def test_ctrl_c_stops_a_stack_that_make_started(command: Command) -> None:
-    # GIVEN `make up` with this environment in place of the one that it would make
-    venv = Path(sys.executable).parent.parent
-    make = subprocess.Popen(
-        ["make", "--old-file=setup", "up", f"VENV={venv}"],
-        env=command.environment,
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    assert make.stdout is not None
-    said = ""
-    while "Ctrl-C stops it" not in said:
-        line = make.stdout.readline()
-        assert line, said
-        said += line
-    engine = command.engine
-    assert engine is not None
-
-    # WHEN the terminal sends Ctrl-C to everything in the foreground
-    os.killpg(make.pid, signal.SIGINT)
-
-    # THEN address, token and a line to copy were printed, and nothing is left
-    make.communicate(timeout=30)
-    assert "export API=http://f007ba11.execute-api.localhost:" in said
-    assert "export TOKEN=ey" in said
-    assert 'curl -s -H "Authorization: Bearer $TOKEN"' in said
     assert_nothing_is_left(command, engine)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from matchcast_tools.laptop.processes import group_members
 from matchcast_tools.laptop.stack_file import laptop_stack
 from matchcast_tools.stack.deployed import Stack
 
@@ -83,6 +85,15 @@ class Command:
             yield laptop_stack(content["port"], content["outputs"])
         finally:
             self.run("down")
+
+
+def assert_nothing_is_left(command: Command, engine: dict[str, int]) -> None:
+    """Check that a stack is stopped with every process, and its files are removed."""
+    assert group_members(engine["pid"]) == []
+    assert not command.stack_file.exists()
+    assert not (command.local / "engine").exists()
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", engine["port"])) != 0
 
 
 class Lanes:

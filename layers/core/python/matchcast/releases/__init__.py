@@ -16,7 +16,7 @@ Publishing (`publishing`) takes three steps, and a crash between two of them lea
 
 A model release (`switching`) does this with a number that rises by one and a record of who, when and why, and then:
 
-4. Files of versions that no kept release names are removed (`retention`). What is left over is removed next time.
+4. Files of versions that no kept release names are removed (`prune_models`). What is left over is removed next time.
 5. The alias in MLflow is moved, and then a snapshot made (promote and rollback only). The alias is what the next
    `matchcast publish` will release. Without this step the service serves the new version on demand, the precomputed
    predictions are still of the old one, and a publish would bring that back: the same command, run again, finds the

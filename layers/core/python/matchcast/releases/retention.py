@@ -9,15 +9,12 @@ from itertools import pairwise
 from matchcast.domain.manifests import (
     DATASET_MANIFEST_KEY,
     MODEL_MANIFEST_KEY,
-    MODEL_RELEASES_PREFIX,
     SNAPSHOT_MANIFEST_KEY,
     DatasetManifest,
     SnapshotManifest,
-    model_release_key,
 )
 from matchcast.errors import ManifestInvalid
 from matchcast.ports import ListedObject, ObjectStore, ReleaseStore
-from matchcast.releases.history import ReleaseHistory
 
 _MANIFESTS = (DATASET_MANIFEST_KEY, MODEL_MANIFEST_KEY, SNAPSHOT_MANIFEST_KEY)
 _AT_ONCE = 1_000
@@ -48,22 +45,6 @@ def prune_snapshots(objects: ReleaseStore, keep: int, now: datetime | None = Non
 def prune_datasets(objects: ReleaseStore, keep: int = DATASETS_KEPT, now: datetime | None = None) -> list[str]:
     """Delete old datasets by the rule of old snapshots; raises what `prune_snapshots` raises."""
     return _prune_releases(objects, DATASET_MANIFEST_KEY, DatasetManifest, keep, now or datetime.now(UTC))
-
-
-def prune_models(objects: ReleaseStore, keep: int, now: datetime) -> list[str]:
-    """Delete the files of old versions, and return their keys.
-
-    What stays are the manifests, the files of the present release and of the newest ones before it, `keep` in all,
-    and whatever each stage would go back to.
-
-    Raises
-    ------
-    ManifestInvalid
-        If one of these manifests cannot be read: then what it needs is unknown, and nothing is deleted.
-    StorageUnavailable
-        If something could not be listed or deleted.
-    """
-    return prune(objects, _folder(MODEL_MANIFEST_KEY), kept=lambda: _models(objects, keep), older_than=now - LEAST_AGE)
 
 
 def prune(objects: ReleaseStore, under: str, *, kept: Callable[[], Collection[str]], older_than: datetime) -> list[str]:
@@ -105,24 +86,9 @@ def prune(objects: ReleaseStore, under: str, *, kept: Callable[[], Collection[st
     return deleted
 
 
-def _folder(manifest_key: str) -> str:
+def folder_of(manifest_key: str) -> str:
+    """Return the key prefix of the releases that a manifest names, with the slash at its end."""
     return manifest_key.rpartition("/")[0] + "/"
-
-
-def _models(objects: ReleaseStore, keep: int) -> set[str]:
-    """Return the keys and key prefixes of the models that stay."""
-    releases = ReleaseHistory(objects)
-    present = releases.present.manifest
-    if present is None:
-        raise ManifestInvalid(f"{MODEL_MANIFEST_KEY} cannot be read. Run `matchcast publish`.")
-    stays = {MODEL_MANIFEST_KEY, MODEL_RELEASES_PREFIX}
-    back = (releases.before(stage) for stage in present.stages)
-    for number in {*releases.numbers[:keep], *(number for number in back if number is not None)}:
-        manifest = releases.get(number)
-        if manifest is None:
-            raise ManifestInvalid(f"{model_release_key(number)} cannot be read; remove it if its release is given up.")
-        stays |= {model.prefix for model in manifest.stages.values()}
-    return stays
 
 
 def _unnamed(keys: Sequence[str], kept: Collection[str]) -> list[str]:
@@ -137,7 +103,7 @@ def _prune_releases(
     keep: int,
     now: datetime,
 ) -> list[str]:
-    under, limit = _folder(manifest_key), now - LEAST_AGE
+    under, limit = folder_of(manifest_key), now - LEAST_AGE
     newest = _newest(objects.list_objects(under), under, keep, limit)
     return prune(
         objects, under, kept=lambda: {*newest, _present(objects, manifest_key, manifest_type)}, older_than=limit

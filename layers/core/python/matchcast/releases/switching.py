@@ -8,12 +8,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from matchcast.domain.manifests import MODEL_MANIFEST_KEY, Change, ModelManifest, PublishedModel
-from matchcast.errors import InvalidRequest, ReleaseRefused, Transient
+from matchcast.domain.manifests import (
+    MODEL_MANIFEST_KEY,
+    MODEL_RELEASES_PREFIX,
+    Change,
+    ModelManifest,
+    PublishedModel,
+    model_release_key,
+)
+from matchcast.errors import InvalidRequest, ManifestInvalid, ReleaseRefused, Transient
 from matchcast.ports import ReleaseStore
 from matchcast.releases.history import UNKNOWN, ReleaseHistory, moves
 from matchcast.releases.publishing import Bodies, publish_release
-from matchcast.releases.retention import KEPT_RELEASES, prune_models
+from matchcast.releases.retention import KEPT_RELEASES, LEAST_AGE, folder_of, prune
 
 LONGEST_REASON = 1000
 
@@ -111,3 +118,37 @@ def switch_models(
         return Switched(manifest, tuple(prune_models(objects, keep, at)))
     except (ReleaseRefused, Transient) as error:
         return Switched(manifest, problem=f"Files of old versions were not removed: {error.detail}")
+
+
+def prune_models(objects: ReleaseStore, keep: int, now: datetime) -> list[str]:
+    """Delete the files of old versions, and return their keys.
+
+    What stays are the manifests, the files of the present release and of the newest ones before it, `keep` in all,
+    and whatever each stage would go back to.
+
+    Raises
+    ------
+    ManifestInvalid
+        If one of these manifests cannot be read: then what it needs is unknown, and nothing is deleted.
+    StorageUnavailable
+        If something could not be listed or deleted.
+    """
+    return prune(
+        objects, folder_of(MODEL_MANIFEST_KEY), kept=lambda: _still_needed(objects, keep), older_than=now - LEAST_AGE
+    )
+
+
+def _still_needed(objects: ReleaseStore, keep: int) -> set[str]:
+    """Return the keys and key prefixes of the models that stay."""
+    releases = ReleaseHistory(objects)
+    present = releases.present.manifest
+    if present is None:
+        raise ManifestInvalid(f"{MODEL_MANIFEST_KEY} cannot be read. Run `matchcast publish`.")
+    stays = {MODEL_MANIFEST_KEY, MODEL_RELEASES_PREFIX}
+    back = (releases.before(stage) for stage in present.stages)
+    for number in {*releases.numbers[:keep], *(number for number in back if number is not None)}:
+        manifest = releases.get(number)
+        if manifest is None:
+            raise ManifestInvalid(f"{model_release_key(number)} cannot be read; remove it if its release is given up.")
+        stays |= {model.prefix for model in manifest.stages.values()}
+    return stays
