@@ -53,7 +53,7 @@ add_list("predictions", PredictionPage, "Return precomputed predictions, display
 add_list(
     "cards",
     CardPage,
-    "Return predictions beside the bookmaker's odds: implied and margin-free probabilities, fair odds, edge.",
+    "Return predictions with the bookmaker's odds: implied and margin-free probabilities, fair odds, edge.",
 )
 add_list("odds", OddsPage, "Return the bookmaker's odds alone.")
 
@@ -66,7 +66,7 @@ def region_roi(region: Region = None) -> Response[Any]:
 
 @api.get("/predict/model/scorecard", security=READ, responses=snapshot_answers(200, 304, 503, model=SnapshotScorecard))
 def model_scorecard() -> Response[Any]:
-    """Return how good the predictions of matches played since were, beside the bookmaker and the base rate."""
+    """Return how good the predictions of matches played since were, next to the bookmaker and the base rate."""
     return snapshot.scorecard()
 
 

@@ -1,4 +1,4 @@
-"""The health answer: what this environment serves, out of its memory."""
+"""The health answer: what this environment serves, from its memory."""
 
 from __future__ import annotations
 

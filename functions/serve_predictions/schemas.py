@@ -68,7 +68,7 @@ _EDGE = "The model's probability x odds - 1."
 
 
 class Card(PredictionRow, Quote):
-    """A prediction beside the bookmaker's odds."""
+    """A prediction with the bookmaker's odds."""
 
     overround: float = Field(
         description="Sum of the implied probabilities; what is over 1 is the bookmaker's margin.", examples=[1.048]
@@ -137,7 +137,7 @@ class RegionRoiPage(Page):
 
 
 class SnapshotScorecard(Scorecard):
-    """How good a snapshot's model was on matches played since it was trained, beside the bookmaker's odds."""
+    """How good a snapshot's model was on matches played since it was trained, next to the bookmaker's odds."""
 
     snapshot_id: str = Field(examples=["20260301T000000Z-0a1b2c3d"])
     as_of: datetime = Field(description="The latest information that the snapshot rests on.")

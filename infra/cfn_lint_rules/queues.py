@@ -16,7 +16,7 @@ LEAST_RECEIVES = 5
 @base.rule(
     "E9011",
     "A queue that a function reads has its own dead-letter queue",
-    "A message that a worker cannot handle must not vanish, nor fill the dead letters of another lane",
+    "A message that a worker cannot handle must not be lost, nor go to the dead letters of another lane",
 )
 def queues_have_dead_letters(template: base.Template) -> base.Problems:
     """Yield queues with a worker but without dead letters, and dead-letter queues that any queue may use."""

@@ -1,4 +1,4 @@
-"""The laptop stack from the command line: up, down, token, doctor."""
+"""`matchcast up | down | url | token | sam-env | doctor`: the laptop stack, and access to any stack."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def submit(
     features: Features = None,
     stage: Stage = "champion",
     priority: Annotated[str, typer.Option(help="The lane: high or normal.")] = "normal",
-    start_within: Annotated[int | None, typer.Option(help="Seconds; the task expires if nobody starts it.")] = None,
+    start_within: Annotated[int | None, typer.Option(help="Seconds; the task expires if it starts later.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Submit a prediction as a task and print its id."""

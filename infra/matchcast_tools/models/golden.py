@@ -65,7 +65,7 @@ def first_unseen_day(models: Sequence[PublishedModel], wanted: date | None = Non
     unknown = [model.version for model in models if model.trained_until is None]
     if unknown and wanted is None:
         raise ReleaseRefused(
-            f"Nobody knows until when version {' and version '.join(unknown)} has learnt, so no match is known to be "
+            f"It is unknown until when version {' and version '.join(unknown)} has learnt, so no match is known to be "
             "new to it. Set the tag trained_until of the version in MLflow (a day such as 2026-05-31), or name the "
             "first day that is new to both with `--golden-from`."
         )

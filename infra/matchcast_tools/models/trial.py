@@ -82,6 +82,6 @@ def _load_present(objects: ObjectStore, published: PublishedModel, stage: str) -
     except ReleaseRefused as error:
         raise ReleaseRefused(
             f"Version {published.version}, which {stage} serves, cannot be loaded to compare with: {error.detail} "
-            f"Mend its files with `matchcast publish --stage {stage}` while the alias names it, or go back with "
+            f"Repair its files with `matchcast publish --stage {stage}` while the alias names it, or go back with "
             f"`matchcast rollback --stage {stage}`."
         ) from error

@@ -29,7 +29,7 @@ class DataSettings(Settings):
 
     data_bucket_name: str = Field(description="The bucket of models, snapshots and large results.")
     model_refresh_seconds: float = Field(
-        default=30, ge=0, description="How long a function trusts the manifests it has read before asking again."
+        default=30, ge=0, description="Seconds for which a function trusts the manifests that it has read."
     )
 
 
@@ -46,12 +46,12 @@ class TaskSettings(Settings):
 
     tasks_table_name: str = Field(description="The table of tasks.")
     tenant_shards: int = Field(
-        default=4, ge=1, le=64, description="Over how many keys the tenant index spreads one tenant's tasks."
+        default=4, ge=1, le=64, description="Number of index keys that one tenant's tasks are spread over."
     )
 
 
 class QueueSettings(Settings):
-    """Every function that sends or buries messages."""
+    """Every function that sends or dead-letters messages."""
 
     high_queue_url: str = Field(description="The queue of the high lane.")
     normal_queue_url: str = Field(description="The queue of the normal lane.")
@@ -69,7 +69,7 @@ class ServePredictionsSettings(HttpSettings, DataSettings, CursorSettings):
     odds_bookmaker: str = Field(default="fonbet", description="The bookmaker whose odds cards and odds show.")
     docs_enabled: bool = Field(default=True, description="Whether /docs and /openapi.json answer.")
     snapshot_stale_seconds: float = Field(
-        default=86_400, ge=0, description="The age past which /health and every answer out of a snapshot call it stale."
+        default=86_400, ge=0, description="Age in seconds above which /health and all answers call a snapshot stale."
     )
 
 
@@ -105,7 +105,7 @@ class TrackTasksSettings(AcceptTaskSettings, CursorSettings):
 
 
 class DeadLetterSettings(Settings):
-    """Every function that buries or reads dead letters."""
+    """Every function that writes or reads dead letters."""
 
     high_dead_letter_queue_url: str = Field(description="The dead letters of the high lane.")
     normal_dead_letter_queue_url: str = Field(description="The dead letters of the normal lane.")
@@ -120,7 +120,7 @@ class RunInferenceSettings(ModelSettings, TaskSettings, QueueSettings, DeadLette
 
     write_concurrency: int = Field(default=8, ge=1, le=64, description="Parallel result writes of one receive.")
     max_attempts: int = Field(
-        default=3, ge=1, description="How often a task is tried before a passing fault makes it `failed`."
+        default=3, ge=1, description="Attempts of a task before a temporary fault makes it `failed`."
     )
 
 
@@ -129,9 +129,9 @@ class RefreshSnapshotSettings(ModelSettings):
 
     odds_bookmaker: str = Field(default="fonbet", description="The bookmaker whose odds cards and odds show.")
     edge_threshold: float = Field(
-        default=0.05, description="The betting simulation stakes where probability x odds - 1 exceeds this."
+        default=0.05, description="The betting simulation bets where probability x odds - 1 is above this."
     )
     snapshot_stage: str = Field(default="champion", description="The stage whose model makes the snapshot.")
     snapshots_kept: int = Field(
-        default=24, ge=2, description="How many of the newest snapshots keep their files, beside the present one."
+        default=24, ge=2, description="How many of the newest snapshots keep their files; the present one always does."
     )

@@ -1,7 +1,7 @@
 """The tasks table on DynamoDB: every write is one conditional request.
 
 A task is the item `task#<task_id>`, `task`. Its `tenant_shard` puts it into the tenant index, spread over
-several keys so that one busy tenant does not heat one partition; `ttl` is when DynamoDB may delete it.
+several keys so that one busy tenant does not overload one partition; `ttl` is when DynamoDB may delete it.
 The index holds only what never changes, so that the final write does not touch it.
 """
 

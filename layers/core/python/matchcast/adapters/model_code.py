@@ -1,4 +1,4 @@
-"""The Python modules that a model brings along: seen by that model alone, so that no two versions share a module."""
+"""The Python modules that a model contains: visible to that model alone, so that no two versions share a module."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ class S3Objects:
     def delete(self, keys: Sequence[str]) -> None:
         """Delete objects; one that is not there is deleted already.
 
-        An answer that S3 counts as success tells key by key what could not be deleted.
+        An answer that S3 counts as success lists the keys that could not be deleted.
         """
         errors: list[Any] = []
         with unavailable_as(StorageUnavailable, self._name):

@@ -1,4 +1,4 @@
-"""What functions behind the HTTP API share."""
+"""What the functions of the HTTP API share: the claim of the tenant, and the signer of cursors."""
 
 from __future__ import annotations
 

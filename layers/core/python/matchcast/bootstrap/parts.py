@@ -1,4 +1,4 @@
-"""Parts that functions share whatever they do: SDK clients, the clock, the dead letter queues."""
+"""Parts that any function may need: SDK clients, the clock, the queues of the lanes and of their dead letters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What makes snapshots."""
+"""The part that makes snapshots, of refresh_snapshot."""
 
 from __future__ import annotations
 

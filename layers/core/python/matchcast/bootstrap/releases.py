@@ -1,4 +1,4 @@
-"""What functions read of releases: the data bucket and its manifests."""
+"""What functions read of releases: the data bucket, and the manifests of models and snapshots."""
 
 from __future__ import annotations
 

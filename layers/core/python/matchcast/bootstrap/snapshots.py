@@ -1,4 +1,4 @@
-"""What serves the snapshot."""
+"""The part that serves the snapshot, of serve_predictions."""
 
 from __future__ import annotations
 

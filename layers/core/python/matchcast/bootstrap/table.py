@@ -1,4 +1,4 @@
-"""What functions keep in the tasks table."""
+"""What functions keep in the tasks table: tasks, lane speeds, and its client for keys and results."""
 
 from __future__ import annotations
 

@@ -78,14 +78,14 @@ class BaseRate(_Record):
 
 
 class Scorecard(_Record):
-    """The model beside the bookmaker and the base rate, on matches played since the model was trained.
+    """The model next to the bookmaker and the base rate, on matches played since the model was trained.
 
     Scored is what has a prediction, a result on the pitch, and odds that were known before kick-off.
     """
 
     bookmaker: str = Field(description="Whose odds they are.", examples=["fonbet"])
     trained_until: date | None = Field(
-        description="The last match day that the model has seen; null if nobody knows, and then nothing is scored."
+        description="The last match day that the model has seen; null if it is unknown, and then nothing is scored."
     )
     settled: int = Field(ge=0, description="Matches that were played after that day and have a prediction.")
     rows: int = Field(ge=0, description="Those of them that have odds: all that is scored.")

@@ -1,4 +1,4 @@
-"""The paths of the whole API with their methods, so that every function can tell a 405 from a 404.
+"""The paths of the whole API with their methods, so that every function can answer 404 or 405 correctly.
 
 A function is also asked for paths below its own (`/predict/{proxy+}`), some of which are another function's.
 A test compares this table with the OpenAPI document.

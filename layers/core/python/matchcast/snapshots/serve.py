@@ -1,4 +1,4 @@
-"""Serve the present snapshot out of memory, and say what is served and how good it is."""
+"""Serve the present snapshot from memory, and report its age and state."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Fail the tasks whose messages SQS dead-lettered, so that their clients do not wait in vain.
 
-A worker that buries a message fails its task. Where every worker dies before it can, SQS moves the message to the
+A worker that dead-letters a message fails its task. If every worker dies before, SQS moves the message to the
 dead letters after its last delivery, and the task stays queued. The message is left for operators.
 """
 
