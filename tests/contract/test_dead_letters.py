@@ -52,13 +52,16 @@ def test_a_lane_without_dead_letters_has_none(parts: tuple[DeadLetters, Bury]) -
 
 
 def test_a_letter_comes_back_with_its_body_and_its_cause(parts: tuple[DeadLetters, Bury]) -> None:
+    # GIVEN a dead letter in each lane
     letters, bury = parts
     task = a_task()
     bury(Priority.HIGH, encode(task), "model-failed")
     bury(Priority.NORMAL, "no json", "invalid-message")
 
+    # WHEN both lanes are read
     (high,), (normal,) = all_letters(letters, Priority.HIGH), all_letters(letters, Priority.NORMAL)
 
+    # THEN
     assert (high.lane, decode(high.body), high.cause) == (Priority.HIGH, task, "model-failed")
     assert (normal.lane, normal.body, normal.cause) == (Priority.NORMAL, "no json", "invalid-message")
     assert high.sent_at.tzinfo is not None
@@ -105,7 +108,7 @@ def test_a_released_letter_can_be_received_again_at_once(parts: tuple[DeadLetter
 
 
 def test_a_received_letter_is_hidden_from_other_readers(urls: dict[Priority, str]) -> None:
-    # On SQS alone: in memory no letter is ever hidden.
+    # Only on SQS: in memory no letter is ever hidden.
     sqs = boto3.client("sqs")
     letters, other = SQSDeadLetters(sqs, urls), SQSDeadLetters(boto3.client("sqs"), urls)
     sqs.send_message(QueueUrl=urls[Priority.HIGH], MessageBody="one")
@@ -114,14 +117,17 @@ def test_a_received_letter_is_hidden_from_other_readers(urls: dict[Priority, str
     assert all_letters(other, Priority.HIGH) == []
 
 
-def test_a_missing_queue_is_out_of_reach_and_no_crash(urls: dict[Priority, str]) -> None:
+def test_a_missing_queue_is_reported_as_unavailable(urls: dict[Priority, str]) -> None:
+    # GIVEN queues that do not exist
     gone = SQSDeadLetters(boto3.client("sqs"), {lane: f"{url}-gone" for lane, url in urls.items()})
     letter = DeadLetter(Priority.HIGH, "message", "receipt", "{}", None, a_task().created_at)
 
+    # WHEN they are called
     for call in (
         lambda: list(gone.receive(Priority.HIGH, HIDE_SECONDS)),
         lambda: gone.release(letter),
         lambda: gone.delete(letter),
     ):
+        # THEN
         with pytest.raises(QueueUnavailable, match="dead letters"):
             call()

@@ -27,7 +27,7 @@ def keys(request: pytest.FixtureRequest) -> IdempotencyKeys:
     return DynamoDBKeys(boto3.client("dynamodb"), names["TasksTableName"])
 
 
-def test_a_key_that_was_never_sent_stands_for_nothing(keys: IdempotencyKeys) -> None:
+def test_a_key_that_was_never_sent_is_not_found(keys: IdempotencyKeys) -> None:
     assert keys.find("north", "k", NOW) is None
 
 
@@ -84,7 +84,7 @@ def test_an_expired_key_is_free_again_although_it_is_still_there(keys: Idempoten
 
 
 def test_of_many_claims_at_once_one_wins() -> None:
-    # In memory alone: moto checks and writes in two steps, so there threads may pass the check together.
+    # In memory only: moto checks and writes in two steps, so there threads may pass the check together.
     keys = InMemoryKeys()
     records = [KeyRecord(f"task-{n}", "fingerprint", NOW) for n in range(8)]
 
@@ -95,7 +95,7 @@ def test_of_many_claims_at_once_one_wins() -> None:
     assert keys.find("north", "k", NOW) == records[won.index(True)]
 
 
-def test_a_missing_table_is_out_of_reach_and_no_crash(aws: dict[str, str]) -> None:
+def test_a_missing_table_is_reported_as_unavailable(aws: dict[str, str]) -> None:
     keys = DynamoDBKeys(boto3.client("dynamodb"), f"{aws['TasksTableName']}-gone")
 
     for call in (lambda: keys.find("north", "k", NOW), lambda: keys.claim("north", "k", FIRST, TOMORROW)):

@@ -54,9 +54,11 @@ def test_a_message_that_is_tried_later_is_invisible_until_then(lanes: SQSLanes, 
 
 
 def test_a_dead_letter_keeps_its_body_and_says_its_cause(lanes: SQSLanes, aws: dict[str, str]) -> None:
+    # WHEN two messages are buried, one of them with its task
     lanes.bury(Priority.HIGH, "no json", "invalid-message", None)
     lanes.bury(Priority.HIGH, "{}", "model-failed", "task-1")
 
+    # THEN
     letters = received(aws["HighDeadLetterQueueUrl"])
 
     attributes = [
@@ -67,10 +69,12 @@ def test_a_dead_letter_keeps_its_body_and_says_its_cause(lanes: SQSLanes, aws: d
     assert attributes == [{"cause": "invalid-message"}, {"cause": "model-failed", "task_id": "task-1"}]
 
 
-def test_a_missing_queue_is_out_of_reach_and_no_crash(aws: dict[str, str]) -> None:
+def test_a_missing_queue_is_reported_as_unavailable(aws: dict[str, str]) -> None:
+    # GIVEN queues that do not exist
     gone = dict.fromkeys(Priority, aws["HighQueueUrl"] + "-gone")
     lanes = SQSLanes(boto3.client("sqs"), gone, gone)
 
+    # WHEN they are called
     for call in (
         lambda: lanes.send(a_task()),
         lambda: lanes.retry_later(Priority.HIGH, "receipt", 1),
@@ -78,36 +82,43 @@ def test_a_missing_queue_is_out_of_reach_and_no_crash(aws: dict[str, str]) -> No
         lambda: lanes.take(Priority.HIGH),
         lambda: lanes.remove(Priority.HIGH, [Received("message", "receipt", "{}", Priority.HIGH)]),
     ):
+        # THEN
         with pytest.raises(QueueUnavailable):
             call()
 
 
 class TestTaking:
-    """Messages that a worker takes by itself, on SQS and in memory alike."""
+    """Messages that a worker takes itself, on SQS and in memory."""
 
     @pytest.fixture(params=["sqs", "memory"])
     def queue(self, request: pytest.FixtureRequest) -> PredictionQueue:
         return request.getfixturevalue("lanes") if request.param == "sqs" else InMemoryLanes()
 
     def test_up_to_ten_messages_of_one_lane_are_taken_once(self, queue: PredictionQueue) -> None:
+        # GIVEN twelve messages in the high lane, and one in the normal lane
         tasks = [a_task(priority="high") for _ in range(12)]
         for task in [*tasks, a_task(priority="normal")]:
             queue.send(task)
 
+        # WHEN messages are taken from the high lane three times
         taken = [queue.take(Priority.HIGH) for _ in range(3)]
 
+        # THEN
         assert [len(receive) for receive in taken] == [10, 2, 0]
         received = [each for receive in taken for each in receive]
         assert {decode(each.body).task_id for each in received} == {task.task_id for task in tasks}
         assert {(each.lane, each.receive_count) for each in received} == {(Priority.HIGH, 1)}
 
     def test_a_message_that_was_removed_never_comes_again(self, lanes: SQSLanes, aws: dict[str, str]) -> None:
+        # GIVEN two messages that were taken
         for _ in range(2):
             lanes.send(a_task(priority="high"))
         done, again = lanes.take(Priority.HIGH)
 
+        # WHEN one is removed and the other is made visible again
         lanes.remove(Priority.HIGH, [done])
         lanes.retry_later(Priority.HIGH, again.receipt_handle, 0)
         (later,) = lanes.take(Priority.HIGH)
 
+        # THEN only the other one comes again
         assert (later.message_id, later.receive_count) == (again.message_id, 2)

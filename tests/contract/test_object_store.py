@@ -37,14 +37,20 @@ def test_a_missing_object_is_none(objects: ReleaseStore) -> None:
 
 
 def test_a_conditional_read_answers_only_when_something_changed(objects: ReleaseStore) -> None:
+    # GIVEN an object that was read
     objects.put("manifest", b"one")
     first = objects.get("manifest")
     assert first is not None
 
+    # WHEN it is unchanged
+    # THEN a conditional read returns nothing
     assert objects.get_if_changed("manifest", first.etag) is None
+
+    # WHEN it has changed
     objects.put("manifest", b"two")
     second = objects.get_if_changed("manifest", first.etag)
 
+    # THEN
     assert second is not None
     assert second.body == b"two"
 
@@ -55,13 +61,19 @@ def test_a_conditional_read_of_nothing_is_a_key_error(objects: ReleaseStore) -> 
 
 
 def test_a_switch_wins_only_over_the_version_that_was_read(objects: ReleaseStore) -> None:
+    # WHEN two writers find no manifest
+    # THEN the first one wins
     assert objects.switch("manifest", b"one", None)
     assert not objects.switch("manifest", b"other", None)
+
+    # WHEN two writers have read the same version
+    # THEN the first one wins
     read = objects.get("manifest")
     assert read is not None
     assert objects.switch("manifest", b"two", read.etag)
     assert not objects.switch("manifest", b"three", read.etag)
 
+    # THEN the last winner's version is there
     present = objects.get("manifest")
     assert present is not None
     assert present.body == b"two"
@@ -123,7 +135,7 @@ def test_what_could_not_be_deleted_is_counted_and_named(aws: dict[str, str]) -> 
         objects.delete(["models/1", "models/2", "models/3"])
 
 
-def test_a_clock_of_ones_own_gives_objects_their_age() -> None:
+def test_an_injected_clock_dates_the_objects() -> None:
     objects = InMemoryObjects(lambda: NOW)
     objects.put("old", b"")
     objects.now = lambda: NOW + timedelta(hours=2)
@@ -133,9 +145,11 @@ def test_a_clock_of_ones_own_gives_objects_their_age() -> None:
     assert ages == {"old": NOW, "new": NOW + timedelta(hours=2)}
 
 
-def test_a_missing_bucket_is_out_of_reach_and_no_crash(aws: dict[str, str]) -> None:
+def test_a_missing_bucket_is_reported_as_unavailable(aws: dict[str, str]) -> None:
+    # GIVEN a bucket that does not exist
     objects = S3Objects(boto3.client("s3"), f"{aws['DataBucketName']}-gone")
 
+    # WHEN it is called
     for call in (
         lambda: objects.get("a"),
         lambda: objects.put("a", b""),
@@ -144,5 +158,6 @@ def test_a_missing_bucket_is_out_of_reach_and_no_crash(aws: dict[str, str]) -> N
         lambda: objects.delete(["a"]),
         lambda: objects.get_if_changed("a", '"e"'),
     ):
+        # THEN
         with pytest.raises(StorageUnavailable, match="data bucket"):
             call()

@@ -51,18 +51,24 @@ def test_a_failed_task_is_queued_again_and_nothing_of_its_end_is_left(tasks: Tas
     assert read(tasks, again) == again
 
 
-def test_a_reopened_task_ends_in_its_new_generation_alone(tasks: TaskStore) -> None:
+def test_a_reopened_task_ends_only_in_its_new_generation(tasks: TaskStore) -> None:
+    # GIVEN a failed task that was reopened
     before = a_failed_task(tasks)
     again = reopened(before)
     tasks.reopen(again)
     ended = {"status": TaskStatus.SUCCEEDED, "result": a_prediction(), "completed_at": NOW}
 
+    # WHEN a late worker ends the old generation
+    # THEN it is refused
     late = before.model_copy(update=ended)
     assert not tasks.finish(late)
     assert tasks.record_attempt(before) is None
+
+    # WHEN the new generation is attempted and ends
     assert tasks.record_attempt(again) == 1
     assert tasks.finish(again.model_copy(update=ended))
 
+    # THEN
     final = read(tasks, again)
     assert (final.status, final.generation, final.attempts, final.error) == (TaskStatus.SUCCEEDED, 1, 1, None)
 
@@ -109,7 +115,7 @@ def test_a_reopened_task_stays_where_it_was_in_the_list(tasks: TaskStore) -> Non
     assert list(listed.list_ids("north", None, 10)) == [newer.task_id, older.task_id]
 
 
-def test_a_missing_table_is_out_of_reach_and_no_crash(aws: dict[str, str]) -> None:
+def test_a_missing_table_is_reported_as_unavailable(aws: dict[str, str]) -> None:
     tasks = DynamoDBTasks(boto3.client("dynamodb"), f"{aws['TasksTableName']}-gone", shards=1)
 
     with pytest.raises(StorageUnavailable, match="tasks table"):

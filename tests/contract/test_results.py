@@ -58,7 +58,7 @@ def test_an_expired_prediction_is_not_served_although_it_is_still_there(results:
     assert results.find(MATCH, MODEL.run_id, SOON + late) is None
 
 
-def test_a_missing_table_is_out_of_reach_and_no_crash(aws: dict[str, str]) -> None:
+def test_a_missing_table_is_reported_as_unavailable(aws: dict[str, str]) -> None:
     results = DynamoDBResults(boto3.client("dynamodb"), f"{aws['TasksTableName']}-gone")
 
     for call in (lambda: results.find(MATCH, "run-3", NOW), lambda: results.keep(a_prediction(), SOON)):

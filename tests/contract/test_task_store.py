@@ -36,6 +36,7 @@ def ended(task: Task) -> Task:
 
 
 def test_a_task_comes_back_as_it_was_put(tasks: TaskStore) -> None:
+    # GIVEN a task with optional fields
     task = a_task(
         match_id=None,
         features={"elo": 1500.123456789, "derby": True, "form": None},
@@ -46,6 +47,8 @@ def test_a_task_comes_back_as_it_was_put(tasks: TaskStore) -> None:
         batch_id="batch",
     )
 
+    # WHEN it is put and read
+    # THEN
     assert tasks.create(task)
     assert read(tasks, task.task_id) == task
 
@@ -105,15 +108,17 @@ def test_the_result_of_an_older_generation_is_refused(tasks: TaskStore) -> None:
 
 
 def test_of_many_results_at_once_one_wins() -> None:
-    # In memory alone: moto checks and writes in two steps, so there threads may pass the check together.
+    # GIVEN a task in memory only: moto checks and writes in two steps, so there threads may pass the check together
     tasks = InMemoryTasks()
     task = a_task()
     tasks.create(task)
     results = [ended(task).model_copy(update={"result": a_prediction(duration_ms=n)}) for n in range(8)]
 
+    # WHEN eight threads write results
     with ThreadPoolExecutor(8) as threads:
         won = list(threads.map(tasks.finish, results))
 
+    # THEN
     assert won.count(True) == 1
     assert read(tasks, task.task_id).result == results[won.index(True)].result
 
@@ -137,11 +142,11 @@ def test_an_attempt_before_the_put_makes_the_record(tasks: TaskStore) -> None:
     assert read(tasks, task.task_id) == task.model_copy(update={"attempts": 1})
 
 
-def test_unknown_ids_are_simply_missing(tasks: TaskStore) -> None:
+def test_unknown_ids_are_missing(tasks: TaskStore) -> None:
     known = a_task()
     tasks.create(known)
 
-    assert dict(tasks.get_many(["nobody", known.task_id])) == {known.task_id: known}
+    assert dict(tasks.get_many(["unknown", known.task_id])) == {known.task_id: known}
     assert dict(tasks.get_many([])) == {}
 
 
@@ -154,15 +159,18 @@ def test_more_tasks_than_one_read_takes_come_back_together(tasks: TaskStore) -> 
 
 
 def test_a_list_is_newest_first_and_pages_without_gaps(tasks: TaskStore) -> None:
+    # GIVEN tasks of two tenants
     made = [a_task(created_at=NOW + timedelta(seconds=n)) for n in range(25)]
     for task in made:
         tasks.create(task)
     tasks.create(a_task(tenant="south"))
 
+    # WHEN one tenant's list is read page by page
     seen: list[str] = []
     while page := tasks.list_ids("north", seen[-1] if seen else None, 10):
         seen += page
 
+    # THEN
     assert seen == [task.task_id for task in reversed(made)]
 
 
@@ -174,10 +182,12 @@ def test_a_list_can_be_of_one_match(tasks: TaskStore) -> None:
     assert list(tasks.list_ids("north", None, 2, "e0-2026-03-07-cedar-elm")) == [mine[2].task_id, mine[1].task_id]
 
 
-def test_a_missing_table_is_out_of_reach_and_no_crash(aws: dict[str, str]) -> None:
+def test_a_missing_table_is_reported_as_unavailable(aws: dict[str, str]) -> None:
+    # GIVEN a table that does not exist
     tasks = DynamoDBTasks(boto3.client("dynamodb"), f"{aws['TasksTableName']}-gone", shards=1)
     task = a_task()
 
+    # WHEN it is called
     for call in (
         lambda: tasks.create(task),
         lambda: tasks.finish(task),
@@ -185,6 +195,7 @@ def test_a_missing_table_is_out_of_reach_and_no_crash(aws: dict[str, str]) -> No
         lambda: tasks.get_many(["x"]),
         lambda: tasks.list_ids("north", None, 1),
     ):
+        # THEN
         with pytest.raises(StorageUnavailable, match="tasks table"):
             call()
 

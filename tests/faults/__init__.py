@@ -14,7 +14,7 @@ status, list, cancel, retry, redrive, sweep); what is simulated is the outside:
   and SQS with its visibility, delays, duplicates, disorder and dead letters. Every write is checked against
   the lifecycle as it happens.
 - `clients`, `services`: who acts. Clients repeat requests with and without keys, read, cancel and try again;
-  pollers run workers; operators redrive; sweeps come now and then; without_features send poison.
+  pollers run workers; operators redrive; sweeps come now and then; one actor sends poison.
 - `witness`: remembers every answer. After the storm all faults pass, time goes on until nothing moves, and then
   nothing may be
     lost:    a task of which a client saw a 202 is not readable, or a dead letter is gone;

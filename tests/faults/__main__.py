@@ -37,12 +37,12 @@ def main(
     with Progress(console=notes, disable=not notes.is_terminal) as bar:
         line = bar.add_task("schedules", total=schedules)
         report = run(schedules, first, lambda done: bar.advance(line, done))
-    tell(report)
+    print_report(report)
     say(json.dumps(report.figures))
     raise typer.Exit(0 if report.is_good else 1)
 
 
-def tell(report: Report) -> None:
+def print_report(report: Report) -> None:
     """Say what was found, and how each mutant fared."""
     for seed, findings in sorted(report.findings.items())[:_SHOWN_FAILURES]:
         say(f"Seed {seed}: {'; '.join(findings.lines())}")

@@ -125,7 +125,7 @@ class Calls:
     def _note(self, text: str) -> None:
         if self.trace is not None:
             actor = self._scheduler.current
-            self.trace.append(f"{self._scheduler.now:9.2f} s  {actor.name if actor else 'nobody':12} {text}")
+            self.trace.append(f"{self._scheduler.now:9.2f} s  {actor.name if actor else '-':12} {text}")
 
 
 def shown(result: object) -> str:

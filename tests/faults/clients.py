@@ -75,7 +75,7 @@ class Client:
                 return
 
     def interfere(self, request: Request) -> None:
-        """Send a request that somebody else is just sending, and perhaps cancel what it made."""
+        """Send a request that another client is just sending, and perhaps cancel what it made."""
         self.insist(request)
         if self._known and self._rng.random() < 0.5:
             self._cancel()
@@ -182,7 +182,7 @@ class Client:
         return self._known[-1] if self._rng.random() < 0.5 else self._rng.choice(self._known)
 
     def _request(self, call: Callable[[], object]) -> object:
-        """Return what one HTTP request is answered with: an object, an error, or None where nobody answers."""
+        """Return what one HTTP request is answered with: an object, an error, or None where no answer comes."""
         try:
             with self._world.scheduler.process(API_SECONDS):
                 answer = call()

@@ -37,7 +37,7 @@ QUEUES = {Priority.HIGH: "matchcast-high", Priority.NORMAL: "matchcast-normal"}
 
 
 class Lanes(InMemoryLanes):
-    """Lanes whose messages come by `Service.deliver` alone."""
+    """Lanes whose messages come only by `Service.deliver`."""
 
     def take(self, lane: Priority) -> Sequence[Received]:
         return ()

@@ -86,7 +86,7 @@ class FaultyPredictor:
         except MatchcastError as error:
             if self.made % 2:
                 raise
-            # The snapshot alone is out of reach: the caller's own features need none.
+            # Only the snapshot is out of reach: the caller's own features need none.
             fault = SnapshotUnavailable(error.detail)
             pairs = zip(subjects, answers(), strict=True)
             return [fault if subject.features is None else answer for subject, answer in pairs]
@@ -97,7 +97,7 @@ class FaultyPredictor:
         if subject.features == CURSED and not self.is_mended:
             return ModelFailed("It fails on these.")
         self.made += 1
-        # No two computations are alike, so that another one's result can be told apart.
+        # No two computations are alike, so that another one's result is recognised.
         return answer.model_copy(update={"duration_ms": self.made}) if isinstance(answer, Prediction) else answer
 
 
@@ -167,5 +167,5 @@ CLIENTS_FAULTS = frozenset({"match-not-found", "stage-not-found", "invalid-reque
 
 
 def needs_letter(task: Task) -> bool:
-    """Tell whether a task failed by no fault of its client, so that operators find its message."""
+    """Return whether a task failed by no fault of its client, so that operators find its message."""
     return task.status is TaskStatus.FAILED and task.error is not None and task.error.code not in CLIENTS_FAULTS

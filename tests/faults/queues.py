@@ -70,7 +70,7 @@ class SimulatedQueues:
             if message.receives >= self._max_receives:
                 self.lanes[lane].remove(message)
                 self.dead[lane].append(Message(message.number, message.body, message.sent_at, now))
-                self._calls.note(f"the queue gives up message {message.number}")
+                self._calls.note(f"the queue dead-letters message {message.number}")
                 continue
             message.receives += 1
             message.visible_at = now + VISIBILITY_SECONDS
@@ -78,7 +78,7 @@ class SimulatedQueues:
         return batch
 
     def delete_message(self, lane: Priority, handle: str) -> None:
-        """Delete a received message, unless it was received by somebody else since."""
+        """Delete a received message, unless another reader has received it since."""
         self.lanes[lane] = [message for message in self.lanes[lane] if message.handle != handle]
 
     def put(self, lane: Priority, body: str, delay_seconds: float = 0.0) -> None:
@@ -150,7 +150,7 @@ class SimulatedQueues:
 
     def delete(self, letter: DeadLetter) -> None:
         def delete() -> None:
-            # A receipt deletes even where somebody else has received the letter since.
+            # A receipt deletes even where another reader has received the letter since.
             self.dead[letter.lane] = [
                 message for message in self.dead[letter.lane] if str(message.number) != letter.message_id
             ]

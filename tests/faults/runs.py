@@ -48,7 +48,7 @@ class Report:
 
     @property
     def is_good(self) -> bool:
-        """Tell whether nothing was found, except every mutant."""
+        """Return whether nothing was found, except every mutant."""
         return not self.findings and all(hunt.schedules is not None for hunt in self.hunts)
 
 

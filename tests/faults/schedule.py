@@ -13,7 +13,7 @@ from matchcast.tasks import run as run_predictions
 from matchcast.tasks.sweep_dead_letters import HIDE_SECONDS
 from tests.faults.calls import Weather
 from tests.faults.clients import Client
-from tests.faults.services import Operators, Pollers, stranger, sweep, sweeps
+from tests.faults.services import Operators, Pollers, sends_poison, sweep, sweeps
 from tests.faults.witness import Findings
 from tests.faults.world import World
 
@@ -75,7 +75,7 @@ def _play(world: World) -> Findings:
             scheduler.start(client._name, client.work, after=rng.uniform(0, 5))
     scheduler.start("sweep", sweeps(world))
     if rng.random() < 0.3:
-        scheduler.start("stranger", stranger(world))
+        scheduler.start("poison", sends_poison(world))
     if rng.random() < 0.5:
         scheduler.start("mender", lambda: _mend(world))
     scheduler.run(until=rng.choice((60, 300, 3600)))
@@ -96,7 +96,7 @@ def _settle(world: World, operators: Operators) -> None:
     world.calls.note("---- from here on nothing goes wrong")
     scheduler.run()
     for _ in range(2):
-        # The second round sees what the first one left to be swept. Letters that somebody hid are visible by then.
+        # The second round sees what the first one left to be swept. Hidden letters are visible again by then.
         scheduler.start("operator", operators.once_more, after=HIDE_SECONDS)
         scheduler.run()
         scheduler.start("sweep", lambda: sweep(world), after=HIDE_SECONDS)

@@ -35,7 +35,7 @@ def _taken() -> threading.Lock:
 
 @dataclass(eq=False)
 class Actor:
-    """Somebody with a thread of its own, which runs only while it holds the baton."""
+    """An actor with a thread of its own, which runs only while it holds the baton."""
 
     name: str
     wake_at: float
@@ -81,7 +81,7 @@ class Scheduler:
         return actor
 
     def run(self, until: float = math.inf) -> None:
-        """Run until a time, or until everybody waits for somebody else."""
+        """Run until a time, or until every actor waits for another one."""
         self._until = until
         self._hand_over(None)
         self._home.acquire()
@@ -95,7 +95,7 @@ class Scheduler:
         self._hand_over(me)
 
     def idle_until(self, moment: float) -> None:
-        """Let others run until a time, or until somebody wakes the calling actor."""
+        """Let others run until a time, or until another actor wakes the calling one."""
         me = self.me()
         me.wake_at, me.is_idle = max(moment, self.now), True
         self._hand_over(me)

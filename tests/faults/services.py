@@ -137,8 +137,8 @@ def sweeps(world: World) -> Callable[[], None]:
     return body
 
 
-def stranger(world: World) -> Callable[[], None]:
-    """Return an actor that sends what nobody can read."""
+def sends_poison(world: World) -> Callable[[], None]:
+    """Return an actor that sends unreadable messages."""
 
     def body() -> None:
         for number in range(world.rng.randint(1, 2)):

@@ -45,7 +45,7 @@ class Specification:
     is_model_broken: bool = False
 
     def settle(self, now: datetime) -> None:
-        """Let time have its way: a task that nobody started in time has expired."""
+        """Apply the time that passed: a task that was not started in time has expired."""
         for task in self.tasks.values():
             if task.status == "queued" and task.start_by is not None and now > task.start_by:
                 task.status = "expired"
@@ -99,7 +99,7 @@ class Specification:
         return sorted((task.task_id for task in mine if status in (None, task.status)), reverse=True)
 
     def deliver(self, task_id: str, generation: int, now: datetime) -> bool:
-        """Have a worker meet a message; tell whether it buries it."""
+        """Have a worker meet a message; return whether it buries it."""
         task = self.tasks[task_id]
         if task.status != "queued" or task.generation != generation:
             return False
@@ -113,7 +113,7 @@ class Specification:
         return False
 
     def redrive(self, task_id: str, generation: int, now: datetime) -> bool:
-        """Redrive a letter; tell whether its task is queued again."""
+        """Redrive a letter; return whether its task is queued again."""
         task = self.tasks[task_id]
         if (task.status, task.generation) == ("queued", generation + 1):
             return True  # By another letter of the same failure.

@@ -43,9 +43,11 @@ def test_a_seed_gives_the_same_schedule_again() -> None:
     assert first.trace
 
 
-def test_schedules_do_what_they_are_about() -> None:
+def test_schedules_contain_every_kind_of_event() -> None:
+    # WHEN some schedules run
     steps = "\n".join(step for seed in range(60) for step in run_schedule(seed, tracing=True).trace)
 
+    # THEN every kind of event and fault occurs
     for words in (
         "killed before it",
         "killed after it",
@@ -53,7 +55,7 @@ def test_schedules_do_what_they_are_about() -> None:
         "out of reach",
         "sent again by the SDK",
         "it took too long",
-        "the queue gives up",
+        "the queue dead-letters",
         "finish as cancelled",
         "finish as expired",
         "bury",
@@ -81,10 +83,12 @@ class Stage:
         self.scheduler.close()
 
 
-def test_a_received_message_is_hidden_then_comes_again_then_is_given_up() -> None:
+def test_a_received_message_is_hidden_then_comes_again_then_is_dead_lettered() -> None:
+    # GIVEN queues that deliver a message twice at most
     stage = Stage()
     task, seen = a_task(), []
 
+    # WHEN a delayed message is received again and again, and never deleted
     def act() -> None:
         stage.queues.send(task, delay_seconds=60)
         for moment in (0, 61, 62, 61 + VISIBILITY_SECONDS, 62 + 2 * VISIBILITY_SECONDS):
@@ -93,20 +97,28 @@ def test_a_received_message_is_hidden_then_comes_again_then_is_given_up() -> Non
 
     stage.play(act)
 
+    # THEN
     assert seen == [[], [1], [], [2], []]
     assert [(letter.cause, letter.sent_at < 1) for letter in stage.queues.dead[Priority.NORMAL]] == [(None, True)]
 
 
-def test_a_message_is_deleted_with_the_receipt_of_its_last_receive_alone() -> None:
+def test_a_message_is_deleted_only_with_the_receipt_of_its_last_receive() -> None:
     stage = Stage()
 
     def act() -> None:
+        # GIVEN a message that was received twice
         stage.queues.send(a_task())
         (first,) = stage.queues.receive_batch(Priority.NORMAL, 1)
         stage.scheduler.idle_until(1 + VISIBILITY_SECONDS)
         (second,) = stage.queues.receive_batch(Priority.NORMAL, 1)
+
+        # WHEN it is deleted with the first receipt
+        # THEN it stays
         stage.queues.delete_message(Priority.NORMAL, first.receipt_handle)
         assert stage.queues.lanes[Priority.NORMAL]
+
+        # WHEN it is deleted with the second receipt
+        # THEN it is gone
         stage.queues.delete_message(Priority.NORMAL, second.receipt_handle)
         assert not stage.queues.lanes[Priority.NORMAL]
 
@@ -114,12 +126,19 @@ def test_a_message_is_deleted_with_the_receipt_of_its_last_receive_alone() -> No
 
 
 def test_a_process_dies_at_its_calls_and_when_its_time_is_over_and_no_other_process_does() -> None:
+    # GIVEN weather in which every call of a process kills it
     stage = Stage(Weather(killed=1.0))
 
     def act() -> None:
         stage.queues.send(a_task())
+
+        # WHEN a process makes a call
+        # THEN it dies
         with stage.scheduler.process(), pytest.raises(Killed):
             stage.queues.send(a_task())
+
+        # WHEN a process calls after its time is over, in good weather
+        # THEN it dies
         stage.calls.weather = Weather()
         with stage.scheduler.process(10):
             stage.scheduler.pause(11)
@@ -127,24 +146,32 @@ def test_a_process_dies_at_its_calls_and_when_its_time_is_over_and_no_other_proc
                 stage.queues.send(a_task())
 
     stage.play(act)
+
+    # THEN only the message that was sent outside of a process is there
     assert len(stage.queues.lanes[Priority.NORMAL]) == 1
 
 
 def test_an_outage_ends() -> None:
+    # GIVEN a table that is out of reach for a minute
     stage = Stage(Weather(outages=(Outage("table", 0, 60),)))
     task = a_task()
 
     def act() -> None:
         with stage.scheduler.process():
+            # WHEN it is called during the outage
+            # THEN
             with pytest.raises(StorageUnavailable):
                 stage.tasks.create(task)
+
+            # WHEN it is called after the outage
+            # THEN
             stage.scheduler.pause(60)
             assert stage.tasks.create(task)
 
     stage.play(act)
 
 
-def test_what_an_actor_meets_ends_the_schedule() -> None:
+def test_an_unexpected_error_of_an_actor_ends_the_schedule() -> None:
     stage = Stage()
 
     def act() -> None:
@@ -179,9 +206,11 @@ def test_a_write_that_breaks_the_lifecycle_is_noticed(
 
 
 def test_the_steps_of_the_lifecycle_are_legal() -> None:
+    # GIVEN a queued and a failed task
     tasks, task = Stage().tasks, a_task()
     failed = task.model_copy(update={"status": TaskStatus.FAILED})
 
+    # WHEN the steps of the lifecycle are checked
     for rule, before, after in (
         (CREATE, None, task),
         (FINISH, task, task.model_copy(update={"attempts": 1})),
@@ -190,33 +219,43 @@ def test_the_steps_of_the_lifecycle_are_legal() -> None:
     ):
         tasks._check(rule, before, after)
 
+    # THEN
     assert tasks.illegal == []
 
 
 def test_the_witness_distinguishes_a_changed_state_from_a_redrive_and_from_a_late_answer() -> None:
+    # GIVEN a witness that saw a failed task
     witness, task = Witness(), a_task(status=TaskStatus.FAILED)
     later = [NOW + timedelta(seconds=n) for n in range(5)]
     witness.saw(task, NOW, later[0])
 
+    # WHEN it sees an answer to an older request, and a redriven task
+    # THEN it finds nothing
     witness.saw(task.model_copy(update={"status": TaskStatus.QUEUED}), NOW, later[1])
     witness.saw(task.model_copy(update={"status": TaskStatus.QUEUED, "generation": 1}), later[1], later[2])
     assert not witness.findings
+
+    # WHEN it sees another final state of the same generation
     witness.saw(task.model_copy(update={"status": TaskStatus.SUCCEEDED}), later[3], later[4])
 
+    # THEN
     assert len(witness.findings.changed) == 1
 
 
 def test_the_command_ends_with_one_json_object_and_fails_where_anything_was_found(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # GIVEN a report of a stuck task and of two mutants, one of which was not caught
     found = {7: Findings(stuck=["it is queued"]), 8: Findings()}
     report = Report(
         20, 7, {seed: findings for seed, findings in found.items() if findings}, [Hunt("one"), Hunt("two", 3)]
     )
     monkeypatch.setattr(command, "run", lambda *_: report)
 
+    # WHEN the command runs
     outcome = invoke("--schedules", "20", "--seed", "7")
 
+    # THEN
     assert outcome.exit_code == 1
     assert json.loads(outcome.stdout.splitlines()[-1]) == {
         "schedules": 20,
@@ -232,14 +271,20 @@ def test_the_command_ends_with_one_json_object_and_fails_where_anything_was_foun
 
 
 def test_a_schedule_can_be_replayed_step_by_step_with_and_without_a_mutant() -> None:
+    # GIVEN a mutant and a schedule that catches it
     mutant = "202 before the record"
     seed = next(seed for seed in range(100) if caught(mutant, seed))
 
+    # WHEN the schedule is replayed without and with the mutant
     good, broken = invoke("--replay", str(seed)), invoke("--replay", str(seed), "--mutant", mutant)
 
+    # THEN
     assert (good.exit_code, broken.exit_code) == (0, 1)
     assert "Every promise was kept." in good.stdout
     assert "is not found after its 202" in broken.stdout
+
+    # WHEN the mutant is unknown
+    # THEN that is a usage error
     assert invoke("--replay", "1", "--mutant", "no such").exit_code == 2
 
 

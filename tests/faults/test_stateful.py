@@ -31,7 +31,7 @@ SUBJECTS = st.sampled_from(
 PASSING = st.sampled_from([1, 1, 1, 20, 31, 91, 91, 91, 3599, 3601, 7 * 86_400])
 IS_OWNER = st.sampled_from([True, True, True, False])
 SCOPES = "predictions/read predictions/write"
-NOBODYS = "0190a1b2-0000-7000-8000-000000000000"
+UNKNOWN = "0190a1b2-0000-7000-8000-000000000000"
 
 
 @dataclass(frozen=True)
@@ -124,11 +124,11 @@ class Requests(RuleBasedStateMachine):
                 (submit_prediction, "POST", "/predict/async/", {"features": {"form": 1}}, None, 422),
                 (submit_prediction, "POST", "/predict/async/", {"match_id": "x", "start_within": 0}, None, 422),
                 (submit_prediction, "POST", "/predict/async/", {"features": {}}, '"', 400),
-                (track_tasks, "POST", f"/predict/async/{NOBODYS}/retry", None, None, 404),
-                (track_tasks, "POST", f"/predict/async/{NOBODYS}/retry", None, "", 400),
-                (track_tasks, "DELETE", f"/predict/async/{NOBODYS}", None, None, 404),
-                (track_tasks, "GET", f"/results/{NOBODYS}", None, None, 404),
-                (track_tasks, "GET", f"/monitoring/task_status/{NOBODYS}", None, None, 404),
+                (track_tasks, "POST", f"/predict/async/{UNKNOWN}/retry", None, None, 404),
+                (track_tasks, "POST", f"/predict/async/{UNKNOWN}/retry", None, "", 400),
+                (track_tasks, "DELETE", f"/predict/async/{UNKNOWN}", None, None, 404),
+                (track_tasks, "GET", f"/results/{UNKNOWN}", None, None, 404),
+                (track_tasks, "GET", f"/monitoring/task_status/{UNKNOWN}", None, None, 404),
             ]
         )
     )
@@ -284,7 +284,7 @@ class Requests(RuleBasedStateMachine):
         """Compare a task envelope with the specification; its result has to be the one that was seen first."""
         task = self.spec.tasks[item["task_id"]]
         if after_acceptance and item["status"] == "queued" and task.status == "expired":
-            # A 202 repeats the record, whose expiry readers alone derive.
+            # A 202 repeats the record, whose expiry only readers derive.
             task = Known(**{**vars(task), "status": "queued"})
         assert (item["status"], item["generation"], item["priority"]) == (task.status, task.generation, task.priority)
         assert (item["match_id"], item["retry_of"]) == (task.subject.get("match_id"), task.retry_of)

@@ -1,4 +1,4 @@
-"""What clients were told, and whether all of it holds in the end."""
+"""What clients were answered, and whether all of it holds in the end."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class Witness:
 
     def saw(self, task: Task, began: datetime, now: datetime) -> None:
         """Compare what a reader saw of a task with what others had seen before its request began."""
-        # Whoever cancels a task has read its attempts before.
+        # A client that cancels a task has read its attempts before.
         task = task.model_copy(update={"attempts": 0})
         seen_at, before = self._final.get(task.task_id, (now, task))
         if seen_at < began and task != before:

@@ -92,5 +92,5 @@ class World:
         )
 
     def is_drained(self) -> bool:
-        """Tell whether no message waits in any lane."""
+        """Return whether no message waits in any lane."""
         return not any(self.queues.lanes[lane] for lane in Priority)

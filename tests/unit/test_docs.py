@@ -1,4 +1,4 @@
-"""What people read is true: links lead somewhere; paths, names, commands, options and settings exist."""
+"""The pages are right: links lead somewhere; paths, names, commands, options and settings exist."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def commands_of(page: Path) -> Iterator[list[str]]:
 
 
 def is_defined(name: str) -> bool:
-    """Tell whether a dotted name is a module of the packages, or is defined in one."""
+    """Return whether a dotted name is a module of the packages, or is defined in one."""
     package, *rest = name.split(".")
     place = PACKAGES[package]
     while rest and (place / rest[0]).is_dir():
@@ -84,7 +84,11 @@ def test_every_name_of_the_packages_is_defined(page: Path) -> None:
 
 @each_page
 def test_every_command_exists_with_its_options(page: Path) -> None:
+    # GIVEN the program's commands
     matchcast = typer.main.get_command(make_app())
+
+    # WHEN the words of each command of the page are looked up
+    # THEN each one exists
     for words in commands_of(page):
         command: Any = matchcast
         for word in words:
@@ -105,9 +109,12 @@ def test_every_make_target_exists(page: Path) -> None:
 
 
 def test_every_command_is_in_the_table_of_the_readme() -> None:
+    # GIVEN the program's commands
     app = make_app()
     known = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
     known |= {group.name for group in app.registered_groups if group.name}
+
+    # WHEN the table of the README is read
     table = (ROOT / "README.md").read_text().split("## Commands")[1].split("Every reader has")[0]
     listed = {
         word
@@ -115,6 +122,7 @@ def test_every_command_is_in_the_table_of_the_readme() -> None:
         for word in ([row.split()[0]] if row.startswith("dlq") else row.replace(",", " ").split())
     }
 
+    # THEN
     assert listed == known
 
 

@@ -106,16 +106,19 @@ def test_the_payloads_of_an_invocation_are_what_both_versions_of_a_deployment_re
     }
 
 
-def test_an_inference_that_is_slow_is_left_at_the_deadline() -> None:
+def test_a_slow_inference_is_abandoned_at_the_deadline() -> None:
     with ThreadPoolExecutor(1) as threads:
+        # GIVEN an inference of half a second and a much earlier deadline
         invoker = Invoker({"prediction": {}}, seconds=0.5)
         inference = LambdaInference(invoker, "inference", threads, lambda: datetime.now(UTC))  # type: ignore[arg-type]
         started = time.monotonic()
         deadline = datetime.now(UTC) + timedelta(seconds=0.05)
 
+        # WHEN it is called
         with pytest.raises(DeadlineExceeded):
             inference.predict("champion", SUBJECT, deadline)
 
+        # THEN the caller does not wait for it
         assert time.monotonic() - started < 0.4
 
 

@@ -68,10 +68,15 @@ def test_predictions_show_their_display_columns_in_the_order_of_kickoff_and_id(s
 
 
 def test_one_match_shows_all_columns(snapshot: SnapshotTables) -> None:
+    # GIVEN a published row
     row = prediction_rows()[3]
+
+    # WHEN its match is looked up
     found = snapshot.match(row["match_id"])
     assert found is not None
     match = json.loads(found)
+
+    # THEN
     assert match["model"] == MODEL.model_dump()
     assert match["snapshot_id"] == SNAPSHOT_ID
     assert match["as_of"] == "2026-02-27T12:00:00Z"
@@ -81,7 +86,7 @@ def test_one_match_shows_all_columns(snapshot: SnapshotTables) -> None:
 
 
 def test_an_unknown_match_is_none(snapshot: SnapshotTables) -> None:
-    assert snapshot.match("e0-2026-03-07-alder-nobody") is None
+    assert snapshot.match("e0-2026-03-07-alder-unknown") is None
 
 
 def test_a_feature_has_as_many_digits_as_a_float32() -> None:
@@ -91,8 +96,11 @@ def test_a_feature_has_as_many_digits_as_a_float32() -> None:
     assert b'"form":0.1}' in match
 
 
-def test_a_card_sets_the_bookmakers_odds_beside_the_prediction(snapshot: SnapshotTables) -> None:
+def test_a_card_shows_the_bookmakers_odds_with_the_prediction(snapshot: SnapshotTables) -> None:
+    # WHEN the card of a match is read
     [card] = items(snapshot.cards.page(Filters(team="birch", date_to=date(2026, 3, 7)), None, 10))
+
+    # THEN every figure follows from the odds and the prediction
     home, draw, away = 2.1, 3.4, 3.6
     overround = 1 / home + 1 / draw + 1 / away
     assert (card["home_odds"], card["draw_odds"], card["away_odds"]) == (home, draw, away)
@@ -119,13 +127,13 @@ def test_an_impossible_outcome_has_no_fair_odds(snapshot: SnapshotTables) -> Non
     assert (card["draw"], card["draw_fair_odds"], card["draw_edge"]) == (0.0, None, -1.0)
 
 
-def test_odds_show_the_bookmakers_prices_alone(snapshot: SnapshotTables) -> None:
+def test_odds_show_only_the_bookmakers_prices(snapshot: SnapshotTables) -> None:
     first = items(snapshot.odds.page(ALL, None, 1))[0]
     assert list(first) == ["match_id", "kickoff", "bookmaker", "taken_at", "home_odds", "draw_odds", "away_odds"]
 
 
 def test_a_bookmaker_without_odds_has_empty_lists() -> None:
-    snapshot = loaded(bookmaker="nobody")
+    snapshot = loaded(bookmaker="unknown")
     for listing in (snapshot.cards, snapshot.odds):
         assert listing.page(ALL, None, 100) == RowsPage(b"", 0, None)
     assert snapshot.predictions.page(ALL, None, 100).total == 7
@@ -133,8 +141,8 @@ def test_a_bookmaker_without_odds_has_empty_lists() -> None:
 
 def test_odds_of_another_bookmaker_or_of_an_unknown_match_are_left_out() -> None:
     mine, other = odds_rows()[0], odds_rows("elsewhere")[1]
-    stranger = {**odds_rows()[2], "match_id": "e0-2026-03-07-no-body"}
-    assert ids(items(loaded(odds=[mine, other, stranger]).odds.page(ALL, None, 10))) == [mine["match_id"]]
+    unknown = {**odds_rows()[2], "match_id": "e0-2026-03-07-no-body"}
+    assert ids(items(loaded(odds=[mine, other, unknown]).odds.page(ALL, None, 10))) == [mine["match_id"]]
 
 
 def test_empty_tables_give_empty_lists() -> None:
@@ -177,7 +185,9 @@ def test_region_roi_of_one_region(snapshot: SnapshotTables, region: str, count: 
         (Filters(team="alder", date_from=date(2026, 3, 9)), 2),
     ],
 )
-def test_filters_leave_what_they_say(snapshot: SnapshotTables, filters: Filters, count: int) -> None:
+def test_filters_keep_only_the_matches_that_they_describe(
+    snapshot: SnapshotTables, filters: Filters, count: int
+) -> None:
     page = snapshot.predictions.page(filters, None, 100)
     assert (page.total, len(items(page))) == (count, count)
 
@@ -215,7 +225,7 @@ def large() -> SnapshotTables:
 @given(
     limit=st.integers(1, 120),
     region=st.none() | st.sampled_from([f"region-{n}" for n in range(13)]),
-    team=st.none() | st.sampled_from(["town 3", "City 8", "nobody"]),
+    team=st.none() | st.sampled_from(["town 3", "City 8", "unknown"]),
     days=st.tuples(st.none() | st.integers(-2, 70), st.none() | st.integers(-2, 70)),
 )
 @settings(max_examples=60, deadline=None)
@@ -226,6 +236,7 @@ def test_pages_are_the_filtered_list_without_gaps_or_repeats(
     team: str | None,
     days: tuple[int | None, int | None],
 ) -> None:
+    # GIVEN a filter, and the matches that pass it
     start, stop = (None if day is None else date(2020, 1, 1) + timedelta(days=day) for day in days)
     filters = Filters(region=region, team=team, date_from=start, date_to=stop)
     expected = [
@@ -236,6 +247,9 @@ def test_pages_are_the_filtered_list_without_gaps_or_repeats(
         and (start is None or row["kickoff"].date() >= start)
         and (stop is None or row["kickoff"].date() <= stop)
     ]
+
+    # WHEN every list is read page by page
+    # THEN
     for listing in (large.predictions, large.cards, large.odds):
         assert walk(listing, filters, limit) == expected
         assert listing.page(filters, None, limit).total == len(expected)
@@ -249,7 +263,7 @@ def test_a_position_goes_on_where_it_stood_after_its_match_has_gone() -> None:
     assert ids(items(without.predictions.page(ALL, page.last, 2))) == ids(rows[2:4])
 
 
-def test_matches_of_one_kickoff_are_told_apart_by_their_ids(snapshot: SnapshotTables) -> None:
+def test_matches_of_one_kickoff_are_distinguished_by_their_ids(snapshot: SnapshotTables) -> None:
     assert len({row["kickoff"] for row in in_order(prediction_rows())[:3]}) == 1
     assert walk(snapshot.predictions, ALL, 1) == ids(in_order(prediction_rows()))
 
@@ -291,10 +305,14 @@ def test_a_file_that_is_no_parquet_is_refused(name: str, body: bytes) -> None:
 
 @pytest.mark.parametrize("position", range(4, 900, 97))
 def test_a_damaged_file_is_refused_or_read_but_never_crashes_the_reader(position: int) -> None:
+    # GIVEN a file with one wrong byte
     files = snapshot_files()
     damaged = bytearray(files["predictions.parquet"])
     damaged[-position] ^= 0xFF
     files["predictions.parquet"] = bytes(damaged)
+
+    # WHEN it is parsed
+    # THEN it is refused, or all its rows are there
     try:
         snapshot = parse_snapshot(snapshot_manifest(files), files, bookmaker=BOOKMAKER)
     except ManifestInvalid:
@@ -340,10 +358,15 @@ def test_several_row_groups_are_one_table() -> None:
 
     import pyarrow.parquet as pq
 
+    # GIVEN a file of several row groups
     sink = io.BytesIO()
     pq.write_table(predictions_table(), sink, row_group_size=2)
     files = {**snapshot_files(), "predictions.parquet": sink.getvalue()}
+
+    # WHEN it is parsed
     snapshot = parse_snapshot(snapshot_manifest(files), files, bookmaker=BOOKMAKER)
+
+    # THEN
     assert snapshot.predictions.page(ALL, None, 100) == loaded().predictions.page(ALL, None, 100)
 
 
@@ -351,14 +374,19 @@ def test_rows_are_one_buffer_of_about_their_own_size() -> None:
     # orjson's bytes keep a kilobyte each; 20,000 of them would hold many times what the rows need.
     import tracemalloc
 
+    # GIVEN a large snapshot, parsed once so that the libraries hold what they keep anyway
     files = snapshot_files(**many_rows(2000))
     manifest = snapshot_manifest(files)
     parse_snapshot(manifest, files, bookmaker=BOOKMAKER).cards.page(ALL, None, 1)
+
+    # WHEN it is parsed and read
     tracemalloc.start()
     snapshot = parse_snapshot(manifest, files, bookmaker=BOOKMAKER)
     size = len(snapshot.predictions.page(ALL, None, 2000).rows) + len(snapshot.cards.page(ALL, None, 2000).rows)
     held, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
+
+    # THEN
     assert held < 2 * size
 
 

@@ -56,6 +56,7 @@ class TestAnswers:
         np.testing.assert_allclose(answer(body), [[0.7, 0.2, 0.1]] * 3, rtol=1e-6)
 
     def test_columns_have_the_types_of_the_signature(self) -> None:
+        # GIVEN a model that checks the types and values of its input
         columns = tuple(
             Column(name=kind, type=kind)  # type: ignore[arg-type]
             for kind in ("float", "double", "integer", "long", "boolean")
@@ -65,6 +66,9 @@ class TestAnswers:
         body += "assert model_input.iloc[0].tolist() == [0.5, 1.5, 2, 3, True]\n"
         body += "return np.tile([0.7, 0.2, 0.1], (len(model_input), 1))"
         rows = np.array([[0.5, 1.5, 2, 3, 1]], dtype=np.float32)
+
+        # WHEN it predicts
+        # THEN it accepts them
         assert answer(body, rows, columns).shape == (1, 3)
 
     def test_a_whole_number_that_is_optional_may_be_missing_in_some_rows(self) -> None:
@@ -97,7 +101,7 @@ class TestAnswers:
         with pytest.raises(ModelFailed, match=reason):
             answer(body)
 
-    def test_no_row_is_no_question(self) -> None:
+    def test_no_rows_need_no_call_of_the_model(self) -> None:
         assert answer("raise AssertionError", ROWS[:0]).shape == (0, 3)
 
     def test_rows_of_another_width_are_a_failure(self) -> None:
@@ -106,7 +110,7 @@ class TestAnswers:
 
 
 class TestClassifiers:
-    """MLflow calls `predict`, which gives labels, unless somebody told it otherwise when logging."""
+    """MLflow calls `predict`, which gives labels, unless another function was chosen when it was logged."""
 
     def test_a_classifier_of_scikit_learn_gives_probabilities(self, tmp_path: Path) -> None:
         rows = np.random.default_rng(0).normal(size=(90, 2)).astype(np.float32)
@@ -194,14 +198,23 @@ def local_model() -> Any:
 
 class TestFolder:
     def test_is_private_and_goes_with_the_model(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        # GIVEN a published model
         files = saved(code(LOGISTIC))
         monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+        # WHEN it is loaded
         model = load_pyfunc(published(files), files)
+
+        # THEN only its owner may read its folder
         (folder,) = tmp_path.iterdir()
         assert folder.stat().st_mode & 0o777 == 0o700
         assert (folder / MLMODEL).read_bytes() == files[MLMODEL]
+
+        # WHEN the model is deleted
         del model
         gc.collect()
+
+        # THEN the folder is deleted too
         assert list(tmp_path.iterdir()) == []
 
     def test_files_in_folders_of_the_model_are_there_while_it_serves(self, tmp_path: Path) -> None:
@@ -217,6 +230,7 @@ class TestOwnCode:
     def test_two_versions_with_a_module_of_one_name_do_not_mix(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        # GIVEN two models whose modules have the same names
         models = []
         for home in (0.6, 0.2):
             (tmp_path / "strength.py").write_text(f"HOME = {home}\n")
@@ -231,9 +245,10 @@ class TestOwnCode:
             models.append(load_pyfunc(published(files), files))
         before = list(sys.path)
 
-        # Their first call comes when both are loaded: what they import only then is their own too.
+        # WHEN they are called for the first time after both are loaded: what they import only then is their own too
         found = [model.predict(ROWS[:1])[0, 0] for model in (*models, *models)]
 
+        # THEN
         np.testing.assert_allclose(found, [0.6, 0.2, 0.6, 0.2], rtol=1e-6)
         assert sys.path == before
         assert {"strength", "late"}.isdisjoint(sys.modules)
@@ -254,6 +269,7 @@ class TestRuntimes:
 
     @pytest.mark.parametrize("runtime", ["onnx", "pyfunc"])
     def test_neither_mlflow_nor_pandas_is_imported_for_an_onnx_model(self, runtime: str) -> None:
+        # GIVEN a program that serves an ONNX model and prints the packages that it imported
         code = (
             "import sys; import functions.run_inference.handler; from matchcast.bootstrap import inference\n"
             "from tests.unit.layers.matchcast.adapters.test_onnx_model import ARTIFACT, linear, published\n"
@@ -269,14 +285,18 @@ class TestRuntimes:
             "POWERTOOLS_SERVICE_NAME": "x",
             "AWS_DEFAULT_REGION": "eu-west-1",
         }
+
+        # WHEN it runs
         done = subprocess.run(
             [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
         )
+
+        # THEN
         assert done.returncode == 0, done.stderr
         assert {"mlflow", "pandas", "sklearn", "lightgbm"}.isdisjoint(done.stdout.split())
         assert "onnxruntime" in done.stdout.split()
 
-    def test_mlflow_is_kept_from_telling_anybody(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_the_telemetry_of_mlflow_is_off(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv("MLFLOW_DISABLE_TELEMETRY", raising=False)
         pyfunc_model._quiet_mlflow("it")
         assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"

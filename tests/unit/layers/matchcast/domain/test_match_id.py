@@ -38,5 +38,5 @@ def test_every_match_has_a_valid_id_that_is_always_the_same(division: str, day: 
     assert made == make_match_id(division, day, home, away)
 
 
-def test_names_that_leave_no_ascii_still_tell_matches_apart() -> None:
+def test_names_without_ascii_letters_still_distinguish_matches() -> None:
     assert make_match_id("RU", DAY, "Спартак", "Зенит") != make_match_id("RU", DAY, "Зенит", "Спартак")

@@ -60,9 +60,11 @@ def test_a_feature_that_does_not_fit_is_named_by_its_pointer(changes: dict[str, 
 
 
 def test_every_wrong_feature_is_named_at_once() -> None:
+    # WHEN features are wrong, missing and unknown
     with pytest.raises(InvalidRequest) as caught:
         SIGNATURE.row({"elo": "x", "extra": 1})
 
+    # THEN
     assert {error.pointer for error in caught.value.errors} == {
         "/features/elo",
         "/features/rest~1days",
@@ -72,8 +74,10 @@ def test_every_wrong_feature_is_named_at_once() -> None:
 
 
 def test_the_json_schema_demands_what_the_row_demands() -> None:
+    # WHEN
     schema = SIGNATURE.json_schema()
 
+    # THEN
     assert schema["required"] == ["elo", "rest/days", "derby"]
     assert schema["properties"] == {
         "elo": {"type": "number", "minimum": -LARGEST, "maximum": LARGEST},
@@ -138,11 +142,15 @@ def signatures_and_features(draw: st.DrawFn) -> tuple[Signature, dict[str, Any]]
 def test_the_json_schema_accepts_what_the_row_accepts_and_nothing_else(
     case: tuple[Signature, dict[str, Any]],
 ) -> None:
+    # GIVEN a signature with its schema, and features
     signature, features = case
     schema = signature.json_schema()
     jsonschema.Draft202012Validator.check_schema(schema)
     # What a client sends is JSON.
     features = json.loads(json.dumps(features))
+
+    # WHEN the schema and the signature check the features
+    # THEN both accept or both refuse them
     valid = jsonschema.Draft202012Validator(schema).is_valid(features)
     event(f"accepted: {valid}")
     try:
@@ -189,10 +197,17 @@ def test_row_and_schema_agree_at_the_ends_of_the_ranges(kind: Any, value: Any, a
     ("kind", "accepted"), [("float", True), ("double", True), ("integer", False), ("boolean", False)]
 )
 def test_of_the_features_that_may_be_absent_only_floats_may_be_null(kind: Any, accepted: bool) -> None:
+    # GIVEN a signature with one optional feature
     signature = Signature(inputs=(Column(name="a", type=kind, required=False),))
     validator = jsonschema.Draft202012Validator(signature.json_schema())
+
+    # WHEN the feature is absent
+    # THEN
     assert validator.is_valid({})
     assert math.isnan(signature.row({})[0])
+
+    # WHEN the feature is null
+    # THEN
     assert validator.is_valid({"a": None}) is accepted
     if not accepted:
         with pytest.raises(InvalidRequest, match="signature") as caught:

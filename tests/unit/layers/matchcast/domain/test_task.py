@@ -24,7 +24,7 @@ def replaceable(rule: WriteRule) -> set[tuple[TaskStatus, int]]:
     }
 
 
-def test_only_a_redrive_replaces_a_final_state_and_in_the_next_generation_alone() -> None:
+def test_only_a_redrive_replaces_a_final_state_and_only_in_the_next_generation() -> None:
     assert replaceable(CREATE) == set()
     assert replaceable(FINISH) == {(TaskStatus.QUEUED, 5)}
     assert replaceable(REOPEN) == {(TaskStatus.FAILED, 4)}

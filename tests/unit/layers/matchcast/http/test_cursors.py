@@ -77,13 +77,19 @@ def test_moving_bytes_between_binding_and_position_is_noticed(cursors: Cursors) 
 
 
 def test_the_key_is_only_asked_for_when_a_cursor_is_used() -> None:
+    # GIVEN a key that counts its reads
     asked: list[int] = []
 
     def key() -> bytes:
         asked.append(1)
         return b"k"
 
+    # WHEN no cursor is used
+    # THEN
     cursors = Cursors(key)
     assert asked == []
+
+    # WHEN a cursor is used
+    # THEN
     cursors.seal(1, {})
     assert asked == [1]

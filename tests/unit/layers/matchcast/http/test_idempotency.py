@@ -66,7 +66,8 @@ def test_the_document_says_of_every_text_whether_it_is_a_key(header: str) -> Non
         assert documented_pattern().fullmatch(text)
 
 
-def test_a_fingerprint_tells_requests_apart_and_not_the_order_of_their_fields() -> None:
+def test_a_fingerprint_depends_on_the_request_and_not_on_the_order_of_its_fields() -> None:
+    # WHEN requests differ in the order of their fields, in a value, or in the route
     one, same, other, elsewhere = (
         idempotency_key("k", route, content)
         for route, content in (
@@ -76,5 +77,7 @@ def test_a_fingerprint_tells_requests_apart_and_not_the_order_of_their_fields() 
             ("POST /b", {"x": 1, "y": 2}),
         )
     )
+
+    # THEN
     assert one == same
     assert len({key.fingerprint for key in (one, other, elsewhere) if key}) == 3

@@ -42,7 +42,7 @@ def test_every_error_of_the_product_has_a_body_of_the_same_shape(kind: type[Matc
 @pytest.mark.parametrize(
     "kind", [kind for kind in tree(MatchcastError) if kind.status >= 500 and kind is not DeadlineExceeded]
 )
-def test_a_fault_behind_the_service_keeps_its_detail_to_itself(kind: type[MatchcastError]) -> None:
+def test_a_fault_behind_the_service_hides_its_detail(kind: type[MatchcastError]) -> None:
     text = make(kind, SECRET).public_detail
     assert text.endswith(".")
     assert SECRET not in text

@@ -17,6 +17,7 @@ SOME = list(MATCHES)[:5]
 
 
 def test_one_call_answers_all_subjects_in_order_whatever_is_wrong_with_some() -> None:
+    # GIVEN good and wrong subjects
     release = Release()
     subjects = [
         Subject(SOME[0]),
@@ -26,31 +27,39 @@ def test_one_call_answers_all_subjects_in_order_whatever_is_wrong_with_some() ->
         Subject(SOME[1]),
     ]
 
+    # WHEN they are predicted together
     answers = release.predictor().predict("champion", subjects)
 
+    # THEN
     assert [type(answer) for answer in answers] == [Prediction, MatchNotFound, Prediction, InvalidRequest, Prediction]
     assert [answer.match_id for answer in answers if isinstance(answer, Prediction)] == [SOME[0], None, SOME[1]]
     assert release.model.calls == [3]
 
 
 def test_a_match_is_predicted_from_its_own_features() -> None:
+    # GIVEN
     predictor = Release().predictor()
 
+    # WHEN a match is predicted, and then its features
     of_match = predictor.predict_one("champion", Subject(SOME[3]))
     elo_difference, form = MATCHES[SOME[3]]
     of_features = predictor.predict_one("champion", Subject(features={"elo_difference": elo_difference, "form": form}))
 
+    # THEN
     assert (of_match.home, of_match.draw, of_match.away) == (of_features.home, of_features.draw, of_features.away)
     assert (of_match.snapshot_id, of_match.features_as_of) == (SNAPSHOT_ID, NOW)
     assert (of_features.snapshot_id, of_features.features_as_of) == (None, None)
 
 
 def test_the_same_match_gives_the_same_probabilities_alone_and_among_others() -> None:
+    # GIVEN
     predictor = Release().predictor()
 
+    # WHEN matches are predicted one by one, and together
     alone = [predictor.predict_one("champion", Subject(match_id)) for match_id in SOME]
     together = predictor.predict("champion", [Subject(match_id) for match_id in SOME])
 
+    # THEN
     for one, other in zip(alone, together, strict=True):
         assert isinstance(other, Prediction)
         assert one.home == pytest.approx(other.home, abs=1e-6)
@@ -90,7 +99,7 @@ def test_a_broken_model_fails_only_what_it_was_asked() -> None:
     assert [type(answer) for answer in answers] == [ModelFailed, MatchNotFound]
 
 
-def test_without_a_published_model_there_is_nothing_to_ask() -> None:
+def test_without_a_published_model_nothing_is_predicted() -> None:
     release = Release()
     release.objects.put(MODEL_MANIFEST_KEY, b"{")
 

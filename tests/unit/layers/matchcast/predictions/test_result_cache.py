@@ -141,7 +141,7 @@ def test_a_manifest_out_of_reach_is_counted_and_skipped() -> None:
     assert desk.counted == {"errors": 1}
 
 
-def test_a_lifetime_of_nothing_turns_the_cache_off() -> None:
+def test_a_lifetime_of_zero_turns_the_cache_off() -> None:
     desk = Desk(lifetime=timedelta(0), cache=Broken())
 
     desk.results.keep(a_prediction())

@@ -77,16 +77,21 @@ class TestEnvironmentThatStartsWhileTheNewestReleaseIsBroken:
     def test_takes_the_manifest_before_where_the_newest_cannot_be_read(
         self, three_releases: CountingObjects, clock: Clock, manifest: bytes
     ) -> None:
+        # GIVEN a manifest that cannot be read
         three_releases.put(MODEL_MANIFEST_KEY, manifest)
         reader = models(three_releases, clock)
         served_models = ServedModels(reader, three_releases, Loader())
 
+        # WHEN a model is asked for
+        # THEN the release before serves
         assert served_models.get("champion").published.version == "c"
         assert isinstance(reader.problem, ManifestInvalid)
 
-        # AND the mended manifest is taken up
+        # WHEN the manifest is mended
         publish_models(three_releases, 5, champion="d")
         clock.now += 30
+
+        # THEN it is taken up
         assert served_models.get("champion").published.version == "d"
         assert served_models.problem is None
 
@@ -100,17 +105,26 @@ class TestEnvironmentThatStartsWhileTheNewestReleaseIsBroken:
         assert served_models.get("champion").published.version == "d"
         assert served_models.problem is None
 
-    def test_is_unavailable_where_nothing_before_can_be_read(self, objects: CountingObjects, clock: Clock) -> None:
+    def test_is_unavailable_where_no_earlier_release_can_be_read(self, objects: CountingObjects, clock: Clock) -> None:
+        # GIVEN a bucket that does not list its objects
         class Unlisted(CountingObjects):
             def list_objects(self, prefix: str) -> Sequence[ListedObject]:
                 raise StorageUnavailable("The data bucket did not answer.")
 
         unlisted = Unlisted()
         publish_models(unlisted, 1, champion="bad")
+
+        # WHEN a model is asked for
+        # THEN
         with pytest.raises(ModelUnavailable):
             ServedModels(models(unlisted, clock), unlisted, Loader()).get("champion")
+
+        # GIVEN a bucket whose only kept release is the broken one
         publish_models(objects, 1, champion="bad")
         self.keep(objects, "models", model_release_key(1))
+
+        # WHEN a model is asked for
+        # THEN
         with pytest.raises(ModelUnavailable):
             ServedModels(models(objects, clock), objects, Loader()).get("champion")
 
@@ -118,6 +132,7 @@ class TestEnvironmentThatStartsWhileTheNewestReleaseIsBroken:
     def test_reads_the_features_and_ids_of_the_snapshot_before(
         self, objects: CountingObjects, clock: Clock, broken: str
     ) -> None:
+        # GIVEN a newest snapshot whose manifest or files are broken or missing
         publish_snapshot(objects, "s1")
         self.keep(objects, "snapshots", "snapshots/s1/manifest.json")
         publish_snapshot(objects, "s2")
@@ -128,9 +143,12 @@ class TestEnvironmentThatStartsWhileTheNewestReleaseIsBroken:
                 objects.put(f"snapshots/s2/{name}", b"bad")
             elif broken == "nowhere":
                 objects.remove(f"snapshots/s2/{name}")
+
+        # WHEN a new environment reads
         features = FeatureRows(snapshots(objects, clock), objects, parse_fake)
         known = MatchIds(snapshots(objects, clock), objects)
 
+        # THEN
         assert features.rows([IDS[0]], ["elo"])[IDS[0]].snapshot_id == "s1"
         assert features.snapshot_id == "s1"
         assert IDS[0] in known

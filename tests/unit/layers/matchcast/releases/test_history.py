@@ -1,4 +1,4 @@
-"""The history of releases: what is told of each, and what a stage would go back to."""
+"""The history of releases: what is listed of each, and what a stage would go back to."""
 
 from __future__ import annotations
 
@@ -41,12 +41,15 @@ def go_back(objects: InMemoryObjects) -> str:
 
 class TestEntries:
     def test_are_newest_first_and_say_who_when_what_and_why(self, objects: InMemoryObjects) -> None:
+        # GIVEN two published champions and a rollback
         champions(objects, "1", "2")
         signed = Attribution("grace", "too many draws")
         roll_back(ReleaseRun(objects=objects, tracking=NO_REGISTRY, attribution=signed, now=at(3)))
 
+        # WHEN the history is read
         newest, second, first = (entry.model_dump() for entry in ReleaseHistory(objects).entries())
 
+        # THEN
         assert newest == {
             "release": 3,
             "is_served": True,
@@ -76,7 +79,7 @@ class TestEntries:
     def test_are_none_before_the_first_release(self, objects: InMemoryObjects) -> None:
         assert list(ReleaseHistory(objects).entries()) == []
 
-    def test_of_releases_from_before_changes_were_recorded_are_told_from_their_stages(
+    def test_of_releases_from_before_changes_were_recorded_are_derived_from_their_stages(
         self, objects: InMemoryObjects
     ) -> None:
         # GIVEN a manifest as it was written then, and a release of today
@@ -92,13 +95,13 @@ class TestEntries:
         assert oldest.model_dump()["stages"] == {"champion": {"from": None, "to": "1"}}
         assert go_back(objects) == "1"
 
-    def test_a_kept_release_that_nobody_can_read_is_told_as_such(self, objects: InMemoryObjects) -> None:
+    def test_an_unreadable_kept_release_is_listed_as_such(self, objects: InMemoryObjects) -> None:
         champions(objects, "1", "2", "3")
         objects.put(model_release_key(2), b'{"half')
 
-        told = [(entry.release, entry.action) for entry in ReleaseHistory(objects).entries()]
+        listed = [(entry.release, entry.action) for entry in ReleaseHistory(objects).entries()]
 
-        assert told == [(3, "publish"), (2, "unreadable"), (1, "publish")]
+        assert listed == [(3, "publish"), (2, "unreadable"), (1, "publish")]
         assert go_back(objects) == "1"
 
     def test_a_stray_file_among_the_kept_releases_is_none(self, objects: InMemoryObjects) -> None:
@@ -114,7 +117,7 @@ class TestBefore:
         champions(objects, "1")
         release(objects, {"champion": "1", "smoke": "2"})
         assert ReleaseHistory(objects).before("champion") is None
-        assert ReleaseHistory(objects).before("nobody") is None
+        assert ReleaseHistory(objects).before("unknown") is None
 
     def test_a_second_rollback_goes_one_further_back_not_forth_again(self, objects: InMemoryObjects) -> None:
         champions(objects, "1", "2", "3")

@@ -27,25 +27,36 @@ from tests.support.counted_releases import (
 
 class TestManifestReader:
     def test_asks_once_within_the_refresh_time_and_once_after_it(self, objects: CountingObjects, clock: Clock) -> None:
+        # GIVEN
         publish_models(objects, 1, champion="a")
         reader = models(objects, clock)
 
+        # WHEN the manifest is read twice within the refresh time
         first = reader.current()
         clock.now += 29.9
+
+        # THEN
         assert reader.current() is first
         assert objects.asked == [MODEL_MANIFEST_KEY]
+
+        # WHEN the refresh time is over
         clock.now += 0.1
+
+        # THEN
         assert reader.current() is first
         assert objects.asked == [MODEL_MANIFEST_KEY] * 2
 
     def test_picks_up_a_newer_manifest(self, objects: CountingObjects, clock: Clock) -> None:
+        # GIVEN a manifest that was read
         publish_models(objects, 1, champion="a")
         reader = models(objects, clock)
         reader.current()
 
+        # WHEN a newer one is published and the refresh time is over
         publish_models(objects, 2, champion="b")
         clock.now += 30
 
+        # THEN
         assert reader.current().release == 2
         assert reader.problem is None
         assert reader.checked_at is not None
@@ -58,63 +69,85 @@ class TestManifestReader:
     def test_keeps_the_last_good_manifest_and_says_what_is_wrong_with_the_new_one(
         self, objects: CountingObjects, clock: Clock, body: bytes
     ) -> None:
+        # GIVEN a manifest that was read
         publish_models(objects, 1, champion="a")
         reader = models(objects, clock)
         reader.current()
 
+        # WHEN a bad one takes its place
         objects.put(MODEL_MANIFEST_KEY, body)
         clock.now += 30
 
+        # THEN
         assert reader.current().release == 1
         assert isinstance(reader.problem, ManifestInvalid)
 
     def test_remembers_the_problem_while_the_bad_manifest_stays(self, objects: CountingObjects, clock: Clock) -> None:
+        # GIVEN a bad manifest in place of one that was read
         publish_models(objects, 1, champion="a")
         reader = models(objects, clock)
         reader.current()
         objects.put(MODEL_MANIFEST_KEY, b"{")
 
+        # WHEN it stays
+        # THEN every check keeps the problem
         for _ in range(3):
             clock.now += 30
             reader.current()
             assert isinstance(reader.problem, ManifestInvalid)
 
+        # WHEN a good one takes its place
         publish_models(objects, 1, champion="a")
         clock.now += 30
         reader.current()
+
+        # THEN
         assert reader.problem is None
 
     def test_a_deleted_manifest_is_a_problem_until_it_is_back(self, objects: CountingObjects, clock: Clock) -> None:
+        # GIVEN a manifest that was read
         publish_models(objects, 1, champion="a")
         reader = models(objects, clock)
         reader.current()
 
+        # WHEN it is deleted
+        # THEN the last good one stays, with a problem
         objects.remove(MODEL_MANIFEST_KEY)
         for _ in range(2):
             clock.now += 30
             assert reader.current().release == 1
             assert isinstance(reader.problem, ManifestInvalid)
 
+        # WHEN a manifest is published again
         publish_models(objects, 2, champion="a")
         clock.now += 30
+
+        # THEN
         assert reader.current().release == 2
         assert reader.problem is None
 
     def test_a_bucket_out_of_reach_keeps_the_last_good_manifest(self, objects: CountingObjects, clock: Clock) -> None:
+        # GIVEN a manifest that was read
         publish_models(objects, 1, champion="a")
         reader = models(objects, clock)
         reader.current()
 
+        # WHEN the bucket is out of reach
         objects.is_out_of_reach = True
         clock.now += 30
+
+        # THEN the last good one stays, and the bucket is not asked by every request
         assert reader.current().release == 1
         assert isinstance(reader.problem, StorageUnavailable)
         reader.current()
         assert len(objects.asked) == 2
 
+        # WHEN the bucket is back
         objects.is_out_of_reach = False
         clock.now += 30
         reader.current()
+
+        # THEN
         assert reader.problem is None
 
     def test_without_anything_good_it_says_so_and_asks_again_at_once(

@@ -1,4 +1,4 @@
-"""A refused release is told once a look into the bucket, by whoever finds it; a fault that passes is not."""
+"""A refused release is reported once per check of the bucket, by each reader; a passing fault is not."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ class Watched:
         self.release = Release()
         self.objects = self.release.objects
         self.clock = Clock()
-        self.told: list[MatchcastError] = []
+        self.reported: list[MatchcastError] = []
         self.models = ManifestReader(
-            self.objects, MODEL_MANIFEST_KEY, ModelManifest, 30, self.clock, report=self.told.append
+            self.objects, MODEL_MANIFEST_KEY, ModelManifest, 30, self.clock, report=self.reported.append
         )
         self.snapshots = ManifestReader(
-            self.objects, SNAPSHOT_MANIFEST_KEY, SnapshotManifest, 30, self.clock, report=self.told.append
+            self.objects, SNAPSHOT_MANIFEST_KEY, SnapshotManifest, 30, self.clock, report=self.reported.append
         )
         self.served_models = ServedModels(self.models, self.objects, self.release.load)
         self.ids = MatchIds(self.snapshots, self.objects)
@@ -74,20 +74,24 @@ each_kind = pytest.mark.parametrize("kind", ASKS)
 
 
 @each_kind
-def test_a_bad_manifest_is_told_once_a_look_and_not_once_a_request(watched: Watched, kind: str) -> None:
+def test_a_bad_manifest_is_reported_once_per_check_and_not_once_per_request(watched: Watched, kind: str) -> None:
+    # GIVEN a bad manifest in place of one that was read
     manifest, ask = ASKS[kind]
     ask(watched)
     watched.objects.put(manifest, b"{")
+
+    # WHEN each of three checks is followed by many requests
+    # THEN each check reports one refused release
     for look in (1, 2, 3):
         watched.later()
         for _ in range(5):
             assert ask(watched)
-        assert len(watched.told) == look
-    assert all(isinstance(problem, ReleaseRefused) for problem in watched.told)
+        assert len(watched.reported) == look
+    assert all(isinstance(problem, ReleaseRefused) for problem in watched.reported)
 
 
 @each_kind
-def test_a_release_with_a_bad_file_is_told_once_a_look(watched: Watched, kind: str) -> None:
+def test_a_release_with_a_bad_file_is_reported_once_per_check(watched: Watched, kind: str) -> None:
     # GIVEN a newer release whose files are elsewhere
     manifest, ask = ASKS[kind]
     ask(watched)
@@ -103,48 +107,49 @@ def test_a_release_with_a_bad_file_is_told_once_a_look(watched: Watched, kind: s
         watched.later()
         for _ in range(5):
             assert ask(watched)
-        assert len(watched.told) == look
-    # THEN the last good one has answered, until the newer one is mended
+        assert len(watched.reported) == look
+    # THEN the last good one has answered, and a mended manifest is not reported
     watched.objects.put(manifest, present.body)
     watched.later()
     assert ask(watched)
-    assert len(watched.told) == 2
+    assert len(watched.reported) == 2
 
 
 @each_kind
-def test_where_nothing_was_ever_published_there_is_nothing_to_tell(watched: Watched, kind: str) -> None:
+def test_where_nothing_was_ever_published_nothing_is_reported(watched: Watched, kind: str) -> None:
     manifest, ask = ASKS[kind]
     watched.objects.delete([manifest])
     for _ in range(2):
         watched.later()
         with pytest.raises((ModelUnavailable, SnapshotUnavailable)):
             ask(watched)
-    assert watched.told == []
+    assert watched.reported == []
 
 
 @each_kind
-def test_a_bad_first_release_is_told(watched: Watched, kind: str) -> None:
+def test_a_bad_first_release_is_reported(watched: Watched, kind: str) -> None:
     manifest, ask = ASKS[kind]
     watched.objects.put(manifest, b"{")
     with pytest.raises((ModelUnavailable, SnapshotUnavailable)):
         ask(watched)
-    assert len(watched.told) == 1
+    assert len(watched.reported) == 1
 
 
 @each_kind
-def test_a_manifest_that_has_gone_is_told(watched: Watched, kind: str) -> None:
+def test_a_deleted_manifest_is_reported(watched: Watched, kind: str) -> None:
     manifest, ask = ASKS[kind]
     ask(watched)
     watched.objects.delete([manifest])
     watched.later()
     assert ask(watched)
-    assert len(watched.told) == 1
+    assert len(watched.reported) == 1
 
 
 @each_kind
 def test_a_bucket_out_of_reach_is_not_a_refused_release(
     watched: Watched, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # GIVEN a release that was read, and a bucket that is out of reach since
     _, ask = ASKS[kind]
     ask(watched)
 
@@ -152,9 +157,13 @@ def test_a_bucket_out_of_reach_is_not_a_refused_release(
         raise StorageUnavailable("The data bucket did not answer.")
 
     monkeypatch.setattr(watched.objects, "get_if_changed", away)
+
+    # WHEN it is asked for again
     watched.later()
+
+    # THEN it is served, and nothing is reported
     assert ask(watched)
-    assert watched.told == []
+    assert watched.reported == []
 
 
 @pytest.mark.parametrize(("kind", "key"), [("model", MODEL_MANIFEST_KEY), ("snapshot", SNAPSHOT_MANIFEST_KEY)])
@@ -168,10 +177,10 @@ def test_functions_log_and_count_it_under_its_kind(
     monkeypatch.setenv("DATA_BUCKET_NAME", "data")
     logged = capture_logs(monkeypatch)
     make: Any = releases.models if kind == "model" else releases.snapshots
-    # WHEN it finds a manifest that nobody can read
+    # WHEN it finds a manifest that cannot be read
     with pytest.raises((ModelUnavailable, SnapshotUnavailable)):
         make.__wrapped__().current()
-    # THEN there is a line that says what is wrong, and a metric that has the kind alone as a set of dimensions
+    # THEN there is a line that says what is wrong, and a metric with the kind as its only dimension in one set
     (line,) = logged.lines
     assert (line["level"], line["message"], line["kind"], line["code"]) == (
         "ERROR",

@@ -190,6 +190,7 @@ class TestSnapshots:
 
 class TestDatasets:
     def test_the_newest_and_the_present_one_stay(self) -> None:
+        # GIVEN three datasets more than are kept, the oldest of which is the present one
         objects = InMemoryObjects()
         names = [f"2026112{day}T070000Z-{day:08x}" for day in range(DATASETS_KEPT + 3)]
         for day, name in enumerate(names):
@@ -200,6 +201,9 @@ class TestDatasets:
             dataset_id=names[0], created_at=NOW, as_of=NOW, prefix=f"datasets/{names[0]}/", files={}
         )
         objects.put(DATASET_MANIFEST_KEY, first.body())
+
+        # WHEN old datasets are removed
         deleted = prune_datasets(objects, now=NOW + timedelta(days=30))
 
+        # THEN
         assert deleted == [f"datasets/{name}/matches.parquet" for name in names[1:3]]

@@ -1,4 +1,4 @@
-"""The served_models: models by stage, loaded once, the last good version kept."""
+"""Served models: models by stage, loaded once, the last good version kept."""
 
 from __future__ import annotations
 
@@ -24,14 +24,17 @@ from tests.support.counted_releases import (
 
 class TestShelf:
     def test_loads_an_artifact_once_for_all_stages_and_requests(self, objects: CountingObjects, clock: Clock) -> None:
+        # GIVEN two stages of one version, and a third of another
         publish_models(objects, 1, champion="a", candidate="a", smoke="b")
         load = Loader()
         served_models = ServedModels(models(objects, clock), objects, load)
 
+        # WHEN each stage is asked for again and again
         for _ in range(3):
             assert served_models.get("champion").model is served_models.get("candidate").model
             assert served_models.get("smoke").published.version == "b"
 
+        # THEN
         assert load.loaded == ["a", "b"]
         assert served_models.get("candidate").stage == "candidate"
         assert served_models.get("champion").loaded_at.tzinfo is UTC
@@ -51,7 +54,7 @@ class TestShelf:
     ) -> None:
         publish_models(objects, 1, champion="a", smoke="b")
         with pytest.raises(StageNotFound, match="champion, smoke"):
-            ServedModels(models(objects, clock), objects, Loader()).get("nobody")
+            ServedModels(models(objects, clock), objects, Loader()).get("unknown")
 
     @pytest.mark.parametrize("fault", ["flipped", "truncated", "missing", "refused by the loader"])
     def test_keeps_the_last_good_version_when_a_new_one_is_refused(
@@ -90,6 +93,7 @@ class TestShelf:
     def test_a_refused_version_is_tried_again_after_the_next_check(
         self, objects: CountingObjects, clock: Clock
     ) -> None:
+        # GIVEN a refused version, and the one before that is served
         publish_models(objects, 1, champion="a")
         served_models = ServedModels(models(objects, clock), objects, Loader())
         served_models.get("champion")
@@ -98,12 +102,15 @@ class TestShelf:
         clock.now += 30
         assert served_models.get("champion").published.version == "a"
 
+        # WHEN the artifact is mended and the next check comes
         objects.put("models/matchcast/b/model.onnx", b"b")
         clock.now += 30
 
+        # THEN
         assert served_models.get("champion").published.version == "b"
 
     def test_going_back_to_the_served_version_ends_the_problem(self, objects: CountingObjects, clock: Clock) -> None:
+        # GIVEN a refused version, and the one before that is served
         publish_models(objects, 1, champion="a")
         load = Loader()
         served_models = ServedModels(models(objects, clock), objects, load)
@@ -113,9 +120,11 @@ class TestShelf:
         served_models.get("champion")
         assert served_models.problem is not None
 
+        # WHEN the served version is published again
         publish_models(objects, 3, champion="a")
         clock.now += 30
 
+        # THEN
         assert served_models.get("champion").published.version == "a"
         assert served_models.problem is None
         assert load.loaded == ["a", "bad"]

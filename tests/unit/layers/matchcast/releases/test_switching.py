@@ -72,8 +72,8 @@ class TestTheKeptManifest:
             )
 
         release(objects, {"champion": "4"})
-        told = [entry.model_dump()["stages"]["champion"]["to"] for entry in ReleaseHistory(objects).entries()]
-        assert told == ["4", "2", "1"]
+        listed = [entry.model_dump()["stages"]["champion"]["to"] for entry in ReleaseHistory(objects).entries()]
+        assert listed == ["4", "2", "1"]
 
 
 class TestTheNumber:
@@ -135,7 +135,7 @@ class TestOldFiles:
         release(objects, {"champion": "5"}, keep=2)
         assert "9" not in self.files(objects)
 
-    def test_stay_when_a_kept_release_cannot_be_read_and_that_is_told(self, objects: InMemoryObjects) -> None:
+    def test_stay_when_a_kept_release_cannot_be_read_and_that_is_reported(self, objects: InMemoryObjects) -> None:
         for number in "12345":
             release(objects, {"champion": number})
         objects.put(model_release_key(4), b"{")
@@ -143,14 +143,19 @@ class TestOldFiles:
         assert self.files(objects) == ["1", "2", "3", "4", "5", "6"]
         assert "000004.json cannot be read" in (done.problem or "")
 
-    def test_a_bucket_that_fails_then_leaves_the_switch_standing(self) -> None:
+    def test_a_bucket_that_cannot_delete_does_not_undo_the_switch(self) -> None:
+        # GIVEN a bucket that deletes nothing
         class Failing(InMemoryObjects):
             def delete(self, keys: object) -> None:
                 raise StorageUnavailable("The data bucket did not answer.")
 
         objects = Failing()
+
+        # WHEN more releases are made than are kept
         for number in "1234":
             done = release(objects, {"champion": number}, keep=2)
+
+        # THEN
         assert done.manifest.release == 4
         assert "did not answer" in (done.problem or "")
 
@@ -169,7 +174,7 @@ class TestSignature:
         monkeypatch.setattr(getpass, "getuser", fail)
         assert user_name() == "unknown"
 
-    def test_has_a_length_that_every_reader_can_bear(self) -> None:
+    def test_has_a_limited_length(self) -> None:
         with pytest.raises(InvalidRequest, match="--why has 1001 characters"):
             Attribution.of(None, "x" * (LONGEST_REASON + 1))
 

@@ -152,12 +152,15 @@ def test_probabilities_that_are_no_numbers_make_no_bet(book: Book) -> None:
 
 
 def test_each_region_and_all_of_them_are_summed_up(book: Book) -> None:
+    # GIVEN three bets in two regions
     book.match("H", region="Spain", days=0)
     book.match("A", region="England", days=7)
     book.match("H", region="England", days=14)
 
+    # WHEN they are settled
     result = book.simulate().set_index("region")
 
+    # THEN
     assert list(result.index) == ["England", "Spain", "all"]
     england = result.loc["England"]
     assert (england["bets"], england["staked"], england["returned"], england["roi"]) == (2, 2.0, 2.0, 0.0)
@@ -168,12 +171,16 @@ def test_each_region_and_all_of_them_are_summed_up(book: Book) -> None:
 
 
 def test_the_interval_holds_the_return_and_narrows_with_the_bets() -> None:
+    # GIVEN few and many bets with random results
     few, many, dice = Book(), Book(), random.Random(1)
     for book, count in ((few, 30), (many, 3000)):
         for _ in range(count):
             book.match(dice.choice("HDA"))
+
+    # WHEN they are settled
     narrow, wide = many.simulate().iloc[-1], few.simulate().iloc[-1]
 
+    # THEN
     for row in (narrow, wide):
         assert row["roi_low"] < row["roi"] < row["roi_high"]
     assert narrow["roi_high"] - narrow["roi_low"] < (wide["roi_high"] - wide["roi_low"]) / 5
@@ -214,6 +221,7 @@ def test_the_drawdown_is_the_deepest_fall_between_any_two_moments(profits: list[
 
 
 def test_categories_and_timestamps_of_stored_matches_are_understood(book: Book) -> None:
+    # GIVEN matches with the types of a stored table
     book.match("H")
     book.match("A", days=3)
     predictions, matches, odds = book.frames()
@@ -223,4 +231,7 @@ def test_categories_and_timestamps_of_stored_matches_are_understood(book: Book) 
         result=matches["result"].astype("category"),
         date=pd.to_datetime(matches["date"]),
     )
+
+    # WHEN they are settled
+    # THEN
     pd.testing.assert_frame_equal(summarise(placed(predictions, matches, odds)), book.simulate())

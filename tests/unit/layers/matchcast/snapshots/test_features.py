@@ -42,24 +42,33 @@ class TestFeatureRows:
             FeatureRows(snapshots(objects, clock), objects, parse_fake).rows([IDS[0]], ["elo", "weather"])
 
     def test_keeps_the_last_good_snapshot(self, objects: CountingObjects, clock: Clock) -> None:
+        # GIVEN features that were read
         publish_snapshot(objects, "s1")
         features = FeatureRows(snapshots(objects, clock), objects, parse_fake)
         features.rows([IDS[0]], ["elo"])
 
+        # WHEN a bad snapshot is published
         publish_snapshot(objects, "bad")
         clock.now += 30
 
+        # THEN
         assert features.rows([IDS[0]], ["elo"])[IDS[0]].snapshot_id == "s1"
         assert isinstance(features.problem, ManifestInvalid)
 
 
 class TestMatchIds:
     def test_knows_exactly_the_ids_of_the_snapshot(self, objects: CountingObjects, clock: Clock) -> None:
+        # GIVEN a snapshot of many ids
         ids = tuple(sorted(f"e{n % 7}-2026-11-{n % 28 + 1:02d}-team{n * 37 % 100}-x" for n in range(50)))
         publish_snapshot(objects, "s1", ids)
         known = MatchIds(snapshots(objects, clock), objects)
 
+        # WHEN its ids are looked up
+        # THEN
         assert all(match_id in known for match_id in ids)
+
+        # WHEN other texts are looked up
+        # THEN
         without_features = [
             f"{ids[0]}x",
             ids[0][:-1],
@@ -71,7 +80,7 @@ class TestMatchIds:
             "\ud800",
             "é",
         ]
-        assert not any(stranger in known for stranger in without_features)
+        assert not any(match_id in known for match_id in without_features)
 
     def test_reads_the_list_once(self, objects: CountingObjects, clock: Clock) -> None:
         publish_snapshot(objects, "s1")
@@ -86,12 +95,15 @@ class TestMatchIds:
     def test_unsorted_lines_are_refused_and_the_last_good_list_stays(
         self, objects: CountingObjects, clock: Clock
     ) -> None:
+        # GIVEN a list that was read
         publish_snapshot(objects, "s1")
         known = MatchIds(snapshots(objects, clock), objects)
         assert IDS[0] in known
 
+        # WHEN an unsorted list is published
         publish_snapshot(objects, "s2", (IDS[1], IDS[0]))
         clock.now += 30
 
+        # THEN
         assert IDS[2] in known
         assert isinstance(known.problem, ManifestInvalid)

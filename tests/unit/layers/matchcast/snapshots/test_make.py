@@ -152,13 +152,16 @@ class TestPredictions:
         assert predictions["match_id"].to_pylist() == sorted(due["match_id"].to_pylist())
         assert FIXTURES < len(predictions) < len(matches)
 
-    def test_are_of_fixtures_alone_when_nobody_knows_what_the_model_has_seen(self, objects: InMemoryObjects) -> None:
+    def test_are_only_of_fixtures_when_it_is_unknown_what_the_model_has_seen(self, objects: InMemoryObjects) -> None:
         manifest = refresh(objects, model(trained_until=None))
         assert len(table(objects, manifest, "predictions.parquet")) == FIXTURES
         assert len(table(objects, manifest, "region_roi.parquet")) == 0
 
     def test_have_the_columns_of_the_contract(self, objects: InMemoryObjects) -> None:
+        # WHEN a snapshot is made
         schema = table(objects, refresh(objects), "predictions.parquet").schema
+
+        # THEN
         assert schema.names == [
             *("match_id", "kickoff", "region", "league", "home_team", "away_team", "home", "draw", "away"),
             *("pick", "confidence", "model_name", "model_version", "model_run_id", "as_of"),
@@ -170,9 +173,11 @@ class TestPredictions:
         assert pa.types.is_dictionary(schema.field("region").type)
 
     def test_are_what_the_model_says_of_the_features(self, objects: InMemoryObjects) -> None:
+        # WHEN a snapshot is made
         frame = table(objects, refresh(objects), "predictions.parquet").to_pandas()
         expected = Softmax().predict(frame[list(FEATURES)].to_numpy())
 
+        # THEN
         probabilities = frame[["home", "draw", "away"]].to_numpy()
         np.testing.assert_allclose(probabilities, expected, atol=1e-6)
         np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-9)
@@ -191,10 +196,12 @@ class TestOdds:
     def test_are_the_last_ones_before_the_kickoff_of_the_matches_shown(
         self, objects: InMemoryObjects, data_dir: Path
     ) -> None:
+        # WHEN a snapshot is made
         manifest = refresh(objects)
         odds = table(objects, manifest, "odds.parquet").to_pandas()
         predictions = table(objects, manifest, "predictions.parquet").to_pandas().set_index("match_id")
 
+        # THEN
         assert 0 < len(odds) < len(predictions)
         assert odds["match_id"].is_unique
         assert odds["match_id"].is_monotonic_increasing
@@ -204,8 +211,8 @@ class TestOdds:
         assert set(before) == {np.timedelta64(24, "h")}
 
     def test_of_a_book_that_the_data_lack_are_none(self, objects: InMemoryObjects) -> None:
-        manifest = refresh(objects, bookmaker="nobody")
-        assert manifest.bookmaker == "nobody"
+        manifest = refresh(objects, bookmaker="unknown")
+        assert manifest.bookmaker == "unknown"
         assert len(table(objects, manifest, "odds.parquet")) == 0
         assert len(table(objects, manifest, "region_roi.parquet")) == 0
         assert len(table(objects, manifest, "predictions.parquet")) > 0
@@ -213,9 +220,11 @@ class TestOdds:
 
 class TestManifest:
     def test_names_every_file_with_its_rows(self, objects: InMemoryObjects) -> None:
+        # WHEN a snapshot is made
         manifest = refresh(objects)
         rows = {name: entry.rows for name, entry in manifest.files.items()}
 
+        # THEN
         assert set(rows) == {
             "predictions.parquet",
             "odds.parquet",
@@ -253,7 +262,7 @@ class TestManifest:
         assert refresh(objects, now=NOW + timedelta(hours=1)).files == first.files
 
 
-def test_a_snapshot_that_is_replaced_keeps_its_manifest_beside_its_files(objects: InMemoryObjects) -> None:
+def test_a_snapshot_that_is_replaced_keeps_its_manifest_with_its_files(objects: InMemoryObjects) -> None:
     first = refresh(objects)
     assert objects.get(first.kept_key) is None
 
@@ -311,14 +320,19 @@ class TestRefusals:
         self.check_served(objects, served)
 
     def test_an_empty_dataset(self, objects: InMemoryObjects, served: SnapshotManifest) -> None:
+        # GIVEN a dataset without matches
         replace_dataset(
             objects,
             matches=MATCHES_SCHEMA.empty_table(),
             odds=ODDS_SCHEMA.empty_table(),
             match_features=features_schema().empty_table(),
         )
+
+        # WHEN a snapshot is made of it
         with pytest.raises(ReleaseRefused, match="empty"):
             refresh(objects)
+
+        # THEN
         self.check_served(objects, served)
 
     def test_matches_without_features(self, objects: InMemoryObjects, served: SnapshotManifest, data_dir: Path) -> None:
@@ -368,6 +382,7 @@ class TestRefusals:
         self.check_served(objects, served)
 
     def test_a_lost_race(self, data_dir: Path, served: SnapshotManifest) -> None:
+        # GIVEN a bucket in which another publisher always switches first
         class Raced(InMemoryObjects):
             def switch(self, key: str, body: bytes, etag: str | None) -> bool:
                 if key == SNAPSHOT_MANIFEST_KEY:
@@ -375,9 +390,13 @@ class TestRefusals:
                 return super().switch(key, body, etag)
 
         objects = Raced()
+
+        # WHEN a snapshot is made
         publish_dataset(objects, data_dir, NOW)
         with pytest.raises(ReleaseRaceLost):
             refresh(objects, now=NOW + timedelta(hours=1))
+
+        # THEN
         stored = objects.get(SNAPSHOT_MANIFEST_KEY)
         assert stored is not None
         assert stored.body == served.body()
@@ -390,9 +409,11 @@ class TestScorecard:
         return Scorecard.model_validate_json(manifest.files["scorecard.json"].verify(stored.body, "scorecard.json"))
 
     def test_is_of_the_predictions_and_odds_of_the_snapshot(self, objects: InMemoryObjects, data_dir: Path) -> None:
+        # WHEN a snapshot is made
         manifest = refresh(objects)
         card = self.scorecard(objects, manifest)
 
+        # THEN its scorecard agrees with the figures of its tables
         shown = table(objects, manifest, "predictions.parquet").to_pandas()
         settled = shown.merge(dataset_table(data_dir, "matches").to_pandas()[["match_id", "result"]]).dropna()
         both = settled.merge(
@@ -412,8 +433,8 @@ class TestScorecard:
         assert manifest.files["scorecard.json"].rows == card.rows
 
     def test_without_odds_scores_nothing_and_says_so(self, objects: InMemoryObjects) -> None:
-        card = self.scorecard(objects, refresh(objects, bookmaker="nobody"))
-        assert (card.bookmaker, card.settled, card.rows, card.overall) == ("nobody", 198, 0, None)
+        card = self.scorecard(objects, refresh(objects, bookmaker="unknown"))
+        assert (card.bookmaker, card.settled, card.rows, card.overall) == ("unknown", 198, 0, None)
         assert (card.regions, card.seasons) == ([], [])
 
     def test_of_a_model_of_unknown_training_is_empty(self, objects: InMemoryObjects) -> None:

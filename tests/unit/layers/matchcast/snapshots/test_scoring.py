@@ -19,7 +19,11 @@ three_odds = st.lists(
 
 
 def test_scores_agree_with_their_definitions_written_out() -> None:
+    # GIVEN the probabilities of some odds
     chances = scoring.probabilities(ODDS)
+
+    # WHEN they are scored
+    # THEN
     for row, (p, result) in enumerate(zip(chances.tolist(), RESULTS.tolist(), strict=True)):
         happened = [float(result == outcome) for outcome in range(3)]
         assert scoring.log_losses(chances, RESULTS)[row] == pytest.approx(-math.log(p[result]))
@@ -112,12 +116,17 @@ def test_every_method_gives_probabilities(odds: scoring.Floats) -> None:
 
 @given(three_odds)
 def test_power_and_shin_solve_their_equations(odds: scoring.Floats) -> None:
+    # GIVEN
     raw = 1 / odds
+
+    # WHEN the margin is removed by powers
+    # THEN one exponent fits all outcomes of a match
     power = scoring.probabilities(odds, "power")
     exponents = np.log(power) / np.log(raw)
     assert np.allclose(exponents, exponents[:, :1], rtol=1e-6)
 
-    # Shin: with share z of insiders, raw = sqrt(total) * sqrt(z p + (1 - z) p^2), up to one factor for all outcomes.
+    # WHEN it is removed by Shin's method
+    # THEN one share z of insiders fits: raw = sqrt(total) * sqrt(z p + (1 - z) p^2), up to one factor for all outcomes
     shin, total = scoring.probabilities(odds, "shin"), raw.sum(axis=1, keepdims=True)
     squares = raw**2 / total
     z = ((squares - shin**2) / (shin - shin**2)).mean(axis=1, keepdims=True)
@@ -138,10 +147,14 @@ def test_shin_and_power_take_more_from_long_odds() -> None:
         assert scoring.probabilities(odds, margin)[0, 0] > plain[0, 0]
 
 
-def test_probabilities_are_held_against_what_came_tenth_by_tenth() -> None:
+def test_probabilities_are_compared_with_results_in_tenths() -> None:
+    # GIVEN
     chances = np.array([[0.55, 0.45, 0.0], [0.5, 0.5, 0.0], [0.1, 0.0, 0.9], [0.0, 0.0, 1.0]])
+
+    # WHEN
     found = scoring.calibration_bins(chances, np.array([0, 1, 2, 0]))
 
+    # THEN
     home = [each for each in found if each.outcome == "home"]
     assert [(each.lower, each.upper, each.rows, each.observed) for each in home] == [
         (0.0, 0.1, 1, 1.0),

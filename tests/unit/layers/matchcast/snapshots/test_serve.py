@@ -134,7 +134,7 @@ def broken(change: str) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("change", ["schema", "no parquet", "nan", "scorecard", "missing"])
-def test_a_bad_new_snapshot_is_refused_and_the_last_good_one_serves_on(service: Service, change: str) -> None:
+def test_a_bad_new_snapshot_is_refused_and_the_last_good_one_keeps_serving(service: Service, change: str) -> None:
     before = service.use_case.current()
     put_snapshot(service.objects, broken(change), snapshot_id=NEXT_ID)
     service.later()
@@ -153,13 +153,18 @@ def test_a_bad_new_snapshot_is_refused_and_the_last_good_one_serves_on(service: 
     "damage", [lambda body: body[:-1], lambda body: body[:50] + b"\x00" + body[51:], lambda _: b""]
 )
 def test_a_file_that_is_not_the_published_one_is_refused_before_it_is_parsed(service: Service, damage: Any) -> None:
+    # GIVEN a served snapshot, and a newer one with a damaged file
     assert service.served == SNAPSHOT_ID
     manifest = put_snapshot(service.objects, snapshot_id=NEXT_ID)
     key = manifest.prefix + "predictions.parquet"
     found = service.objects.get(key)
     assert found is not None
     service.objects.put(key, damage(found.body))
+
+    # WHEN the manifest is checked again
     service.later()
+
+    # THEN
     assert service.served == SNAPSHOT_ID
     assert isinstance(service.use_case.problem, DigestMismatch)
 
@@ -181,7 +186,7 @@ def test_a_bucket_out_of_reach_leaves_the_last_good_snapshot(service: Service) -
     assert isinstance(service.use_case.health().problem, StorageUnavailable)
 
 
-def test_an_old_snapshot_is_served_and_called_stale(service: Service) -> None:
+def test_an_old_snapshot_is_served_and_marked_as_stale(service: Service) -> None:
     service.now = NOW + timedelta(seconds=STALE)
     assert service.use_case.health().stale is False
     service.later(1)

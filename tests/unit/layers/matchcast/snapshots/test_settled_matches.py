@@ -145,9 +145,13 @@ def check_bins(part: ScorecardPart, rows: list[tuple[date, int, list[float], lis
 
 
 def test_it_equals_a_recomputation_from_the_definitions() -> None:
+    # GIVEN
     league = League()
+
+    # WHEN
     card = league.card()
 
+    # THEN
     assert card.overall is not None
     assert card.base_rate is not None
     base = league.shares_before()
@@ -172,7 +176,7 @@ def test_the_order_of_the_rows_plays_no_part(order: int) -> None:
     assert league.card(order) == league.card()
 
 
-def test_matches_that_the_model_may_have_seen_change_the_base_rate_alone() -> None:
+def test_matches_that_the_model_may_have_seen_change_only_the_base_rate() -> None:
     league, more = League(), League()
     more.add(UNTIL, result="A")
     card, other = league.card(), more.card()
@@ -192,11 +196,16 @@ def test_what_was_not_played_out_is_not_scored() -> None:
 
 
 def test_an_outcome_that_was_given_no_chance_has_no_log_loss_but_all_other_scores() -> None:
+    # GIVEN a home win whose prediction was zero
     league = League()
     name = next(match["match_id"] for match in league.matches if match["match_id"] == league.odds[0]["match_id"])
     next(row for row in league.predictions if row["match_id"] == name).update(home=0.0, draw=0.5, away=0.5)
     next(match for match in league.matches if match["match_id"] == name).update(status="played", result="H")
+
+    # WHEN
     card = league.card()
+
+    # THEN
     assert card.overall is not None
     assert card.overall.model.log_loss.value is None
     assert card.overall.model_minus_bookmaker.log_loss.high is None
@@ -206,10 +215,15 @@ def test_an_outcome_that_was_given_no_chance_has_no_log_loss_but_all_other_score
 
 
 def test_one_match_has_values_without_intervals() -> None:
+    # GIVEN one match with odds
     league = League(count=0)
     while not league.odds:
         league.add(UNTIL + timedelta(days=1), region="England", season="2024", result="H")
+
+    # WHEN
     card = league.card()
+
+    # THEN
     assert (card.rows, card.base_rate) == (1, None)
     assert card.overall is not None
     assert card.overall.base_rate is None
@@ -220,7 +234,7 @@ def test_one_match_has_values_without_intervals() -> None:
 @pytest.mark.parametrize(
     ("league", "trained_until"), [(League(count=0), UNTIL), (League(), None), (League(), date(2100, 1, 1))]
 )
-def test_nothing_to_score_is_a_scorecard_too(league: League, trained_until: date | None) -> None:
+def test_a_scorecard_without_scored_matches_is_valid(league: League, trained_until: date | None) -> None:
     card = league.card(trained_until=trained_until)
     assert (card.settled, card.rows, card.overall, card.regions, card.seasons) == (0, 0, None, [], [])
     assert card.trained_until == trained_until

@@ -65,12 +65,15 @@ def test_without_a_key_every_request_is_a_task_of_its_own() -> None:
 
 
 def test_the_same_key_is_answered_with_the_same_task_as_it_is_now() -> None:
+    # GIVEN a task with a key, attempted once
     desk = Desk()
     task, is_new = desk(KEY)
     desk.tasks.record_attempt(task)
 
+    # WHEN the request is repeated
     again, is_new_again = desk(KEY)
 
+    # THEN
     assert (is_new, is_new_again) == (True, False)
     assert again == task.model_copy(update={"attempts": 1})
     assert desk.sent() == [task.task_id]
@@ -87,7 +90,7 @@ def test_a_key_with_another_request_is_refused_and_names_the_header() -> None:
     assert len(desk.sent()) == 1
 
 
-def test_the_keys_of_two_tenants_have_nothing_to_do_with_each_other() -> None:
+def test_the_keys_of_two_tenants_are_independent() -> None:
     desk = Desk()
 
     assert desk(KEY, tenant="north")[0].task_id != desk(KEY, tenant="south")[0].task_id
@@ -95,7 +98,7 @@ def test_the_keys_of_two_tenants_have_nothing_to_do_with_each_other() -> None:
 
 def test_the_caller_that_loses_the_claim_waits_for_the_winners_record_and_sends_nothing() -> None:
     desk = Desk()
-    # GIVEN a key that somebody else has just put, whose task is recorded a moment later
+    # GIVEN a key that another request has just put, whose task is recorded a moment later
     other = a_task()
     desk.keys.claim("north", "k", KeyRecord(other.task_id, "fingerprint", NOW), NOW + timedelta(hours=1))
     desk.while_waiting = lambda: desk.tasks.create(other)
@@ -109,7 +112,7 @@ def test_the_caller_that_loses_the_claim_waits_for_the_winners_record_and_sends_
 
 
 class Overtaken(InMemoryKeys):
-    """Keys in which somebody else claims first."""
+    """Keys in which another request claims first."""
 
     def __init__(self, other: Task) -> None:
         super().__init__()
@@ -130,12 +133,15 @@ def test_a_claim_that_is_overtaken_ends_with_the_other_task() -> None:
 
 
 def test_a_key_whose_owner_died_is_sent_again_under_its_first_id() -> None:
+    # GIVEN a key whose task was never recorded
     desk = Desk()
     record = KeyRecord(a_task().task_id, "fingerprint", NOW - timedelta(seconds=5))
     desk.keys.claim("north", "k", record, NOW + timedelta(hours=1))
 
+    # WHEN the request is repeated
     task, is_new = desk(KEY, delay=90)
 
+    # THEN
     assert (task.task_id, task.created_at, is_new) == (record.task_id, record.created_at, True)
     assert desk.slept == pytest.approx(PATIENCE_SECONDS)
     assert [(decode(body).task_id, delay) for _, body, delay in desk.lanes.sent] == [(record.task_id, 90)]
@@ -160,25 +166,35 @@ def test_after_a_fault_the_same_key_makes_the_same_task(part: str) -> None:
 
 
 def test_a_request_that_is_refused_claims_no_key() -> None:
+    # GIVEN a request that makes no task
     class Refusing(Desk):
         def make(self, task_id: str, created_at: datetime) -> Task:
             raise MatchNotFound("no such match")
 
     desk = Refusing()
+
+    # WHEN it is sent with a key
     with pytest.raises(MatchNotFound):
         desk(KEY)
 
+    # THEN
     assert desk.keys.find("north", "k", NOW) is None
 
 
 def test_a_key_is_kept_as_long_as_its_task_and_free_afterwards() -> None:
+    # GIVEN a task with a key
     desk = Desk()
     first, _ = desk(KEY)
 
+    # WHEN the request is repeated right before the task expires
+    # THEN it is answered with that task
     desk.now = first.expires_at - timedelta(seconds=1)
     assert desk(KEY)[0].task_id == first.task_id
+
+    # WHEN the request is repeated when the task has expired
     desk.now = first.expires_at
     second, is_new = desk(KEY)
 
+    # THEN it makes another task
     assert is_new
     assert second.task_id != first.task_id

@@ -54,13 +54,16 @@ def test_an_open_breaker_allows_nothing_until_it_has_rested_and_then_one_try() -
 
 
 def test_a_try_that_fails_is_followed_by_another_rest() -> None:
+    # GIVEN an open breaker that has rested and allowed one try
     clock = Clock()
     breaker = opened(clock)
     clock.seconds += REST_SECONDS
     assert breaker.allows()
 
+    # WHEN the try fails
     breaker.record(success=False)
 
+    # THEN
     assert not breaker.allows()
     clock.seconds += REST_SECONDS
     assert breaker.allows()
@@ -137,14 +140,17 @@ def queued(worker: Worker, number: int, **changes: object) -> list[Task]:
 
 
 def test_a_broken_model_spends_the_attempts_of_a_few_receives_and_of_no_more() -> None:
+    # GIVEN a worker whose breaker was opened by a broken model
     worker = Worker()
     worker.break_models()
     victims, spared = queued(worker, FAILURES_TO_OPEN), queued(worker, 20)
     for task in victims:
         worker(task)
 
+    # WHEN more tasks come
     outcomes = [worker(task) for task in spared]
 
+    # THEN
     # The receive that opens the breaker knows already that the service, and not its task, is at fault.
     assert worker.attempts(*victims) == [1] * (FAILURES_TO_OPEN - 1) + [0]
     assert worker.attempts(*spared) == [0] * 20
@@ -153,6 +159,7 @@ def test_a_broken_model_spends_the_attempts_of_a_few_receives_and_of_no_more() -
 
 
 def test_a_resting_worker_keeps_its_messages_for_longer_each_time_they_come() -> None:
+    # GIVEN a worker whose breaker is open
     worker = Worker()
     worker.break_models()
     for task in queued(worker, FAILURES_TO_OPEN):
@@ -160,9 +167,11 @@ def test_a_resting_worker_keeps_its_messages_for_longer_each_time_they_come() ->
     (task,) = queued(worker, 1)
     worker.lanes.postponed.clear()
 
+    # WHEN one message comes again and again
     for receives in (1, 2, 5, 20):
         worker(task, receives=receives)
 
+    # THEN
     seconds = [seconds for _, _, seconds in worker.lanes.postponed]
     assert seconds[0] == 10
     assert 20 <= seconds[1] <= 30
@@ -171,6 +180,7 @@ def test_a_resting_worker_keeps_its_messages_for_longer_each_time_they_come() ->
 
 
 def test_a_model_that_is_mended_is_noticed_after_a_rest() -> None:
+    # GIVEN an open breaker whose model was mended since
     worker = Worker()
     worker.break_models()
     for task in queued(worker, FAILURES_TO_OPEN):
@@ -179,8 +189,10 @@ def test_a_model_that_is_mended_is_noticed_after_a_rest() -> None:
     (task,) = queued(worker, 1)
     assert not worker(task)[0].done
 
+    # WHEN it has rested
     worker.clock.seconds += REST_SECONDS
 
+    # THEN
     assert worker(task)[0].done
     assert not worker.breaker.is_open
 
@@ -198,6 +210,7 @@ def test_a_receive_in_which_anything_was_answered_is_no_failure_of_the_service(s
 
 
 def test_poison_is_buried_even_while_the_worker_rests() -> None:
+    # GIVEN a worker whose breaker is open
     worker = Worker()
     worker.breaker = opened(worker.clock)
     task = a_task()
@@ -211,9 +224,12 @@ def test_poison_is_buried_even_while_the_worker_rests() -> None:
             now=lambda: NOW,
             max_attempts=3,
         )
+
+        # WHEN poison and a task come
         outcomes = {
             one.message_id: one.done for one in predictions.run([a_delivery("x", number=1), a_delivery(task, number=2)])
         }
 
+    # THEN
     assert outcomes == {"message-1": True, "message-2": False}
     assert [letter.cause for letter in worker.lanes.dead_letters] == ["invalid-message"]

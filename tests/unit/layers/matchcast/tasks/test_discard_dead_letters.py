@@ -1,4 +1,4 @@
-"""Discarding: a letter goes for good, and nobody waits for it in vain."""
+"""Discarding: a letter is deleted, and its task fails if it is still open."""
 
 from __future__ import annotations
 
@@ -28,14 +28,20 @@ class Desk:
 
 
 def test_a_task_that_no_sweep_failed_yet_fails_with_its_letter() -> None:
+    # GIVEN a letter whose task is still queued
     desk, task = Desk(), a_task()
     desk.tasks.create(task)
     letter = desk.bury(task)
 
+    # WHEN its discard is planned
+    # THEN nothing changes
     assert desk.use_case.plan(letter)[0] is Discard.TASK_FAILED
     assert desk.read(task).status is TaskStatus.QUEUED  # a plan changes nothing
+
+    # WHEN it is discarded
     assert desk.use_case.discard(letter) is Discard.TASK_FAILED
 
+    # THEN
     failed = desk.read(task)
     assert (failed.status, failed.error, failed.completed_at) == (TaskStatus.FAILED, DEAD_LETTERED, NOW)
     assert desk.lanes.dead_letters == []
@@ -80,6 +86,7 @@ def test_an_unreadable_letter_is_just_deleted() -> None:
 
 
 def test_a_letter_stays_where_its_task_could_not_be_failed() -> None:
+    # GIVEN a letter whose task cannot be written
     class Down(InMemoryTasks):
         def finish(self, task: Task) -> bool:
             raise StorageUnavailable("no finish")
@@ -88,13 +95,16 @@ def test_a_letter_stays_where_its_task_could_not_be_failed() -> None:
     desk.tasks.create(task)
     letter = desk.bury(task)
 
+    # WHEN it is discarded
     with pytest.raises(StorageUnavailable):
         desk.use_case.discard(letter)
 
+    # THEN
     assert desk.lanes.dead_letters == [letter]
 
 
 def test_a_task_that_ends_meanwhile_keeps_its_end() -> None:
+    # GIVEN a letter whose task succeeds right before it is failed
     class Ending(InMemoryTasks):
         def finish(self, task: Task) -> bool:
             super().finish(a_task(task_id=task.task_id, status=TaskStatus.SUCCEEDED, result=a_prediction()))
@@ -103,6 +113,8 @@ def test_a_task_that_ends_meanwhile_keeps_its_end() -> None:
     desk, task = Desk(Ending()), a_task()
     desk.tasks.create(task)
 
+    # WHEN it is discarded
     assert desk.use_case.discard(desk.bury(task)) is Discard.DISCARDED
 
+    # THEN
     assert desk.read(task).status is TaskStatus.SUCCEEDED

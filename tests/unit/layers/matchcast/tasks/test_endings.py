@@ -1,4 +1,4 @@
-"""Endings that several parts write at once: whoever read one final state never reads another."""
+"""Endings that several parts write at once: a client that read one final state never reads another."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def tracking(store: InMemoryTasks) -> TrackTasks:
 
 
 def late(store: InMemoryTasks) -> Task:
-    """Return a task that nobody started in time."""
+    """Return a task that was not started in time."""
     task = a_task(start_by=NOW - timedelta(seconds=1))
     store.create(task)
     return task
@@ -50,6 +50,7 @@ def test_a_task_that_was_read_as_expired_stays_expired_though_a_slow_worker_ends
 
 
 def test_a_worker_that_is_faster_than_the_reader_is_what_the_reader_sees() -> None:
+    # GIVEN a late task that succeeds right before its reader writes its expiry
     class Overtaken(InMemoryTasks):
         def finish(self, task: Task) -> bool:
             super().finish(task.model_copy(update=SUCCEEDED))
@@ -58,10 +59,13 @@ def test_a_worker_that_is_faster_than_the_reader_is_what_the_reader_sees() -> No
     store = Overtaken()
     task = late(store)
 
+    # WHEN it is read
+    # THEN
     assert tracking(store).status("north", task.task_id).status is TaskStatus.SUCCEEDED
 
 
 def test_a_task_is_cancelled_though_it_failed_and_was_redriven_in_between() -> None:
+    # GIVEN
     class Redriven(InMemoryTasks):
         """A table in which a task fails and is redriven between the canceller's look and write."""
 
@@ -76,13 +80,16 @@ def test_a_task_is_cancelled_though_it_failed_and_was_redriven_in_between() -> N
     task = a_task()
     store.create(task)
 
+    # WHEN
     cancelled = tracking(store).cancel("north", task.task_id)
 
+    # THEN
     assert (cancelled.status, cancelled.generation) == (TaskStatus.CANCELLED, 1)
     assert store.get_many([task.task_id])[task.task_id] == cancelled
 
 
 def test_a_task_that_ends_before_it_is_cancelled_says_how_it_ended() -> None:
+    # GIVEN a task that succeeds right before its cancellation is written
     class Ending(InMemoryTasks):
         def finish(self, task: Task) -> bool:
             super().finish(task.model_copy(update=SUCCEEDED))
@@ -92,6 +99,8 @@ def test_a_task_that_ends_before_it_is_cancelled_says_how_it_ended() -> None:
     task = a_task()
     store.create(task)
 
+    # WHEN it is cancelled
+    # THEN
     with pytest.raises(Conflict, match="is succeeded already"):
         tracking(store).cancel("north", task.task_id)
 

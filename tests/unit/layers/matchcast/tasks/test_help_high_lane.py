@@ -76,11 +76,14 @@ class Helper:
 
 
 def test_everything_that_waits_in_the_high_lane_is_done_and_deleted() -> None:
+    # GIVEN tasks in both lanes
     helper = Helper()
     high, normal = helper.send(25), helper.send(3, Priority.NORMAL)
 
+    # WHEN a worker of the normal lane helps
     outcomes = helper()
 
+    # THEN
     assert len(outcomes) == 25
     assert helper.statuses(high) == {TaskStatus.SUCCEEDED}
     assert helper.statuses(normal) == {TaskStatus.QUEUED}
@@ -97,12 +100,15 @@ def test_it_stops_when_its_time_is_over_and_leaves_the_rest_to_others() -> None:
 
 
 def test_what_must_come_again_is_not_deleted_and_ends_the_help() -> None:
+    # GIVEN tasks in the high lane, and a fault that will pass
     helper = Helper()
     tasks = helper.send(15)
     helper.release.objects.put("snapshots/manifest.json", b"{")  # no snapshot can be read: a passing fault
 
+    # WHEN a worker of the normal lane helps
     outcomes = helper()
 
+    # THEN
     assert [outcome.done for outcome in outcomes] == [False] * 10
     assert helper.lanes.removed == []
     assert helper.statuses(tasks) == {TaskStatus.QUEUED}

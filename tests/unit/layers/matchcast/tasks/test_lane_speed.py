@@ -35,15 +35,22 @@ def test_the_advice_is_the_time_that_tasks_lately_took(seconds: float, advice: i
 
 
 def test_the_time_is_smoothed_and_published_every_five_seconds() -> None:
+    # GIVEN
     speeds, clock = InMemorySpeeds(), Clock()
     speed = LaneSpeed(speeds, clock)
 
+    # WHEN two times are observed at once
     speed.observe(Priority.HIGH, 10)
     speed.observe(Priority.HIGH, 20)
+
+    # THEN only the first is published
     assert speeds.read(Priority.HIGH) == 10
+
+    # WHEN another one follows after five seconds
     clock.now = 5.0
     speed.observe(Priority.HIGH, 12)
 
+    # THEN the smoothed time is published
     assert speeds.read(Priority.HIGH) == pytest.approx(12.0)
 
 

@@ -1,4 +1,4 @@
-"""Backpressure: a tenant with as many open tasks as it may have is told when to come back."""
+"""Backpressure: a tenant with as many open tasks as it may have is refused, with a time to retry after."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_a_tenant_below_the_limit_may_submit(statuses: tuple[TaskStatus, ...]) -
     desk.check("north")
 
 
-def test_a_tenant_at_the_limit_is_told_when_to_come_back() -> None:
+def test_a_tenant_at_the_limit_is_refused_with_a_time_to_retry_after() -> None:
     desk = Desk((Priority.NORMAL, 41.5))
     desk.put(*[QUEUED] * LIMIT)
 
@@ -107,34 +107,44 @@ def test_a_task_that_expired_in_its_lane_is_not_open() -> None:
 
 
 def test_the_table_is_asked_once_in_two_seconds_for_each_tenant() -> None:
+    # GIVEN
     desk = Desk()
     desk.put(*[SUCCEEDED] * LIMIT)
 
+    # WHEN one tenant submits many times
     for _ in range(50):
         desk.check("north")
+
+    # THEN
     assert desk.tasks.reads == {"list": 1, "read": 1}
 
+    # WHEN another tenant submits, and the first one again after two seconds
     desk.check("south")
     desk.seconds += 2
     desk.check("north")
+
+    # THEN
     assert desk.tasks.reads["list"] == 3
 
 
 def test_a_tenant_may_submit_again_when_its_tasks_have_ended() -> None:
+    # GIVEN a tenant at its limit
     desk = Desk()
     desk.put(*[QUEUED] * LIMIT)
     with pytest.raises(TooManyTasks):
         desk.check("north")
 
+    # WHEN its tasks end, and the next count is due
     for task_id in desk.tasks.list_ids("north", None, 10):
         task = desk.tasks.get_many([task_id])[task_id]
         desk.tasks.finish(task.model_copy(update={"status": SUCCEEDED}))
     desk.seconds += 2
 
+    # THEN it may submit
     desk.check("north")
 
 
-def test_what_is_known_of_tenants_does_not_grow_without_end() -> None:
+def test_what_is_remembered_of_tenants_is_limited() -> None:
     desk = Desk()
 
     for number in range(2500):

@@ -63,7 +63,7 @@ class Desk:
 
 
 def a_failed_task(desk: Desk, **changes: object) -> tuple[Task, DeadLetter]:
-    """Return a task that was given up after three attempts, as its message carries it, and its letter."""
+    """Return a task that failed after three attempts, as its message carries it, and its letter."""
     task = a_task(
         priority=Priority.HIGH, start_by=NOW - timedelta(minutes=5), expires_at=NOW - timedelta(minutes=1), **changes
     )
@@ -73,11 +73,14 @@ def a_failed_task(desk: Desk, **changes: object) -> tuple[Task, DeadLetter]:
 
 
 def test_a_failed_task_is_queued_again_in_its_next_generation_with_a_new_lifetime() -> None:
+    # GIVEN
     desk = Desk()
     task, letter = a_failed_task(desk)
 
+    # WHEN
     assert desk.use_case.redrive(letter) is Redrive.REDRIVEN
 
+    # THEN
     again = desk.read(task)
     assert (again.status, again.generation, again.attempts) == (TaskStatus.QUEUED, 1, 0)
     assert (again.error, again.completed_at, again.start_by, again.expires_at) == (None, None, None, NOW + LIFETIME)
@@ -116,7 +119,7 @@ def test_a_task_that_no_sweep_failed_yet_is_redriven_into_its_next_generation_to
 
 
 @pytest.mark.parametrize("changes", [{"status": TaskStatus.SUCCEEDED, "result": a_prediction()}, {"generation": 2}])
-def test_a_task_that_moved_on_needs_its_letter_no_longer(changes: dict[str, object]) -> None:
+def test_the_letter_of_a_task_that_moved_on_is_only_deleted(changes: dict[str, object]) -> None:
     desk = Desk()
     task = a_task()
     desk.tasks.create(task.model_copy(update=changes))
@@ -128,7 +131,7 @@ def test_a_task_that_moved_on_needs_its_letter_no_longer(changes: dict[str, obje
 
 
 @pytest.mark.parametrize("status", [TaskStatus.CANCELLED, TaskStatus.EXPIRED])
-def test_a_task_that_its_client_gave_up_is_not_brought_back(status: TaskStatus) -> None:
+def test_a_cancelled_or_expired_task_is_not_redriven(status: TaskStatus) -> None:
     desk = Desk()
     task = a_task()
     desk.tasks.create(task.model_copy(update={"status": status}))
@@ -137,7 +140,7 @@ def test_a_task_that_its_client_gave_up_is_not_brought_back(status: TaskStatus) 
     assert desk.sent == []
 
 
-@pytest.mark.parametrize("body", ["no json", '{"version":99}', "a task that nobody knows"])
+@pytest.mark.parametrize("body", ["no json", '{"version":99}', "a task without a record"])
 def test_a_letter_without_a_task_stays(body: str) -> None:
     desk = Desk()
     letter = desk.bury(a_task() if body.startswith("a task") else body)
@@ -148,20 +151,24 @@ def test_a_letter_without_a_task_stays(body: str) -> None:
 
 
 def test_a_redrive_that_was_cut_off_before_the_message_sends_it_when_it_is_repeated() -> None:
+    # GIVEN a redrive that reopened the task and could not send its message
     desk = Desk(lanes=Lanes(down="send"))
     task, letter = a_failed_task(desk)
     with pytest.raises(QueueUnavailable):
         desk.use_case.redrive(letter)
     assert (desk.read(task).status, desk.lanes.dead_letters) == (TaskStatus.QUEUED, [letter])
 
+    # WHEN it is repeated
     desk.lanes.down = ""
 
+    # THEN
     assert desk.use_case.redrive(letter) is Redrive.REDRIVEN
     assert (desk.read(task).generation, [sent.generation for sent in desk.sent]) == (1, [1])
     assert desk.lanes.dead_letters == []
 
 
 def test_a_redrive_that_was_cut_off_after_the_message_does_no_harm_when_it_is_repeated() -> None:
+    # GIVEN a redrive that could not delete its letter
     desk = Desk(lanes=Lanes(down="delete"))
     task, letter = a_failed_task(desk)
     with pytest.raises(QueueUnavailable):
@@ -170,27 +177,32 @@ def test_a_redrive_that_was_cut_off_after_the_message_does_no_harm_when_it_is_re
     again = desk.read(task)
     assert desk.tasks.finish(again.model_copy(update={"status": TaskStatus.SUCCEEDED, "result": a_prediction()}))
 
+    # WHEN it is repeated
     desk.lanes.down = ""
 
+    # THEN
     assert desk.use_case.redrive(letter) is Redrive.MOVED_ON
     assert (desk.read(task).status, len(desk.sent), desk.lanes.dead_letters) == (TaskStatus.SUCCEEDED, 1, [])
 
 
 def test_two_letters_of_one_failure_are_one_redrive() -> None:
-    # A worker that died between burying a message and failing its task buries it twice.
+    # GIVEN two letters of one task: a worker that died between burying a message and failing its task buries it twice
     desk = Desk()
     task, first = a_failed_task(desk)
     second = desk.bury(task)
 
+    # WHEN one is redriven and the task succeeds
     assert desk.use_case.redrive(first) is Redrive.REDRIVEN
     desk.tasks.finish(desk.read(task).model_copy(update={"status": TaskStatus.SUCCEEDED, "result": a_prediction()}))
 
+    # THEN the other is only deleted
     assert desk.use_case.redrive(second) is Redrive.MOVED_ON
     assert (desk.read(task).generation, len(desk.sent)) == (1, 1)
 
 
 @pytest.mark.parametrize(("ending", "outcome"), [("cancelled", Redrive.MOVED_ON), ("failed", Redrive.REDRIVEN)])
 def test_a_task_that_ends_while_its_letter_is_redriven(ending: str, outcome: Redrive) -> None:
+    # GIVEN
     class Ending(InMemoryTasks):
         """A table in which the task ends between the operator's look and write."""
 
@@ -203,12 +215,15 @@ def test_a_task_that_ends_while_its_letter_is_redriven(ending: str, outcome: Red
     task = a_task()
     desk.tasks.create(task)
 
+    # WHEN it is redriven
+    # THEN a failed task is queued again, a cancelled one is not
     assert desk.use_case.redrive(desk.bury(task)) is outcome
     assert (desk.read(task).status is TaskStatus.QUEUED) is (outcome is Redrive.REDRIVEN)
     assert len(desk.sent) == (outcome is Redrive.REDRIVEN)
 
 
-def test_a_reopening_whose_answer_got_lost_is_a_reopening() -> None:
+def test_a_reopening_whose_answer_got_lost_still_counts() -> None:
+    # GIVEN
     class Twice(InMemoryTasks):
         """A table that the SDK asks again, because its first answer got lost."""
 
@@ -219,11 +234,14 @@ def test_a_reopening_whose_answer_got_lost_is_a_reopening() -> None:
     desk = Desk(tasks=Twice())
     _, letter = a_failed_task(desk)
 
+    # WHEN the letter is redriven
+    # THEN
     assert desk.use_case.redrive(letter) is Redrive.REDRIVEN
     assert len(desk.sent) == 1
 
 
 def test_a_record_that_was_forgotten_meanwhile_is_left_alone() -> None:
+    # GIVEN a record that is removed right before the redrive writes it
     class Forgetting(InMemoryTasks):
         def reopen(self, task: Task) -> bool:
             self._tasks.clear()
@@ -232,5 +250,7 @@ def test_a_record_that_was_forgotten_meanwhile_is_left_alone() -> None:
     desk = Desk(tasks=Forgetting())
     _, letter = a_failed_task(desk)
 
+    # WHEN the letter is redriven
+    # THEN
     assert desk.use_case.redrive(letter) is Redrive.MOVED_ON
     assert desk.sent == []

@@ -42,11 +42,14 @@ class Desk:
 
 @pytest.mark.parametrize("status", [TaskStatus.FAILED, TaskStatus.CANCELLED, TaskStatus.EXPIRED])
 def test_a_task_without_a_result_is_tried_again_as_a_new_one(status: TaskStatus) -> None:
+    # GIVEN a task that ended without a result
     desk = Desk()
     old = desk.put(status=status, error=REASON, attempts=3, generation=2, priority=Priority.HIGH)
 
+    # WHEN
     new = desk(old)
 
+    # THEN
     assert new.task_id != old.task_id
     assert (new.retry_of, new.status, new.attempts, new.generation, new.error) == (
         old.task_id,
@@ -91,9 +94,12 @@ def test_a_task_that_is_queued_or_has_a_result_is_not_tried_again(changes: dict[
 
 
 def test_a_task_that_cannot_be_read_is_not_tried_again() -> None:
+    # GIVEN
     desk = Desk()
     failed = desk.put(status=TaskStatus.FAILED)
 
+    # WHEN another tenant asks, or the task is unknown or expired
+    # THEN
     with pytest.raises(TaskNotFound):
         desk(failed, tenant="south")
     with pytest.raises(TaskNotFound):

@@ -117,13 +117,16 @@ def test_a_result_is_written_even_where_the_record_is_missing() -> None:
 
 
 def test_a_duplicate_changes_nothing() -> None:
+    # GIVEN a task that a worker finished
     worker = Worker()
     (task,) = queued(worker, 1)
     worker(a_delivery(task))
     first = worker.task(task)
 
+    # WHEN its message comes again
     outcomes = worker(a_delivery(task, number=2))
 
+    # THEN
     assert outcomes["message-2"] == Outcome("message-2", done=True, task=None)
     assert worker.task(task) == first
     assert worker.release.model.calls == [1]
@@ -141,12 +144,15 @@ def test_two_deliveries_of_one_task_in_one_receive_end_it_once() -> None:
 
 @pytest.mark.parametrize("status", [TaskStatus.CANCELLED, TaskStatus.FAILED, TaskStatus.EXPIRED])
 def test_a_task_that_is_over_is_not_predicted(status: TaskStatus) -> None:
+    # GIVEN
     worker = Worker()
     (task,) = queued(worker, 1)
     worker.tasks.finish(task.model_copy(update={"status": status}))
 
+    # WHEN
     outcomes = worker(a_delivery(task))
 
+    # THEN
     assert outcomes["message-1"].done
     assert worker.task(task).status is status
     assert worker.release.model.calls == []
@@ -175,6 +181,7 @@ def test_a_task_past_its_start_deadline_expires_without_a_prediction() -> None:
 
 
 def test_what_the_client_got_wrong_fails_the_task_and_deletes_the_message() -> None:
+    # GIVEN three tasks that can only fail
     worker = Worker()
     unknown_match, wrong_features, unknown_stage = (
         *queued(worker, 1, match_id="e0-2020-01-01-no-body"),
@@ -182,10 +189,12 @@ def test_what_the_client_got_wrong_fails_the_task_and_deletes_the_message() -> N
         *queued(worker, 1, stage="nowhere"),
     )
 
+    # WHEN they are received
     outcomes = worker(
         a_delivery(unknown_match, number=1), a_delivery(wrong_features, number=2), a_delivery(unknown_stage, number=3)
     )
 
+    # THEN
     assert all(outcome.done for outcome in outcomes.values())
     errors = [worker.task(task).error for task in (unknown_match, wrong_features, unknown_stage)]
     assert [error.code for error in errors if error] == ["match-not-found", "invalid-request", "stage-not-found"]
@@ -196,11 +205,14 @@ def test_what_the_client_got_wrong_fails_the_task_and_deletes_the_message() -> N
 
 @pytest.mark.parametrize("body", ["no json", "[]", '{"version": 99}'])
 def test_a_poisoned_message_is_buried_with_its_cause_and_stops_no_other_message(body: str) -> None:
+    # GIVEN
     worker = Worker()
     (task,) = queued(worker, 1)
 
+    # WHEN poison and a task are received together
     outcomes = worker(a_delivery(body, lane=Priority.HIGH, number=1), a_delivery(task, number=2))
 
+    # THEN
     assert [(letter.lane, letter.body, letter.cause) for letter in worker.lanes.dead_letters] == [
         (Priority.HIGH, body, "invalid-message")
     ]
@@ -215,12 +227,15 @@ def test_a_poisoned_message_that_cannot_be_buried_comes_again() -> None:
 
 
 def test_a_passing_fault_is_tried_three_times_with_growing_delays_then_fails_and_is_buried() -> None:
+    # GIVEN a model store out of reach
     worker = Worker()
     (task,) = queued(worker, 1)
     worker.break_model_store()
 
+    # WHEN the message is received three times
     outcomes = [worker(a_delivery(task))["message-1"].done for _ in range(3)]
 
+    # THEN
     assert outcomes == [False, False, True]
     first, second = (seconds for _, _, seconds in worker.lanes.postponed)
     assert first == 10
@@ -235,6 +250,7 @@ def test_a_passing_fault_is_tried_three_times_with_growing_delays_then_fails_and
 
 
 def test_a_passing_fault_that_passes_leaves_a_result() -> None:
+    # GIVEN a task whose first attempt failed because the model store was out of reach
     worker = Worker()
     (task,) = queued(worker, 1)
     good = worker.release.objects.get(MODEL_MANIFEST_KEY)
@@ -242,9 +258,11 @@ def test_a_passing_fault_that_passes_leaves_a_result() -> None:
     worker.break_model_store()
     worker(a_delivery(task))
 
+    # WHEN the store is back and the message comes again
     worker.release = Release()
     worker(a_delivery(task, number=2))
 
+    # THEN
     final = worker.task(task)
     assert (final.status, final.attempts) == (TaskStatus.SUCCEEDED, 1)
 
@@ -270,13 +288,19 @@ def test_a_task_whose_burial_fails_is_kept_queued_with_its_message() -> None:
 
 @pytest.mark.parametrize("call", ["get_many", "finish"])
 def test_a_table_out_of_reach_spends_no_attempts_and_loses_nothing(call: str) -> None:
+    # GIVEN a table out of reach
     worker = Worker()
     (task,) = queued(worker, 1)
     worker.tasks.down = {call}
 
+    # WHEN a message is received
+    # THEN it has to come again
     assert not worker(a_delivery(task))["message-1"].done
 
+    # WHEN the table is back
     worker.tasks.down = set()
+
+    # THEN the task is as it was, and its message completes it
     assert (worker.task(task).status, worker.task(task).attempts) == (TaskStatus.QUEUED, 0)
     assert worker(a_delivery(task))["message-1"].done
     assert worker.task(task).status is TaskStatus.SUCCEEDED
@@ -293,6 +317,7 @@ def test_an_attempt_that_cannot_be_counted_is_not_spent() -> None:
 
 
 def test_a_task_that_ends_while_its_attempt_is_counted_is_left_alone() -> None:
+    # GIVEN a task that is cancelled right before its failed attempt is counted
     worker = Worker()
     (task,) = queued(worker, 1)
     worker.break_model_store()
@@ -305,5 +330,7 @@ def test_a_task_that_ends_while_its_attempt_is_counted_is_left_alone() -> None:
     worker.tasks = Cancelled()
     worker.tasks.create(task)
 
+    # WHEN its message is received
+    # THEN
     assert worker(a_delivery(task))["message-1"].done
     assert worker.task(task).status is TaskStatus.CANCELLED

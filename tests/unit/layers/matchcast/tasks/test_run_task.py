@@ -90,14 +90,17 @@ def test_what_the_client_got_wrong_fails_the_task_at_once() -> None:
 
 
 def test_a_passing_fault_leaves_the_task_to_its_message() -> None:
+    # GIVEN a task, and a manifest that cannot be read
     tasks, task = InMemoryTasks(), a_task(match_id=MATCH)
     tasks.create(task)
     inference = Inference(tasks)
     inference.release.objects.put(MODEL_MANIFEST_KEY, b"{")
 
+    # WHEN the task is run
     with pytest.raises(Transient):
         inference.run(task)
 
+    # THEN
     assert tasks.get_many([task.task_id])[task.task_id] == task
 
 
@@ -129,7 +132,7 @@ class Desk:
         )
 
 
-def test_a_client_waits_no_longer_than_it_likes_and_than_its_request_may_take() -> None:
+def test_a_client_waits_no_longer_than_it_asked_for_and_than_its_request_may_take() -> None:
     desk = Desk()
 
     assert isinstance(desk(5), Prediction)

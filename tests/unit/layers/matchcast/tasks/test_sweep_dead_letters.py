@@ -1,4 +1,4 @@
-"""The sweep: tasks whose messages the queue gave up have failed, and their letters stay."""
+"""The sweep: tasks whose messages the queue dead-lettered fail, and their letters stay."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.tasks import NOW, a_prediction, a_task
 
 @dataclass
 class Hiding(InMemoryLanes):
-    """Dead letters that remember who hid and who released them."""
+    """Dead letters that remember which were hidden and which were released."""
 
     hidden: list[str] = field(default_factory=list)
     released: list[str] = field(default_factory=list)
@@ -79,7 +79,7 @@ def test_letters_stay_and_are_visible_again() -> None:
     assert sorted(desk.lanes.released) == sorted(desk.lanes.hidden) == ["letter-0", "letter-1", "letter-2"]
 
 
-def test_a_letter_that_a_worker_buried_is_the_workers_business() -> None:
+def test_a_letter_that_a_worker_buried_is_not_swept() -> None:
     desk = Desk()
     task = desk.bury(a_task(), cause="model-unavailable")
     desk.tasks.create(task)
@@ -109,6 +109,7 @@ def test_a_task_that_was_redriven_is_left_alone() -> None:
 
 
 def test_a_task_that_ends_while_it_is_swept_keeps_its_end() -> None:
+    # GIVEN a task that is cancelled right before the sweep fails it
     class Ending(InMemoryTasks):
         def finish(self, task: Task) -> bool:
             super().finish(task.model_copy(update={"status": TaskStatus.CANCELLED, "error": None}))
@@ -118,6 +119,8 @@ def test_a_task_that_ends_while_it_is_swept_keeps_its_end() -> None:
     task = desk.bury(a_task())
     desk.tasks.create(task)
 
+    # WHEN its letter is swept
+    # THEN
     assert desk().failed == 0
     assert desk.read(task).status is TaskStatus.CANCELLED
 

@@ -49,7 +49,7 @@ def test_another_tenants_expired_task_is_unknown_and_not_gone() -> None:
         tracking(task).status("south", task.task_id)
 
 
-def test_a_result_is_the_prediction_alone() -> None:
+def test_a_result_is_only_the_prediction() -> None:
     task = a_task(status=TaskStatus.SUCCEEDED, result=a_prediction())
 
     assert tracking(task).result("north", task.task_id) == task.result
@@ -81,9 +81,11 @@ def test_a_task_that_ended_without_a_result_says_so(changes: dict[str, object]) 
 
 
 def test_pages_of_a_list_hold_every_task_once_newest_first() -> None:
+    # GIVEN tasks of two tenants
     tasks = [a_task(created_at=NOW - timedelta(minutes=n)) for n in range(23)]
     track = tracking(*tasks, a_task(tenant="south"))
 
+    # WHEN one tenant's list is read page by page
     seen: list[str] = []
     before = None
     while True:
@@ -93,10 +95,12 @@ def test_pages_of_a_list_hold_every_task_once_newest_first() -> None:
         if before is None:
             break
 
+    # THEN
     assert seen == [task.task_id for task in tasks]
 
 
 def test_a_filter_by_status_reads_on_until_the_page_is_full() -> None:
+    # GIVEN many tasks, of which one in a hundred failed
     tasks = [
         a_task(
             created_at=NOW - timedelta(seconds=n), status=TaskStatus.FAILED if n % 100 == 99 else TaskStatus.SUCCEEDED
@@ -105,14 +109,16 @@ def test_a_filter_by_status_reads_on_until_the_page_is_full() -> None:
     ]
     track = tracking(*tasks)
 
+    # WHEN the failed ones are listed in pages of four
     page = track.list("north", limit=4, status=TaskStatus.FAILED)
     rest = track.list("north", before=page.next_before, limit=4, status=TaskStatus.FAILED)
 
+    # THEN
     assert [task.task_id for task in [*page.tasks, *rest.tasks]] == [tasks[n].task_id for n in (99, 199, 299, 399, 499)]
     assert rest.next_before is None
 
 
-def test_a_filter_that_finds_little_hands_back_a_cursor_instead_of_reading_for_ever() -> None:
+def test_a_filter_that_finds_little_returns_a_cursor_instead_of_reading_on() -> None:
     tasks = [a_task(created_at=NOW - timedelta(seconds=n), status=TaskStatus.SUCCEEDED) for n in range(1500)]
     track = tracking(*tasks)
 
