@@ -29,7 +29,7 @@ def before_call(context: Any, case: schemathesis.Case, kwargs: dict[str, Any]) -
 
 
 def is_good(key: str) -> bool:
-    """Tell whether the service would take a key."""
+    """Return whether the service would take a key."""
     try:
         idempotency_key(key, "", None)
     except KeyMalformed:

@@ -103,21 +103,24 @@ def messages(stack: Stack, queue: str) -> int:
 
 @pytest.mark.parametrize("authorization", [None, "Bearer nonsense", "Basic dXNlcjpwYXNz", "Bearer"])
 def test_what_the_gateway_answers_without_a_good_token_is_documented(stack: Stack, authorization: str | None) -> None:
-    nobody = ApiClient(stack.api_url, stack.host_header)
+    anonymous = ApiClient(stack.api_url, stack.host_header)
     headers = {"Authorization": authorization} if authorization else {}
     for method, path, _ in SECURED:
-        answer = nobody.request(method, path, headers=headers)
+        answer = anonymous.request(method, path, headers=headers)
         assert answer.status == 401
         assert_is_documented(method, path, answer.status, answer.headers, answer.body)
 
 
 def test_what_the_gateway_answers_to_a_token_of_the_other_scope_is_documented(stack: Stack) -> None:
+    # GIVEN
     clients = {
         scope: ApiClient(stack.api_url, stack.host_header, fetch_token(stack, [scope]))
         for scope in ("predictions/read", "predictions/write")
     }
+    # WHEN
     for method, path, scopes in SECURED:
         (other,) = set(clients) - set(scopes)
         answer = clients[other].request(method, path)
+        # THEN
         assert answer.status == 403
         assert_is_documented(method, path, answer.status, answer.headers, answer.body)

@@ -83,11 +83,11 @@ def test_the_documentation_is_a_page_of_its_own(api: ApiClient, slash: str) -> N
 
 
 @pytest.mark.parametrize("route", READ_ROUTES)
-def test_without_a_token_nothing_is_told(stack: Stack, subject: Subject, route: str) -> None:
-    nobody = ApiClient(stack.api_url, stack.host_header)
+def test_without_a_valid_token_every_read_is_a_401(stack: Stack, subject: Subject, route: str) -> None:
+    anonymous = ApiClient(stack.api_url, stack.host_header)
     forger = ApiClient(stack.api_url, stack.host_header, fetch_token(stack)[:-8] + "AAAAAAAA")
 
-    assert nobody.get(subject.path(route)).status == 401
+    assert anonymous.get(subject.path(route)).status == 401
     assert forger.get(subject.path(route)).status == 401
 
 
@@ -191,10 +191,12 @@ def test_an_unchanged_answer_is_a_304_and_gzip_is_given_when_asked_for(api: ApiC
 
 
 def test_a_hundred_submissions_at_once_are_a_hundred_tasks_with_the_right_results(api: ApiClient) -> None:
+    # GIVEN
     matches = [item["match_id"] for item in api.get("/predict/predictions/", limit=100).expect(200)["items"]]
     assert len(matches) == 100
     lanes = ["high", "normal"] * 50
 
+    # WHEN
     with ThreadPoolExecutor(100) as threads:
         answers = list(
             threads.map(
@@ -206,6 +208,7 @@ def test_a_hundred_submissions_at_once_are_a_hundred_tasks_with_the_right_result
         tasks = list(threads.map(lambda task: api.wait(task["task_id"], seconds=120), accepted))
         on_demand = list(threads.map(lambda match: api.get(f"/predict/{match}").expect(200), matches))
 
+    # THEN
     assert len({task["task_id"] for task in tasks}) == 100
     assert {task["status"] for task in tasks} == {"succeeded"}
     for match, task, prediction in zip(matches, tasks, on_demand, strict=True):

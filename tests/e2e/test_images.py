@@ -162,8 +162,8 @@ def test_the_image_answers_a_direct_question(function: Function) -> None:
     assert prediction["snapshot_id"] == SNAPSHOT_ID
 
 
-def test_the_image_finishes_the_tasks_of_a_receive_and_buries_poison(function: Function, engine: Engine) -> None:
-    # GIVEN three messages, one of which nobody can read
+def test_the_image_finishes_the_tasks_of_a_receive_and_dead_letters_poison(function: Function, engine: Engine) -> None:
+    # GIVEN three messages, one of which cannot be read
     tasks = [a_task(match_id=match_id, created_at=utc_now()) for match_id in list(MATCHES)[:2]]
     bodies = [encode(tasks[0]), "this is no message", encode(tasks[1])]
     # WHEN the image receives them

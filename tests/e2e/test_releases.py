@@ -28,7 +28,7 @@ def work(laptop_command: Command, stack: Stack, api: ApiClient) -> Iterator[Benc
 
 
 def served(work: Bench) -> dict[str, Any]:
-    """Return the champion as functions know it once everybody has looked."""
+    """Return the champion as functions know it once every function has looked."""
     time.sleep(REFRESH_SECONDS + 0.3)
     info: dict[str, Any] = work.api.get("/predict/model/info").expect(200)
     return info
@@ -55,8 +55,9 @@ def test_a_candidate_is_promoted_and_rolled_back_by_one_command_each(work: Bench
     assert precomputed["model"]["version"] == on_demand["model"]["version"] == trained["version"]
     assert on_demand["home"] == pytest.approx(precomputed["home"], abs=1e-6)
 
-    # AND a rollback brings back what was served before, and the history tells both
+    # WHEN it is rolled back
     work.command.json("rollback", "--why", "only a test")
+    # THEN the version before is served again, and the history has both releases
     assert served(work)["version"] == before["version"]
     newest, earlier = work.command.json("history", "--stage", "champion")["releases"][:2]
     assert [newest["action"], earlier["action"]] == ["rollback", "promote"]
@@ -65,7 +66,7 @@ def test_a_candidate_is_promoted_and_rolled_back_by_one_command_each(work: Bench
 
 
 @pytest.mark.parametrize("name", ["model: a flipped bit", "model: half a manifest"])
-def test_a_broken_model_is_refused_and_the_version_before_serves_on(
+def test_a_broken_model_is_refused_and_the_version_before_keeps_serving(
     work: Bench, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     every = corruptions.model_breaks
@@ -77,7 +78,7 @@ def test_a_broken_model_is_refused_and_the_version_before_serves_on(
 
 
 @pytest.mark.parametrize("name", ["snapshot: missing features", "snapshot: NaN probabilities"])
-def test_a_broken_snapshot_is_refused_and_the_one_before_serves_on(
+def test_a_broken_snapshot_is_refused_and_the_one_before_keeps_serving(
     work: Bench, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(corruptions, "SNAPSHOT_BREAKS", {name: corruptions.SNAPSHOT_BREAKS[name]})

@@ -76,13 +76,15 @@ def test_up_is_used_and_down_leaves_nothing(command: Command) -> None:
     api = ApiClient(content["api_url"], content["host_header"], content["token"])
     assert api.get("/monitoring/task_status/00000000-0000-7000-8000-000000000000").status == 404
 
-    # AND a second one is refused with what to do
+    # WHEN a second one is started
     again = command.run("up", "--detach")
+    # THEN it is refused with what to do
     assert again.returncode == 3
     assert "`matchcast down`" in again.stderr
 
-    # AND a token is printed alone, for a script
+    # WHEN a token is asked for
     token = command.run("token", "--scope", "predictions/read")
+    # THEN it is printed alone, for a script
     assert token.returncode == 0, token.stderr
     assert len(token.stdout.split()) == 1
     assert len(token.stdout.split(".")) == 3
@@ -101,12 +103,15 @@ def test_up_is_used_and_down_leaves_nothing(command: Command) -> None:
 
 
 def test_a_taken_port_is_refused_with_what_to_do(command: Command) -> None:
+    # GIVEN
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
 
+        # WHEN
         up = command.run("up", "--detach", "--port", str(taken.getsockname()[1]))
 
+    # THEN
     assert up.returncode == 3
     assert "cannot be used" in up.stderr
     assert "--port" in up.stderr
@@ -122,6 +127,7 @@ def test_commands_without_a_stack_say_how_to_start_one(command: Command) -> None
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_to_a_running_stack_stops_all_of_it(command: Command, number: signal.Signals) -> None:
+    # GIVEN
     up = command.start("up", "--no-sample", "--json")
     wait_until(command.stack_file.exists)
     engine = command.engine
@@ -131,8 +137,10 @@ def test_a_signal_to_a_running_stack_stops_all_of_it(command: Command, number: s
     ApiClient(content["api_url"], content["host_header"]).get("/health")
     assert len(group_members(engine["pid"])) > 1
 
+    # WHEN
     os.killpg(up.pid, number)
 
+    # THEN
     said, _ = up.communicate(timeout=20)
     assert up.returncode == 0, said
     assert "nothing is left running" in said
@@ -140,46 +148,54 @@ def test_a_signal_to_a_running_stack_stops_all_of_it(command: Command, number: s
 
 
 def test_ctrl_c_during_the_start_leaves_nothing(command: Command) -> None:
+    # GIVEN
     up = command.start("up")
     wait_until(lambda: command.engine is not None)
     engine = command.engine
     assert engine is not None
 
+    # WHEN
     os.killpg(up.pid, signal.SIGINT)
 
+    # THEN
     said, _ = up.communicate(timeout=20)
     assert up.returncode == 0, said
     assert_nothing_is_left(command, engine)
 
 
 def test_a_stack_whose_engine_died_is_recognised_and_replaced(command: Command) -> None:
-    # GIVEN a stack whose engine was killed, with what described it still there
+    # GIVEN a stack whose engine was killed, and whose description is still there
     command.run("up", "--detach", "--no-sample")
     engine = command.engine
     assert engine is not None
     os.killpg(engine["pid"], signal.SIGKILL)
     assert command.stack_file.exists()
 
-    # THEN no command takes it for a running one
+    # WHEN commands look for a stack
+    # THEN they do not treat it as a running one
     assert command.run("token").returncode == 3
     findings = {item["check"]: item for item in json.loads(command.run("doctor", "--json").stdout)["findings"]}
     assert findings["leftovers"]["state"] == "warning"
     assert "matchcast down" in findings["leftovers"]["remedy"]
 
-    # AND another one is started in its place
+    # WHEN another one is started
     up = command.run("up", "--detach", "--no-sample", "--json")
+    # THEN it takes the place of the dead one
     assert up.returncode == 0, up.stderr
     assert command.engine != engine
 
 
 def test_an_engine_that_dies_ends_the_command_that_waits_for_it(command: Command) -> None:
+    # GIVEN
     up = command.start("up", "--no-sample")
     wait_until(command.stack_file.exists)
     engine = command.engine
     assert engine is not None
 
+    # WHEN
     os.killpg(engine["pid"], signal.SIGKILL)
 
+    # THEN
     said, _ = up.communicate(timeout=20)
     assert up.returncode == 3
     assert "engine.log" in said

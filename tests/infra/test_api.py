@@ -78,9 +78,12 @@ def test_the_api_may_call_each_function_on_all_its_paths_with_and_without_a_trai
 
 
 def test_tokens_come_from_the_stacks_own_pool_or_from_a_named_issuer(plain: dict[str, Any]) -> None:
+    # GIVEN
     schemes = plain["Resources"]["HttpApi"]["Properties"]["Body"]["components"]["securitySchemes"]
     jwt = schemes["Tokens"]["x-amazon-apigateway-authorizer"]["jwtConfiguration"]
+    # WHEN
     own, pool, named = jwt["issuer"]["Fn::If"]
+    # THEN
     assert (own, named) == ("OwnUserPool", {"Ref": "JwtIssuer"})
     assert pool == {"Fn::Sub": "https://cognito-idp.${AWS::Region}.amazonaws.com/${UserPool}"}
     further = {"Fn::Sub": "${UserPoolClient},${JwtAudience}"}
@@ -92,12 +95,15 @@ def test_tokens_come_from_the_stacks_own_pool_or_from_a_named_issuer(plain: dict
 
 
 def test_the_own_pool_issues_both_scopes_to_programs_only(plain: dict[str, Any]) -> None:
+    # GIVEN
     resources = plain["Resources"]
     names = [name for name in resources if resources[name]["Type"].startswith("AWS::Cognito::")]
     assert {resources[name]["Condition"] for name in names} == {"OwnUserPool"}
+    # WHEN
     server = resources["ResourceServer"]["Properties"]
     offered = {f"{server['Identifier']}/{scope['ScopeName']}" for scope in server["Scopes"]}
     client = resources["UserPoolClient"]["Properties"]
+    # THEN
     assert offered == set(client["AllowedOAuthScopes"]) == {"predictions/read", "predictions/write"}
     assert client["AllowedOAuthFlows"] == ["client_credentials"]
     assert client["GenerateSecret"] is True

@@ -122,7 +122,7 @@ def test_the_defaults_of_template_and_code_are_the_same(
         monkeypatch.setenv(variable, value)
     # WHEN the function reads it
     read = SETTINGS[name]()
-    # THEN whatever has a default in the code has it in the stack too
+    # THEN every default of the code is that of the stack too
     defaults = {key: field.default for key, field in fields.items() if not field.is_required()}
     assert {key: getattr(read, key) for key in defaults} == defaults
 
@@ -191,7 +191,7 @@ def test_the_layer_of_our_own_code_has_no_build_method(template: dict[str, Any])
     assert built == {"CoreLayer": None, "VendorLayer": "python3.13", "ArrowLayer": "makefile"}
 
 
-def test_functions_that_answer_over_http_end_before_the_api_gives_up(plain: dict[str, Any]) -> None:
+def test_functions_that_answer_over_http_end_before_the_api_times_out(plain: dict[str, Any]) -> None:
     for name in set(SETTINGS) - IMAGES - {"sweep_dead_letters"}:
         assert plain["Resources"][f"{logical(name)}Function"]["Properties"]["Timeout"] < 30
 

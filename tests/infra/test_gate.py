@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import tomllib
+from collections.abc import Iterator
 from typing import Any
 
 import yaml
@@ -33,3 +35,21 @@ def test_hooks_run_what_is_installed_here_and_fetch_nothing() -> None:
     hooks = repositories[0]["hooks"]
     assert {hook["language"] for hook in hooks} == {"system"}
     assert {"ruff-check", "ruff-format", "mypy", "cfn-lint"} <= {hook["id"] for hook in hooks}
+
+
+def long_tests(lines: int) -> Iterator[tuple[str, str]]:
+    """Yield place and text of the tests whose body, without its docstring, has more than so many lines."""
+    for path in sorted((ROOT / "tests").rglob("test_*.py")):
+        source = path.read_text()
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+                first = node.body[1:2] if ast.get_docstring(node) is not None else node.body
+                if first and (node.end_lineno or 0) - first[0].lineno >= lines:
+                    text = "\n".join(source.splitlines()[node.lineno : node.end_lineno])
+                    yield f"{path.relative_to(ROOT)}:{node.lineno} {node.name}", text
+
+
+def test_a_long_test_shows_what_happens_and_what_follows() -> None:
+    # What is given may come from fixtures alone.
+    unmarked = [place for place, text in long_tests(10) if not ("# WHEN" in text and "# THEN" in text)]
+    assert unmarked == []

@@ -22,7 +22,7 @@ def instructions(name: str, word: str) -> list[str]:
 
 
 def reaches_the_build(source: str) -> bool:
-    """Tell whether .dockerignore lets a path of the repository into the build's context."""
+    """Return whether .dockerignore lets a path of the repository into the build's context."""
     return any(Path(source).is_relative_to(kept.removeprefix("!")) for kept in IGNORED if kept.startswith("!"))
 
 
@@ -53,12 +53,15 @@ def test_an_image_installs_only_what_its_lock_names(name: str) -> None:
 )
 @each_image
 def test_the_build_argument_chooses_the_lock(name: str, runtime: str, chosen: str | None) -> None:
+    # GIVEN the command that chooses the lock
     assert instructions(name, "ARG") == ["MODEL_RUNTIME=onnx"]
     [install] = [line for line in instructions(name, "RUN") if "pip install" in line]
     choice, _, rest = install.partition("&&")
     assert '--requirement "/tmp/${lock}"' in rest
     asked = {"MODEL_RUNTIME": runtime}
+    # WHEN
     done = subprocess.run(["sh", "-c", f"{choice}; echo $lock"], env=asked, capture_output=True, text=True, check=False)
+    # THEN
     assert (done.returncode, done.stdout.strip()) == ((0, chosen) if chosen else (1, ""))
     if chosen:
         assert any(f"functions/{name}/{chosen}" in line for line in instructions(name, "COPY"))

@@ -73,7 +73,7 @@ def test_what_is_deployed_is_what_the_tests_run_with(lock: Path) -> None:
 
 
 @each_deployed
-def test_a_lock_fulfils_the_ranges_that_stand_beside_it(lock: Path) -> None:
+def test_a_lock_satisfies_the_ranges_next_to_it(lock: Path) -> None:
     locked = {canonicalize_name(item.name): str(item.specifier).removeprefix("==") for item, _ in pins(lock)}
     for name, requirement in declared(lock.with_suffix(".in")).items():
         assert requirement.specifier.contains(locked[name]), f"{lock}: run infra/lock.sh"

@@ -22,14 +22,17 @@ ALARMS = {
 @pytest.mark.parametrize("lane", LANES)
 @pytest.mark.parametrize("kind", ALARMS)
 def test_a_lane_has_its_alarm(lane: str, kind: str, monitoring: dict[str, Any], template: dict[str, Any]) -> None:
+    # GIVEN
     metric, queue, threshold, default = ALARMS[kind]
+    # WHEN
     alarm = monitoring["Resources"][f"{lane}{kind}Alarm"]["Properties"]
+    # THEN
     assert (alarm["Namespace"], alarm["MetricName"]) == ("AWS/SQS", metric)
     assert alarm["Dimensions"] == [{"Name": "QueueName", "Value": {"Ref": queue.format(lane=lane)}}]
     assert (alarm["ComparisonOperator"], alarm["Statistic"]) == ("GreaterThanThreshold", "Maximum")
     assert alarm["Threshold"] == {"Ref": threshold}
     assert alarm["AlarmActions"] == [{"Ref": "AlarmTopic"}]
-    # A queue that was empty and unused for hours sends no metric, and that is no alarm.
+    # A queue that was empty and unused for hours sends no metric, which must not fire the alarm.
     assert alarm["TreatMissingData"] == "notBreaching"
     assert template["Parameters"][threshold]["Default"] == default
 
@@ -42,12 +45,13 @@ def test_a_refused_release_fires_an_alarm_from_any_function(
     report_refused(kind, ManifestInvalid("not to be read"))
     (record,) = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line]
     (written,) = record["_aws"]["CloudWatchMetrics"]
-    # THEN the alarm watches that metric, by the dimensions that all functions share
+    # WHEN the alarm of that kind is read from the template
+    # THEN it watches that metric, by the dimensions that all functions share
     alarm = monitoring["Resources"][f"{kind.capitalize()}ReleaseAlarm"]["Properties"]
     assert (alarm["Namespace"], alarm["MetricName"]) == (written["Namespace"], written["Metrics"][0]["Name"])
     assert alarm["Dimensions"] == [{"Name": "kind", "Value": record["kind"]}]
     assert ["kind"] in written["Dimensions"]
-    # AND one such find is enough
+    # AND a single refusal is enough
     assert (alarm["ComparisonOperator"], alarm["Statistic"]) == ("GreaterThanThreshold", "Sum")
     assert alarm["Threshold"] == {"Ref": "AlarmReleaseProblems"}
     assert template["Parameters"]["AlarmReleaseProblems"]["Default"] == 0

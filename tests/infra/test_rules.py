@@ -174,7 +174,8 @@ def test_a_queue_of_another_stack_is_not_checked(whole: Template) -> None:
     foreign = copy.deepcopy(whole)
     of(foreign, "RunInferenceFunctionHighLane")["EventSourceArn"] = "arn:aws:sqs:us-east-1:123456789012:theirs"
     of(foreign, "RunInferenceFunctionHighLane").pop("ScalingConfig")
-    # THEN no rule asks for its dead letters, its timeout or its failures here
+    # WHEN the rules of queues are applied
+    # THEN no rule reports missing dead letters, a short timeout or unreported failures
     for rule in (
         queues.queues_have_dead_letters,
         queues.visibility_outlasts_workers,

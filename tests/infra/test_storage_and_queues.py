@@ -61,7 +61,7 @@ def test_a_queue_dead_letters_a_message_itself_only_as_a_backstop(lane: str, tem
 
 
 @pytest.mark.parametrize("lane", LANES)
-def test_the_dead_letters_of_a_lane_are_its_alone(lane: str, template: dict[str, Any]) -> None:
+def test_each_lane_has_its_own_dead_letters(lane: str, template: dict[str, Any]) -> None:
     allowed = properties(template, f"{lane}DeadLetterQueue")["RedriveAllowPolicy"]
     name = properties(template, f"{lane}Queue")["QueueName"]["Fn::Sub"]
     arn = f"arn:${{AWS::Partition}}:sqs:${{AWS::Region}}:${{AWS::AccountId}}:{name}"
@@ -85,8 +85,10 @@ def test_a_batch_over_ten_always_has_the_window_that_sqs_asks_for(lane: str, pla
 
 def test_moto_makes_the_storage_of_the_template() -> None:
     with mock_aws():
+        # WHEN
         session = boto3.session.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name="us-east-1")
         names = deploy_storage(session)
+        # THEN
         assert tuple(names) == STORAGE_OUTPUTS
         table = session.client("dynamodb").describe_table(TableName=names["TasksTableName"])["Table"]
         assert [key["AttributeName"] for key in table["KeySchema"]] == ["pk", "sk"]

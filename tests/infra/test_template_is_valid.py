@@ -33,9 +33,11 @@ def test_cfn_lint_finds_a_fault_by_a_rule_of_our_own(tmp_path: Path) -> None:
 
 
 def test_sam_validates_the_template() -> None:
+    # GIVEN
     sam = shutil.which("sam")
     if sam is None:
         pytest.skip("the SAM CLI is not installed; cfn-lint and the translation above need none")
+    # WHEN
     done = subprocess.run(
         [sam, "validate", "--lint", "--region", "us-east-1", "--template-file", str(TEMPLATE)],
         cwd=ROOT,
@@ -44,6 +46,7 @@ def test_sam_validates_the_template() -> None:
         text=True,
         check=False,
     )
+    # THEN
     assert done.returncode == 0, done.stdout + done.stderr
 
 

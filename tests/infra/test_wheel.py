@@ -110,6 +110,7 @@ def test_starting_a_laptop_stack_outside_a_checkout_ends_with_code_3_and_says_wh
 
 
 def test_without_the_libraries_of_the_command_the_message_names_the_extra(installed: Installed) -> None:
+    # GIVEN
     code = f"import sys; sys.path.insert(0, {str(installed.site)!r}); from matchcast_tools.__main__ import main; main()"
 
     # WHEN the interpreter has the standard library only

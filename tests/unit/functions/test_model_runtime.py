@@ -40,7 +40,7 @@ def test_the_inference_function_loads_what_its_image_was_built_for(
 def test_the_snapshot_function_loads_what_its_image_was_built_for(
     runtime: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # GIVEN shelves that tell which loader they were given
+    # GIVEN served models that record the loader they were given
     given: list[object] = []
     original = ServedModels.__init__
     monkeypatch.setattr(
@@ -49,11 +49,11 @@ def test_the_snapshot_function_loads_what_its_image_was_built_for(
     monkeypatch.setenv("MODEL_RUNTIME", runtime)
     # WHEN the function's parts are made
     refresh.refresh_snapshot()
-    # THEN it is the one of the image
+    # THEN the loader is that of the image
     assert given == [model_loaders.loader_for(runtime)]  # type: ignore[arg-type]
 
 
-def test_another_runtime_is_no_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_runtime_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MODEL_RUNTIME", "pickle")
     with pytest.raises(ValidationError, match=r"(?i)model_runtime"):
         ModelSettings()

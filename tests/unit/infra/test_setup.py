@@ -82,11 +82,14 @@ def machine(tmp_path: Path) -> Machine:
     return Machine(tmp_path)
 
 
-def test_too_old_a_python_ends_with_code_2_and_says_what_to_install(machine: Machine) -> None:
+def test_a_python_that_is_too_old_ends_with_code_2_and_says_what_to_install(machine: Machine) -> None:
+    # GIVEN
     machine.add_python("python3", "3.9")
 
+    # WHEN
     done = machine.run()
 
+    # THEN
     assert done.returncode == 2
     assert "No Python 3.11 or newer was found" in done.stderr
     assert "python3: Python 3.9" in done.stderr
@@ -101,7 +104,7 @@ def test_no_python_at_all_ends_with_code_2(machine: Machine) -> None:
     assert "there is no python3 on the PATH" in done.stderr
 
 
-def test_a_shim_that_does_not_run_is_passed_over(machine: Machine) -> None:
+def test_a_shim_that_does_not_run_is_skipped(machine: Machine) -> None:
     machine.add("python3.13", BROKEN_SHIM)
     machine.add_python("python3.12", "3.12")
 
@@ -135,7 +138,7 @@ def test_the_interpreter_that_is_named_comes_first(machine: Machine) -> None:
     assert "and mine (3.11)" in done.stderr
 
 
-def test_a_named_interpreter_that_is_too_old_is_said_and_another_one_taken(machine: Machine) -> None:
+def test_a_named_interpreter_that_is_too_old_is_reported_and_another_one_is_taken(machine: Machine) -> None:
     machine.add_python("python3.13", "3.13")
     machine.add_python("mine", "3.8")
 
@@ -155,14 +158,17 @@ def test_without_uv_pip_installs_the_lock_with_hashes_and_then_the_project_alone
     assert project.endswith("install --no-deps --no-build-isolation --editable .")
 
 
-def test_with_uv_pip_is_not_asked(machine: Machine) -> None:
+def test_with_uv_pip_is_not_used(machine: Machine) -> None:
+    # GIVEN
     machine.add_python("python3", "3.12")
     machine.add(
         "uv", '#!/bin/sh\necho "uv $*" >>"$CALLS"; mkdir -p .venv/bin; cp "$(command -v python3)" .venv/bin/python\n'
     )
 
+    # WHEN
     done = machine.run()
 
+    # THEN
     assert done.returncode == 0, done.stderr
     assert [call.split()[:3] for call in machine.pip_calls] == [
         ["uv", "--version"],
@@ -204,7 +210,7 @@ def test_a_changed_lock_is_installed_again(machine: Machine, changed: str) -> No
     assert len(machine.pip_calls) == 2 * before
 
 
-def test_an_environment_of_another_interpreter_is_made_anew(machine: Machine) -> None:
+def test_an_environment_of_another_interpreter_is_made_again(machine: Machine) -> None:
     machine.add_python("python3", "3.12")
     machine.run()
     (machine.root / ".venv" / "old").touch()

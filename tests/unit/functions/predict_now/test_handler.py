@@ -176,8 +176,10 @@ def test_the_model_of_a_stage_is_described(path: str) -> None:
 
 
 def test_a_client_that_prefers_a_task_gets_one_in_the_high_lane(inference: InProcess, lanes: InMemoryLanes) -> None:
+    # WHEN
     answer = get(f"/predict/{MATCH}", prefer="respond-async")
 
+    # THEN
     assert (answer.status, answer.headers["preference-applied"], answer.headers["vary"]) == (
         202,
         "respond-async",
@@ -200,7 +202,7 @@ def test_a_client_that_waits_gets_the_prediction_if_it_comes_in_time(
 
 
 @pytest.mark.parametrize("error", [DeadlineExceeded("late"), InferenceUnavailable("down")])
-def test_a_client_that_waited_in_vain_gets_the_task(
+def test_a_client_whose_wait_has_ended_gets_the_task(
     inference: InProcess, lanes: InMemoryLanes, error: MatchcastError
 ) -> None:
     inference.error = error
@@ -231,12 +233,15 @@ def test_a_token_that_may_only_read_cannot_make_a_task(inference: InProcess, lan
 def test_the_same_key_makes_the_same_task_and_another_body_is_refused(
     inference: InProcess, lanes: InMemoryLanes
 ) -> None:
+    # GIVEN
     features = dict(zip(SIGNATURE.names, MATCHES[MATCH], strict=True))
     headers = {"Prefer": "respond-async", "Idempotency-Key": '"k1"'}
 
+    # WHEN
     first, again = post({"features": features}, **headers), post({"features": features}, **headers)
     other = post({"features": {**features, "form": 9.0}}, **headers)
 
+    # THEN
     assert (first.status, again.status, other.status) == (202, 202, 422)
     assert first.json["task_id"] == again.json["task_id"]
     assert [error["header"] for error in other.json["errors"]] == ["Idempotency-Key"]

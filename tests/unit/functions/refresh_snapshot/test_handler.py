@@ -180,6 +180,7 @@ def test_old_snapshots_are_removed_after_the_switch(objects: InMemoryObjects, mo
 def test_a_removal_that_fails_is_counted_and_leaves_the_snapshot_published(
     objects: InMemoryObjects, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    # GIVEN thirty old snapshots, and a bucket that removes nothing
     objects.now = lambda: NOW - timedelta(days=300)
     for number in range(30):
         objects.put(f"snapshots/202601{number + 1:02d}T000000Z-00000000/predictions.parquet", b"")
@@ -190,8 +191,10 @@ def test_a_removal_that_fails_is_counted_and_leaves_the_snapshot_published(
 
     monkeypatch.setattr(objects, "delete", refuse)
     logged = capture_logs(monkeypatch)
+    # WHEN
     answer = run({})
 
+    # THEN
     assert served(objects).snapshot_id == answer["snapshot_id"]
     assert [(line["level"], line["message"]) for line in logged.lines] == [
         ("INFO", "snapshot published"),
@@ -204,15 +207,20 @@ def test_a_removal_that_fails_is_counted_and_leaves_the_snapshot_published(
 def test_a_refused_snapshot_is_counted_and_a_lost_race_is_not(
     objects: InMemoryObjects, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    # GIVEN
     def counted() -> list[str]:
         lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line]
         return [line["kind"] for line in lines if "release_problems_total" in line]
 
+    # WHEN
     monkeypatch.setattr(objects, "switch", lambda *_: False)
     with pytest.raises(ReleaseRaceLost):
         run({})
+    # THEN
     assert counted() == []
+    # WHEN
     objects.delete([key for key in keys(objects, "datasets/") if key.endswith("odds.parquet")])
     with pytest.raises(ManifestInvalid):
         run({})
+    # THEN
     assert counted() == ["snapshot"]

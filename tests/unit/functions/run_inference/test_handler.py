@@ -113,14 +113,17 @@ def test_a_receive_of_the_normal_lane_leaves_half_of_its_time_to_the_high_one(
 
 @pytest.mark.usefixtures("store")
 def test_a_message_that_must_come_again_is_reported_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    # GIVEN
     class Full(InMemoryLanes):
         def bury(self, lane: Priority, body: str, cause: str, task_id: str | None) -> None:
             raise bootstrap_error()
 
     monkeypatch.setattr(inference.run_predictions(), "_lanes", Full())
 
+    # WHEN
     answer = invoke({"Records": [record(fresh_task(), 1), record("no json", 2, "matchcast-high")]})
 
+    # THEN
     assert answer == {"batchItemFailures": [{"itemIdentifier": "message-2"}]}
 
 
@@ -171,7 +174,8 @@ def test_the_model_of_a_stage_is_described() -> None:
 
 
 @pytest.mark.usefixtures("store")
-def test_the_model_that_serves_on_says_why_a_newer_release_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_model_that_keeps_serving_says_why_a_newer_release_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    # GIVEN a model that is served, and a newer release whose files are not there
     release = Release()
     models = ManifestReader(release.objects, MODEL_MANIFEST_KEY, ModelManifest, refresh_seconds=0)
     served_models = ServedModels(models, release.objects, release.load)
@@ -184,8 +188,10 @@ def test_the_model_that_serves_on_says_why_a_newer_release_is_refused(monkeypatc
     refused = manifest.model_copy(update={"release": 2, "stages": {"champion": newer}})
     release.objects.put(MODEL_MANIFEST_KEY, refused.body())
 
+    # WHEN
     model = invoke({"kind": "model_info", "stage": "champion"})["model"]
 
+    # THEN
     assert (model["version"], model["problem"]["code"]) == ("3", "manifest-invalid")
     assert "models/" not in model["problem"]["detail"]
 

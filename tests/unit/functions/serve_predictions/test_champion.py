@@ -78,10 +78,13 @@ def test_the_document_has_the_champions_features_as_a_schema_of_its_own(service:
     assert found["components"]["schemas"]["FeaturesRequest"]["properties"]["features"]["$ref"].endswith("/Features")
 
 
-def test_but_for_the_features_it_is_the_document_that_ships(service: Service, get: Get) -> None:
+def test_apart_from_the_features_it_is_the_document_that_ships(service: Service, get: Get) -> None:
+    # GIVEN
     publish(service)
+    # WHEN
     found = get("/openapi.json").json
 
+    # THEN
     del found["components"]["schemas"]["Features"]
     for request in REQUESTS:
         mine = found["components"]["schemas"][request]["properties"]
@@ -92,9 +95,12 @@ def test_but_for_the_features_it_is_the_document_that_ships(service: Service, ge
 
 
 def test_it_is_a_document_of_openapi_whose_schemas_and_references_hold(service: Service, get: Get) -> None:
+    # GIVEN
     publish(service)
+    # WHEN
     found = get("/openapi.json").json
 
+    # THEN
     OpenAPI.model_validate(found)
     for schema in found["components"]["schemas"].values():
         jsonschema.Draft202012Validator.check_schema(schema)
@@ -134,6 +140,7 @@ def test_a_task_of_a_match_still_needs_no_features(service: Service, get: Get) -
 
 @pytest.mark.parametrize("path", ["/docs", "/openapi.json"])
 def test_another_champion_is_another_state_of_the_document(service: Service, get: Get, path: str) -> None:
+    # GIVEN
     publish(service, "3")
     first = get(path)
     assert get(path, headers={"If-None-Match": first.headers["etag"]}).status == 304
@@ -141,7 +148,7 @@ def test_another_champion_is_another_state_of_the_document(service: Service, get
     publish(service, "4", "champion", "momentum")
     for condition, held in (("If-None-Match", "etag"), ("If-Modified-Since", "last-modified")):
         second = get(path, headers={condition: first.headers[held]})
-        # THEN whoever holds the old document gets the new one
+        # THEN a client that holds the old document gets the new one
         assert second.status == 200
     assert second.headers["etag"] != first.headers["etag"]
     assert b"momentum" in second.body
@@ -156,9 +163,12 @@ def test_a_release_that_leaves_the_champion_leaves_the_document(service: Service
 
 
 def test_the_page_shows_the_same_document(service: Service, get: Get) -> None:
+    # GIVEN
     publish(service, "3", "champion", "</script><!--<script>")
+    # WHEN
     page = get("/docs").body.decode()
 
+    # THEN
     scripts = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
     assert len(scripts) == 2
     start = scripts[1]
@@ -169,7 +179,7 @@ def test_the_page_shows_the_same_document(service: Service, get: Get) -> None:
 
 
 class TestGeneric:
-    """Nothing that is wrong with the models keeps anybody from reading the documentation."""
+    """The documentation can be read whatever is wrong with the models."""
 
     def test_without_any_model(self, service: Service, get: Get) -> None:
         assert get("/openapi.json").json == GENERIC

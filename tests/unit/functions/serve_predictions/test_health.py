@@ -10,8 +10,10 @@ from tests.support.snapshots import MODEL, SNAPSHOT_ID, put_snapshot, snapshot_f
 Get = Callable[..., Answer]
 
 
-def test_health_says_what_is_served_to_anybody(service: Service, get: Get) -> None:
+def test_health_says_what_is_served_and_needs_no_token(service: Service, get: Get) -> None:
+    # WHEN
     found = get("/health", claims={})
+    # THEN
     assert found.status == 200
     assert found.headers["cache-control"] == "no-store"
     assert found.json == {

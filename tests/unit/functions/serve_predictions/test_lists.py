@@ -68,15 +68,18 @@ def test_a_page_says_which_snapshot_it_is_from(service: Service, get: Get) -> No
 
 @pytest.mark.parametrize("name", LISTS)
 def test_following_the_cursors_gives_the_whole_list_once(service: Service, get: Get, name: str) -> None:
+    # GIVEN
     whole = get(f"/predict/{name}/").json["items"]
     found: list[Any] = []
     query: dict[str, Any] = {"limit": 2}
+    # WHEN
     while True:
         page = get(f"/predict/{name}/", query=query).json
         found += page["items"]
         if page["next_cursor"] is None:
             break
         query["cursor"] = page["next_cursor"]
+    # THEN
     assert found == whole
 
 
@@ -204,7 +207,9 @@ def test_an_unknown_match_is_not_found(service: Service, get: Get, match_id: str
 
 
 def test_the_scorecard_is_that_of_the_snapshot_and_says_of_which(service: Service, get: Get) -> None:
+    # WHEN
     card = get("/predict/model/scorecard").json
+    # THEN
     about = {name: card.pop(name) for name in ("snapshot_id", "as_of", "stale", "model")}
     assert about == {
         "snapshot_id": SNAPSHOT_ID,
@@ -304,16 +309,18 @@ def test_a_path_of_any_function_under_another_method_is_a_405(
 
 
 @pytest.mark.parametrize("path", ["/", "/predict/a/b/c", "/nothing", "/predict/precomputed/"])
-def test_a_path_that_nobody_has_is_a_404(service: Service, get: Get, path: str) -> None:
+def test_an_unknown_path_is_a_404(service: Service, get: Get, path: str) -> None:
     assert get(path).status == 404
 
 
 def test_requests_are_counted_by_how_they_ended(service: Service, get: Get, capsys: pytest.CaptureFixture[str]) -> None:
+    # WHEN one request succeeds, one asks for an unknown match, and one finds no snapshot
     get("/predict/predictions/")
     get("/predict/precomputed/no-such-match")
     service.objects.put("snapshots/manifest.json", b"")
     service.restart()
     get("/predict/cards/")
+    # THEN
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line]
     counted = [line for line in lines if "prediction_requests_total" in line]
     assert [(line["source"], line["stage"], line["outcome"]) for line in counted] == [

@@ -56,7 +56,7 @@ def test_a_client_learns_that_what_it_holds_has_grown_old(
 ) -> None:
     # GIVEN an answer from when the snapshot was young
     young = get(path)
-    # WHEN its holder asks again
+    # WHEN the client that holds it asks again
     grow_old(service)
     found = get(path, headers={condition: young.headers[validator]})
     # THEN it gets the answer as it is now, and that one may be held again

@@ -34,8 +34,10 @@ def submit(body: Any, **request: Any) -> Answer:
 @pytest.mark.usefixtures("tasks")
 @pytest.mark.parametrize("path", ["/predict/async", "/predict/async/"])
 def test_a_submission_is_answered_with_202_and_where_to_ask(path: str) -> None:
+    # WHEN
     answer = ask(lambda_handler, "POST", path, body={"match_id": MATCH, "priority": "high"})
 
+    # THEN
     task_id = answer.json["task_id"]
     assert answer.status == 202
     assert answer.headers["location"] == f"/monitoring/task_status/{task_id}"

@@ -42,11 +42,14 @@ def put(store: InMemoryTasks, **changes: Any) -> Task:
 def test_a_finished_task_shows_its_result_and_its_result_is_the_prediction_alone(
     store: InMemoryTasks, slash: str
 ) -> None:
+    # GIVEN
     task = put(store, status=TaskStatus.SUCCEEDED, result=a_prediction(), completed_at=NOW)
 
+    # WHEN
     status = get(f"/monitoring/task_status/{task.task_id}{slash}")
     result = get(f"/results/{task.task_id}{slash}")
 
+    # THEN
     assert (status.status, result.status) == (200, 200)
     assert status.json["result"] == result.json
     assert result.json["home"] == a_prediction().home
@@ -72,7 +75,7 @@ def test_a_failed_task_is_a_409_with_its_reason(store: InMemoryTasks) -> None:
 
 
 @pytest.mark.parametrize("path", ["/monitoring/task_status/", "/results/"])
-def test_another_tenants_task_is_a_404_like_one_that_never_was(store: InMemoryTasks, path: str) -> None:
+def test_another_tenants_task_is_a_404_like_one_that_never_existed(store: InMemoryTasks, path: str) -> None:
     task = put(store)
 
     other, nobodys = get(f"{path}{task.task_id}", tenant="south"), get(f"{path}never-was")
@@ -89,15 +92,20 @@ def test_an_expired_task_is_a_410(store: InMemoryTasks, path: str) -> None:
 
 
 def test_a_list_pages_with_a_cursor_that_is_bound_to_tenant_and_filters(store: InMemoryTasks) -> None:
+    # GIVEN
     made = [put(store, created_at=NOW - timedelta(minutes=n)) for n in range(5)]
 
+    # WHEN
     first = get("/predict/async/", limit=3)
     cursor = first.json["next_cursor"]
     rest = get("/predict/async", limit=3, cursor=cursor)
 
+    # THEN
     ids = [item["task_id"] for item in first.json["items"] + rest.json["items"]]
     assert ids == [task.task_id for task in made]
     assert rest.json["next_cursor"] is None
+    # WHEN another tenant, another filter or a broken cursor is sent
+    # THEN the cursor is not accepted
     assert get("/predict/async/", tenant="south", limit=3, cursor=cursor).status == 404
     assert get("/predict/async/", status="queued", limit=3, cursor=cursor).status == 404
     assert get("/predict/async/", cursor="not a cursor").status == 422

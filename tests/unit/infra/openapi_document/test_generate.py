@@ -64,7 +64,7 @@ def test_every_reference_leads_somewhere() -> None:
         assert resolve({"$ref": reference})
 
 
-def test_every_schema_is_one() -> None:
+def test_every_schema_is_valid() -> None:
     for schema in DOCUMENT["components"]["schemas"].values():
         jsonschema.Draft202012Validator.check_schema(schema)
 
@@ -89,6 +89,7 @@ def test_only_health_and_the_documents_need_no_token() -> None:
 
 @pytest.mark.parametrize(("method", "path", "operation"), list(operations()))
 def test_an_operation_says_all_that_it_may_answer(method: str, path: str, operation: dict[str, Any]) -> None:
+    # WHEN what the gateway and the function may answer is collected
     expected = {"429", "500", "503"}
     if operation["security"]:
         expected |= {"401", "403"}
@@ -96,6 +97,7 @@ def test_an_operation_says_all_that_it_may_answer(method: str, path: str, operat
         expected |= {"413", "415", "422"}
     if "parameters" in operation:
         expected |= {"422"}
+    # THEN
     assert expected <= set(operation["responses"])
     assert any(status.startswith("2") for status in operation["responses"])
 
@@ -111,6 +113,7 @@ def test_every_error_is_a_problem_or_the_gateways_own_body() -> None:
 
 
 def test_every_example_is_valid() -> None:
+    # WHEN
     found = 0
     for response in [
         *DOCUMENT["components"]["responses"].values(),
@@ -120,6 +123,7 @@ def test_every_example_is_valid() -> None:
             if "example" in content:
                 validator(content["schema"]).validate(content["example"])
                 found += 1
+    # THEN
     assert found > 5
 
 

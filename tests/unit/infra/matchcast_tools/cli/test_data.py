@@ -130,9 +130,11 @@ def test_evaluate_scores_a_model_with_the_book(tmp_path: Path, monkeypatch: pyte
     write_sample(files, date(2026, 3, 14))
     picture = tmp_path / "model.png"
 
+    # WHEN
     result = run_json("evaluate", files, "--book", "FON", "--model", "champion", "--picture", picture)
     _, table, _ = run("evaluate", files, "--book", "FON", "--model", "champion")
 
+    # THEN
     assert result["model"]["name"] == "elo"
     assert all("model" in part for part in result["per_division"])
     assert picture.exists()

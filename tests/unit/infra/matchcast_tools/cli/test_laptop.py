@@ -70,7 +70,7 @@ def test_up_with_json_prints_one_object_and_nothing_else() -> None:
 
 
 @pytest.mark.parametrize("port", ["0", "65536", "x"])
-def test_a_port_that_is_none_is_refused(port: str) -> None:
+def test_an_invalid_port_is_refused(port: str) -> None:
     assert invoke("up", "--port", port).exit_code == 2
 
 
@@ -123,10 +123,13 @@ def test_the_doctor_shows_findings_with_their_remedies(monkeypatch: pytest.Monke
 
 
 def test_the_doctor_ends_with_code_3_where_something_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    # GIVEN a check that finds something broken
     monkeypatch.setattr(doctor, "examine", lambda: [*FINDINGS, Finding("three", "error", "broken", "Mend it.")])
 
+    # WHEN
     done = invoke("doctor", "--json")
 
+    # THEN
     assert done.exit_code == 3
     assert json.loads(done.stdout)["findings"][2] == {
         "check": "three",

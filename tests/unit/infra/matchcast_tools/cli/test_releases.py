@@ -56,21 +56,28 @@ def run(with_store: Any, data_dir: Path, versions: tuple[str, str]) -> Any:
     return with_store
 
 
-def test_promote_and_go_back(run: Any, data_dir: Path, versions: tuple[str, str]) -> None:
+def test_a_candidate_is_promoted_and_rolled_back(run: Any, data_dir: Path, versions: tuple[str, str]) -> None:
+    # GIVEN
     champion, candidate = versions
     options = ("--data", data_dir, "--by", "ada", "--min-settled", "100", "--json")
 
+    # WHEN the candidate is promoted
     promoted = json.loads(run("promote", "candidate", *options, "--why", "more data").stdout)
+    # THEN it has passed the gates, has a snapshot, and the alias names it
     assert (promoted["from"], promoted["to"], promoted["promoted"]) == (champion, candidate, True)
     assert all(gate["passed"] for gate in promoted["gates"])
     assert promoted["snapshot"]["snapshot_id"]
     assert promoted["alias"] == {"alias": "champion", "version": candidate, "before": champion, "problem": None}
 
+    # WHEN that is rolled back
     back = json.loads(run("rollback", "--by", "grace", "--no-snapshot", "--json").stdout)
+    # THEN the first release is back, without a new snapshot
     assert (back["from"], back["to"], back["restores"], back["snapshot"]) == (candidate, champion, 1, None)
 
-    told = json.loads(run("history", "--json").stdout)["releases"]
-    assert [(each["action"], each["by"], each["why"]) for each in told] == [
+    # WHEN the history is shown
+    releases = json.loads(run("history", "--json").stdout)["releases"]
+    # THEN it has all three, the newest first, and none for another stage
+    assert [(each["action"], each["by"], each["why"]) for each in releases] == [
         ("rollback", "grace", None),
         ("promote", "ada", "more data"),
         ("publish", "ada", None),
@@ -79,38 +86,51 @@ def test_promote_and_go_back(run: Any, data_dir: Path, versions: tuple[str, str]
 
 
 def test_people_are_shown_the_same(run: Any, data_dir: Path, versions: tuple[str, str]) -> None:
+    # GIVEN
     options = ("--data", data_dir, "--min-settled", 100, "--no-snapshot")
+    # WHEN
     tried = run("promote", "candidate", *options, "--dry-run").stdout
+    # THEN nothing is changed
     assert "would be promoted; nothing is changed" in tried
     assert "log_loss_difference" in tried
+    # WHEN
     promoted = run("promote", "candidate", *options, "--why", "[red] not markup").stdout
+    # THEN the next run says that the version is served already
     assert f"release 2: champion goes from version {versions[0]} to version {versions[1]}" in promoted
     assert "serves version" in run("promote", "candidate", *options).stdout
+    # WHEN
     back = run("rollback", "--no-snapshot").stdout
+    # THEN
     assert f"goes back from version {versions[1]} to version {versions[0]}, first served in release 1" in back
     assert "already" in run("rollback", "--to-release", 1).stdout
+    # WHEN
     shown = run("history").stdout
+    # THEN a reason is shown as it was written, and the newest release is marked
     assert "[red] not markup" in shown
     assert "3 *" in shown
 
 
 def test_a_refusal_shows_every_gate_and_ends_with_4(run: Any, data_dir: Path) -> None:
+    # WHEN
     refused = run("promote", "candidate", "--data", data_dir, "--max-drift", "0.0001", "--min-settled", 100)
+    # THEN
     assert isinstance(refused.exception, GatesFailed)
     assert exit_code(refused.exception) == 4
     assert "FAILED" in refused.stdout
     assert "log_loss_difference" in refused.stdout
+    # WHEN the same is asked for as JSON
     said = run("promote", "candidate", "--data", data_dir, "--max-drift", "0.0001", "--min-settled", 100, "--json")
+    # THEN
     content = json.loads(said.stdout)
     assert (content["promoted"], content["passed"]) == (False, False)
     assert [gate["name"] for gate in content["gates"] if not gate["passed"]] == ["drift"]
 
 
-def test_what_is_left_to_do_is_said_loudly_and_ends_with_3(
+def test_what_is_left_to_do_is_reported_and_ends_with_3(
     run: Any, data_dir: Path, versions: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run("promote", "candidate", "--data", data_dir, "--min-settled", 100, "--no-snapshot")
-    # GIVEN a registry that is gone
+    # GIVEN a registry that is out of reach
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:////nowhere/mlflow.db")
     back = run("rollback", "--no-snapshot", "--json")
     assert back.exit_code == 3
@@ -118,7 +138,7 @@ def test_what_is_left_to_do_is_said_loudly_and_ends_with_3(
     assert json.loads(back.stdout)["to"] == versions[0]
 
 
-def test_a_history_of_nothing_says_how_to_begin(matchcast: Any, stack: Stack) -> None:
+def test_an_empty_history_says_how_to_begin(matchcast: Any, stack: Stack) -> None:
     assert "matchcast publish" in matchcast("history").stdout
 
 
@@ -137,7 +157,9 @@ def test_what_goes_wrong_ends_with_its_exit_code(run: Any, arguments: list[str],
     assert (type(raised), exit_code(raised)) == expected
 
 
-def test_a_cleaning_that_fails_is_told_and_no_error(run: Any, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cleaning_that_fails_is_reported_and_is_no_error(
+    run: Any, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(*_: Any, **__: Any) -> Any:
         raise StorageUnavailable("The data bucket did not answer.")
 

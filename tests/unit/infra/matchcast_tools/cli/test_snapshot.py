@@ -46,16 +46,19 @@ def test_old_datasets_are_removed_once_the_new_one_is_in_use(
 
 
 @pytest.mark.usefixtures("trained")
-def test_datasets_that_cannot_be_removed_are_told_and_no_failure(
+def test_old_datasets_that_cannot_be_removed_are_reported_and_are_no_failure(
     matchcast: Any, stack: Stack, data_dir: Path, old: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # GIVEN a bucket that deletes nothing
     def refuse(*_: Any) -> None:
         raise StorageUnavailable("The data bucket data did not delete 2 of 2 objects.")
 
     matchcast("publish", "--data", data_dir)
     monkeypatch.setattr(S3Objects, "delete", refuse)
+    # WHEN
     ran = matchcast("snapshot", "--data", data_dir, "--json")
 
+    # THEN
     assert (ran.exception, ran.exit_code) == (None, 0)
     assert json.loads(ran.stdout)["snapshot_id"]
     assert "Old datasets were not removed: The data bucket data did not delete" in ran.stderr

@@ -44,13 +44,13 @@ def test_says_that_the_data_lack_the_book_that_is_shown(
     matchcast: Any, stack: Stack, trained: Trained, data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     matchcast("publish", "--data", data_dir)
-    told: list[str] = []
-    monkeypatch.setattr(output.notes, "print", lambda text, **_: told.append(text))
+    printed: list[str] = []
+    monkeypatch.setattr(output.notes, "print", lambda text, **_: printed.append(text))
     matchcast("snapshot", "--data", data_dir)
-    assert told == []
+    assert printed == []
     monkeypatch.setenv("ODDS_BOOKMAKER", "pinnacle")
     matchcast("snapshot", "--data", data_dir)
-    assert "no odds of pinnacle" in told[0]
+    assert "no odds of pinnacle" in printed[0]
 
 
 def test_trains_on_a_window_under_other_aliases(matchcast: Any, trained: Trained, data_dir: Path) -> None:
@@ -86,7 +86,7 @@ def test_what_goes_wrong_ends_with_its_exit_code(
     assert (type(raised), exit_code(raised)) == expected
 
 
-def test_a_missing_bucket_is_told_before_anything_is_done(
+def test_a_missing_bucket_is_reported_before_anything_is_done(
     matchcast: Any, stack: Stack, trained: Trained, data_dir: Path
 ) -> None:
     boto3.client("s3").delete_bucket(Bucket="data")

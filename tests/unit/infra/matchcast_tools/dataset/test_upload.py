@@ -44,8 +44,10 @@ def content(objects: InMemoryObjects) -> dict[str, bytes]:
 
 
 def test_uploads_the_files_and_names_them_in_the_manifest(objects: InMemoryObjects, data_dir: Path) -> None:
+    # WHEN
     published = publish_dataset(objects, data_dir, NOW)
 
+    # THEN
     manifest, bodies = read_dataset(objects)
     assert manifest == published
     assert published.dataset_id.startswith("20261121T070000Z-")
@@ -68,7 +70,7 @@ def test_the_same_dataset_is_not_published_twice(objects: InMemoryObjects, data_
     assert content(objects) == before
 
 
-def test_publishing_again_mends_a_file_that_was_changed(objects: InMemoryObjects, data_dir: Path) -> None:
+def test_publishing_again_repairs_a_file_that_was_changed(objects: InMemoryObjects, data_dir: Path) -> None:
     manifest = publish_dataset(objects, data_dir, NOW)
     objects.put(manifest.prefix + "odds.parquet", b"changed")
     publish_dataset(objects, data_dir, NOW + timedelta(hours=1))
@@ -118,6 +120,8 @@ def test_a_lost_race_leaves_the_winner(data_dir: Path, tmp_path: Path) -> None:
             return super().switch(key, body, etag)
 
     objects = Raced()
+    # WHEN this one publishes
+    # THEN the switch fails, and the manifest is the other one's
     with pytest.raises(ReleaseRaceLost):
         publish_dataset(objects, data_dir)
     assert content(objects)[DATASET_MANIFEST_KEY] == theirs.body()

@@ -42,8 +42,10 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 
 
 def test_only_rows_with_a_score_and_three_odds_above_one_count(small: Dataset) -> None:
+    # WHEN
     found = figures(select(small, Price("bet365")), "multiplicative")
 
+    # THEN the figures are those of the three rows that count
     chances = [[1 / 2, 1 / 3.5, 1 / 4], [1 / 1.5, 1 / 4.2, 1 / 7], [1 / 3, 1 / 3, 1 / 2.6]]
     losses = [-math.log(row[won] / sum(row)) for row, won in zip(chances, (0, 1, 2), strict=True)]
     assert found["rows"] == 3
@@ -73,7 +75,7 @@ def test_seasons_and_divisions_add_up_to_the_whole(small: Dataset) -> None:
     assert found["base_rate"]["log_loss"] == pytest.approx(math.log(3), abs=1e-6)
 
 
-def test_a_price_that_nobody_offers_is_refused_with_those_that_there_are(small: Dataset) -> None:
+def test_a_price_that_no_bookmaker_offers_is_refused_with_those_that_there_are(small: Dataset) -> None:
     with pytest.raises(BadInput, match=r"No match with a result has odds of fonbet. There are: bet365\."):
         select(small, Price("fonbet"))
 
@@ -90,28 +92,34 @@ def test_one_file_that_cannot_be_read_stops_the_evaluation(tmp_path: Path) -> No
         read_files(write(tmp_path, {"a.csv": csv_bytes(ROWS), "b.csv": b"<html>"}))
 
 
-def test_a_model_is_scored_beside_the_book_on_matches_it_has_not_seen(sample: Dataset) -> None:
+def test_a_model_is_scored_with_the_book_on_matches_it_has_not_seen(sample: Dataset) -> None:
+    # GIVEN
     scored = select(sample, Price("fonbet"))
+    # WHEN
     comparison = compare(sample, scored, forecaster(), "multiplicative", 0.05)
     found = comparison.figures
 
+    # THEN only matches after the model's last day count, for book and model alike
     later = [day for day in scored.days if day > date(2025, 3, 1)]
     assert found["rows"] == len(later) == len(comparison.model)
     assert min(comparison.scored.days) > date(2025, 3, 1)
     assert found["log_loss"] < found["model"]["log_loss"] < found["base_rate"]["log_loss"]
     assert found["model"]["trained_until"] == "2025-03-01"
+    # THEN the interval of the difference holds it
     mean, low, high = found["intervals"]["model_minus_book"]["log_loss"]
     assert mean == pytest.approx(found["model"]["log_loss"] - found["log_loss"], abs=2e-6)
     assert 0 < low < mean < high
+    # THEN seasons and divisions add up to the whole
     for parts in (found["per_season"], found["per_division"]):
         weighted = sum(part["rows"] * part["model"]["log_loss"] for part in parts) / found["rows"]
         assert weighted == pytest.approx(found["model"]["log_loss"], abs=1e-5)
+    # THEN
     assert found["bets"][-1]["region"] == "all"
     assert found["bets"][-1]["bets"] == len(comparison.bets)
     assert comparison.bets["day"].min() > date(2025, 3, 1).toordinal()
 
 
-def test_nobody_bets_at_closing_odds(sample: Dataset) -> None:
+def test_no_bets_are_placed_at_closing_odds(sample: Dataset) -> None:
     closing = select(sample, Price("pinnacle", closing=True))
     comparison = compare(sample, closing, forecaster(), "multiplicative", 0.0)
     assert comparison.figures["bets"] == []
@@ -132,12 +140,15 @@ def test_a_model_that_cannot_be_compared_is_refused(sample: Dataset, model: Fore
 
 
 def test_calibration_counts_each_probability_once_and_bounds_the_share() -> None:
+    # GIVEN outcomes that are drawn from the probabilities themselves
     dice = np.random.default_rng(4)
     chances = dice.dirichlet([3, 2, 2], size=5000)
     results = np.array([dice.choice(3, p=row) for row in chances])
 
+    # WHEN
     rows = calibration(chances, results)
 
+    # THEN each probability is in one row, and most rows are calibrated
     assert sum(row["rows"] for row in rows) == 3 * 5000
     inside = [row["low"] <= row["predicted"] <= row["high"] for row in rows]
     assert sum(inside) >= 0.85 * len(inside)
@@ -146,11 +157,16 @@ def test_calibration_counts_each_probability_once_and_bounds_the_share() -> None
 
 
 def test_the_picture_is_drawn_and_other_formats_are_refused(sample: Dataset, tmp_path: Path) -> None:
+    # GIVEN
     comparison = compare(sample, select(sample, Price("fonbet")), forecaster(), "multiplicative", 0.05)
 
+    # WHEN
     draw(comparison, tmp_path / "model.png")
+    # THEN
     assert (tmp_path / "model.png").read_bytes().startswith(b"\x89PNG")
 
+    # WHEN the format is unknown, or the folder is not there
+    # THEN it is refused
     with pytest.raises(BadInput, match=r"End its name in \.png"):
         draw(comparison, tmp_path / "model.doc")
     with pytest.raises(BadInput, match="cannot be written"):

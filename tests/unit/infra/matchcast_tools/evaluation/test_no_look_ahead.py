@@ -141,12 +141,14 @@ def test_matches_of_one_day_that_learn_from_each_other_are_caught(
 
     monkeypatch.setitem(globals(), "compute", compute_with_leak)
 
-    # THEN the levels of the division give it away: its teams play once a day, its goals are counted at once
+    # WHEN they are checked
+    # THEN the levels of the division show it: they count each goal at once, while a team plays only once a day
     with pytest.raises(AssertionError):
         check_no_look_ahead(features, matches)
 
 
 def test_bets_depend_on_nothing_later(dataset: Path) -> None:
+    # GIVEN predictions at random, which know nothing of the results
     matches = store.decode(store.read_matches(dataset)).to_pandas()
     odds = store.decode(store.read_odds(dataset))
     dice = random.Random(5)
@@ -160,7 +162,9 @@ def test_bets_depend_on_nothing_later(dataset: Path) -> None:
         frame = bets(predictions, matches, known, edge_threshold=0.1, trained_until=date(2024, 1, 1))
         return frame[frame["day"] <= CUT.toordinal()].reset_index(drop=True)
 
+    # WHEN the bets until the cut are computed
     expected = placed(matches)
+    # THEN they are the same without the later matches, and in any order of the matches
     assert len(expected) > 100
     pd.testing.assert_frame_equal(placed(matches[matches["date"] <= CUT]), expected)
     pd.testing.assert_frame_equal(placed(matches.sample(frac=1, random_state=1)), expected)

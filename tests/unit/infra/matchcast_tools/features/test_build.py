@@ -40,9 +40,12 @@ def data(tmp_path: Path) -> Data:
 
 
 def test_every_match_has_finite_float32_features_fixtures_too(data: Data) -> None:
+    # GIVEN
     data.put([*League().rows, fixture_row("22/05/2016", "Alpha", "Newcomers")])
+    # WHEN
     report = data.build()
 
+    # THEN
     table = data.table()
     assert table.column_names == ["match_id", *FEATURE_COLUMNS, "as_of"]
     assert {table.schema.field(name).type for name in FEATURE_COLUMNS} == {pa.float32()}
@@ -64,13 +67,16 @@ def test_the_first_match_knows_nothing_of_either_team(data: Data) -> None:
 
 
 def test_a_win_raises_what_is_expected_of_the_next_match_only(data: Data) -> None:
+    # GIVEN
     data.put([
         season_row("16/08/2014", "Alpha", "Bravo", (4, 0)),
         season_row("23/08/2014", "Alpha", "Charlie", (1, 1)),
         season_row("23/08/2014", "Bravo", "Delta", (1, 1)),
     ])  # fmt: skip
+    # WHEN
     data.build()
 
+    # THEN
     after = data.of("e0-2014-08-23-alpha-charlie")
     assert after["elo_home"] > 1500 > data.of("e0-2014-08-23-bravo-delta")["elo_home"]
     assert after["expected_goals_home"] > 1.5

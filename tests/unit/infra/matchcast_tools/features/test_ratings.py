@@ -38,7 +38,7 @@ def test_a_high_win_counts_for_more_and_an_expected_one_for_less() -> None:
     assert away.teams["Bravo"].elo > narrow.teams["Alpha"].elo
 
 
-def test_a_new_season_pulls_the_ratings_towards_the_mean_and_begins_the_count_anew() -> None:
+def test_a_new_season_pulls_the_ratings_towards_the_mean_and_restarts_the_count() -> None:
     made = region(*(played(day=day) for day in range(20)))
     before, after = made.teams["Alpha"], made.team("Alpha", "E0", "2015/16")
 

@@ -41,10 +41,13 @@ def data(tmp_path: Path) -> Data:
 
 
 def test_an_import_writes_both_tables_as_the_contract_says(data: Data) -> None:
+    # GIVEN two matches, one of them with a time and closing odds
     header = (*SEASON_HEADER, "Time", "PSCH", "PSCD", "PSCA")
     late = {**season_row(home="Hull", away="Stoke"), "Time": "15:00", "PSCH": "2", "PSCD": "3.4", "PSCA": "4"}
+    # WHEN
     data.put([season_row(), late], header)
 
+    # THEN
     matches, odds = store.read_matches(data.dataset), store.read_odds(data.dataset)
     assert matches.schema.equals(MATCHES_SCHEMA)
     assert odds.schema.equals(ODDS_SCHEMA)
@@ -200,14 +203,18 @@ def test_readers_name_the_command_to_run_if_there_is_no_dataset(tmp_path: Path) 
 
 
 def test_features_that_are_older_than_the_matches_are_refused(data: Data) -> None:
-    # GIVEN a dataset, first without features
+    # GIVEN a dataset without features
     data.put([season_row()])
+    # WHEN they are read
+    # THEN the message names the command
     with pytest.raises(BadInput, match="Run `matchcast features`"):
         store.read_features(data.dataset)
+    # GIVEN features of its matches
     store.write_table(data.dataset / store.FEATURES_FILE, pa.table({"match_id": ["x"]}))
     assert len(store.read_features(data.dataset)) == 1
 
-    # WHEN another match is imported, THEN the features are refused
+    # WHEN another match is imported
     data.put([season_row(), season_row(home="Hull")])
+    # THEN the features are refused
     with pytest.raises(BadInput, match="older than its matches"):
         store.read_features(data.dataset)

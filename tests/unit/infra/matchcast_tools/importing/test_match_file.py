@@ -35,8 +35,10 @@ def accounted(parsed: ParsedFile) -> bool:
 
 
 def test_a_season_file_becomes_matches_and_odds() -> None:
+    # WHEN
     parsed = parse_match_file("E0.csv", csv_bytes([season_row()]))
 
+    # THEN
     (match,) = rows_of(parsed)
     assert match == {
         "match_id": "e0-2014-08-16-arsenal-crystal-palace",
@@ -68,8 +70,10 @@ def test_a_season_file_becomes_matches_and_odds() -> None:
 
 
 def test_an_extra_league_has_its_own_columns_and_closing_odds() -> None:
+    # WHEN
     parsed = parse_match_file("BRA.csv", csv_bytes([extra_row()], EXTRA_HEADER, "utf-8-sig"))
 
+    # THEN
     (match,) = rows_of(parsed)
     assert (match["division"], match["region"], match["league"], match["season"]) == (
         "BRA",
@@ -122,11 +126,14 @@ def test_rows_that_end_early_keep_what_they_have() -> None:
     assert notes(parsed, "repaired") == {"the row ends early; missing cells count as blank": [2, 3]}
 
 
-def test_headers_without_a_name_and_twice_the_same_are_noted() -> None:
+def test_unnamed_and_repeated_headers_are_noted() -> None:
+    # GIVEN
     header = (*SEASON_HEADER[:7], "LB", "LB", "LB", "", "HS", "HS")
     row = "D2,07/08/04,Dresden,Duisburg,3,1,H,2.25,3.2,2.75,,11,12"
+    # WHEN
     parsed = parse_match_file("D2.csv", csv_bytes([row], header))
 
+    # THEN
     assert parsed.odds["bookmaker"].to_pylist() == ["ladbrokes"]
     assert rows_of(parsed)[0]["home_shots"] == 11
     assert set(notes(parsed, "info")) == {
@@ -230,9 +237,12 @@ def test_a_three_nil_is_an_ordinary_result_in_divisions_without_odds_or_with_sho
 
 
 def test_the_same_match_twice_counts_once_and_the_score_wins() -> None:
+    # GIVEN a fixture that is played, then has another score; and a match that comes twice
     rows = [fixture_row(), season_row(), season_row(score=(5, 0)), season_row(home="Hull"), season_row(home="Hull")]
+    # WHEN
     parsed = parse_match_file("E0.csv", csv_bytes(rows))
 
+    # THEN
     assert [(match["home_team"], match["home_goals"]) for match in rows_of(parsed)] == [("Arsenal", 2), ("Hull", 2)]
     assert notes(parsed, "skipped") == {
         "the same match again, with another score or time (division, date, home and away are equal)": [2, 4],
@@ -261,7 +271,7 @@ def test_the_first_matches_of_a_new_season_belong_to_the_new_season() -> None:
     assert [match["season"] for match in rows_of(parsed)] == ["2014/15", "2014/15", "2015/16"]
 
 
-def test_a_file_of_many_seasons_is_parted_at_the_summer_breaks() -> None:
+def test_a_file_of_many_seasons_is_split_at_the_summer_breaks() -> None:
     days = ("16/08/2014", "24/05/2015", "08/08/2015", "17/05/2016", "13/08/2016")
     parsed = parse_match_file("E0.csv", csv_bytes([season_row(day) for day in days]))
     assert [match["season"] for match in rows_of(parsed)] == ["2014/15", "2014/15", "2015/16", "2015/16", "2016/17"]

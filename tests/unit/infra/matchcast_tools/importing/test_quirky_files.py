@@ -27,9 +27,11 @@ def noted(parsed: ParsedFile, kind: str) -> list[int]:
 @given(quirky_files())
 @settings(max_examples=300, deadline=None)
 def test_every_row_is_a_match_or_has_a_line_in_the_report(file: Quirky) -> None:
+    # WHEN
     parsed = parse(file.body)
     if parsed is None:
         return
+    # THEN every row and every odds is counted once
     report = parsed.report
     assert report.rows == report.matches + report.skipped
     assert report.matches == len(parsed.matches)
@@ -43,13 +45,15 @@ def test_every_row_is_a_match_or_has_a_line_in_the_report(file: Quirky) -> None:
 
 @given(quirky_files())
 @settings(max_examples=300, deadline=None)
-def test_no_date_is_shifted_and_no_match_appears_from_nowhere(file: Quirky) -> None:
+def test_no_date_is_shifted_and_no_match_is_invented(file: Quirky) -> None:
+    # WHEN
     parsed = parse(file.body)
     if parsed is None:
         return
+    # THEN each match has a date that one of its rows was written with
     written: dict[str, set[date]] = {}
     for (_, away), day in file.days.items():
-        # The number in the name tells the rows apart, whatever became of its accents.
+        # The number in the name identifies the row; accents may be lost by the encoding.
         written.setdefault(parse_name(away).split()[-1], set()).add(day)
     for match in parsed.matches.select(["date", "away_team"]).to_pylist():
         assert match["date"] in written[match["away_team"].split()[-1]]
@@ -63,6 +67,6 @@ def test_bytes_that_are_no_match_file_are_refused_and_nothing_else(body: bytes) 
 
 @given(st.text(max_size=300))
 @settings(max_examples=200, deadline=None)
-def test_whatever_stands_below_a_header_is_accounted_for(text: str) -> None:
+def test_everything_below_a_header_is_accounted_for(text: str) -> None:
     parsed = parse(b"Div,Date,HomeTeam,AwayTeam,FTHG,FTAG\nE0,16/08/2014,Arsenal,Hull,1,0\n" + text.encode())
     assert parsed is None or parsed.report.rows == parsed.report.matches + parsed.report.skipped

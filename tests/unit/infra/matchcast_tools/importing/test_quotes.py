@@ -54,8 +54,10 @@ cell = st.one_of(st.just(""), st.sampled_from(["x", "#REF!", "nan", "1_0", "1e99
 
 @given(st.lists(st.tuples(cell, cell, cell), max_size=20))
 def test_every_row_with_a_value_is_either_accepted_or_refused(rows: list[tuple[str, str, str]]) -> None:
+    # WHEN
     quotes, refused = read_quotes(rows, TRIPLE)
 
+    # THEN
     accounted = quotes.places.tolist() + [row for places in refused.values() for row in places.tolist()]
     something = [place for place, row in enumerate(rows) if any(text not in ("", "nan") for text in row)]
     assert sorted(accounted) == something

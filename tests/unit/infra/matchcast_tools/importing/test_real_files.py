@@ -90,8 +90,10 @@ def test_the_season_files_are_77_and_hold_26296_played_matches(seasons: Path, tm
 
 
 def test_bet365_has_the_published_figures(dataset: Dataset) -> None:
+    # WHEN
     found = figures(dataset, "B365")
 
+    # THEN
     assert found["rows"] == 26_278
     assert [round(found[name], 4) for name in ("overround", "log_loss", "brier", "rps")] == [
         *(1.0536, 0.9747, 0.5800, 0.1975),
@@ -106,8 +108,10 @@ def test_bet365_has_the_published_figures(dataset: Dataset) -> None:
 
 
 def test_pinnacles_closing_odds_have_the_published_figures(dataset: Dataset) -> None:
+    # WHEN
     found = figures(dataset, "PSC")
 
+    # THEN
     assert found["rows"] == 26_276
     assert [round(found[name], 4) for name in ("overround", "log_loss", "brier", "rps")] == [
         *(1.0259, 0.9715, 0.5779, 0.1966),

@@ -43,10 +43,13 @@ def test_a_file_that_is_named_is_read_whatever_its_ending(tmp_path: Path) -> Non
     assert source.read() == BODY
 
 
-def test_nothing_to_import_is_said_with_what_to_do(tmp_path: Path) -> None:
+def test_nothing_to_import_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:
+    # GIVEN an empty folder, an archive without match files and a damaged one
     (tmp_path / "empty").mkdir()
     write(tmp_path, {"none.zip": zip_bytes({"readme.txt": b""}), "torn.zip": zip_bytes({"E0.csv": BODY})[:40]})
 
+    # WHEN nothing, or nothing useful, is named
+    # THEN the message says what is missing
     for path, reason in {
         tmp_path / "nowhere": "There is no file or folder .*Check the path",
         tmp_path / "*.nothing": "No file matches the pattern",

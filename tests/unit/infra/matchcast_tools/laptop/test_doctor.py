@@ -87,7 +87,7 @@ def test_no_loopback_port_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     assert check_port().state == "error"
 
 
-def test_what_an_engine_that_died_left_is_a_warning(tmp_path: Path) -> None:
+def test_leftovers_of_a_dead_engine_are_a_warning(tmp_path: Path) -> None:
     folder = Folder(tmp_path)
     assert check_leftovers(folder).state == "ok"
 
@@ -136,6 +136,7 @@ def test_a_bookmaker_without_odds_is_a_warning_that_names_it(rows: int | None) -
 
 
 def test_what_is_published_is_shown() -> None:
+    # GIVEN
     published = {
         DATASET_MANIFEST_KEY: DatasetManifest(
             dataset_id="data-1",
@@ -147,7 +148,9 @@ def test_what_is_published_is_shown() -> None:
         MODEL_MANIFEST_KEY: ModelManifest(release=3, published_at=NOW, stages={}).body(),
     }
 
+    # WHEN
     dataset, models, _ = check_manifests(published.get, NOW)
 
+    # THEN
     assert "7 matches" in dataset.detail
     assert "release 3" in models.detail

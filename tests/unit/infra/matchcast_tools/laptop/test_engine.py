@@ -72,7 +72,7 @@ def test_stopping_ends_the_engine_and_its_workers_and_removes_their_files(folder
     assert sorted(path.name for path in folder.root.iterdir()) == ["engine.lock"]
 
 
-def test_what_ignores_a_polite_signal_is_killed(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_processes_that_ignore_a_polite_signal_are_killed(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "STOP_SECONDS", 0.2)
     parent, _ = start_family(folder, stubborn=True)
 
@@ -91,14 +91,16 @@ def test_workers_whose_engine_died_are_stopped_as_well(folder: Folder) -> None:
     assert group_members(parent) == []
 
 
-def test_a_process_that_got_a_dead_engines_number_is_left_alone(folder: Folder) -> None:
-    # GIVEN a record of an engine that is gone, whose process id is now that of another group leader
+def test_a_process_that_now_has_the_id_of_a_dead_engine_is_left_alone(folder: Folder) -> None:
+    # GIVEN a record of an engine that has ended, whose process id is now that of another group leader
     other = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, start_new_session=True)
     folder.root.mkdir()
     folder.write_record(EngineRecord(pid=other.pid, port=1))
 
+    # WHEN the engine is to be stopped
     assert stop_engine(folder) is True
 
+    # THEN the record is removed, and the process still runs
     assert other.poll() is None
     assert folder.record() is None
     other.kill()
@@ -130,6 +132,7 @@ def test_where_there_is_no_proc_the_group_itself_is_asked(monkeypatch: pytest.Mo
 
 
 def test_the_engine_sees_nothing_of_another_stack_account_or_registry(folder: Folder) -> None:
+    # GIVEN settings of another stack, account and registry
     inherited = {
         "AWS_PROFILE": "work",
         "AWS_ENDPOINT_URL": "https://elsewhere",
@@ -143,8 +146,10 @@ def test_the_engine_sees_nothing_of_another_stack_account_or_registry(folder: Fo
         "PATH": "/bin",
     }
 
+    # WHEN
     made = engine_environment(inherited, folder, 4711)
 
+    # THEN the engine has its own settings, keeps the proxy, and inherits nothing else of them
     assert made["GATEWAY_PORT"] == "4711"
     assert made["BIND_HOST"] == "127.0.0.1"
     assert made["AWS_SHARED_CREDENTIALS_FILE"] == os.devnull
@@ -152,7 +157,7 @@ def test_the_engine_sees_nothing_of_another_stack_account_or_registry(folder: Fo
     assert "127.0.0.1" in made["NO_PROXY"]
     assert not {"AWS_PROFILE", "AWS_ENDPOINT_URL", "LAMBDA_EXECUTOR", "LOCALSTACK_HOSTNAME"} & set(made)
     assert not {"MINISTACK_REGION", "MLFLOW_TRACKING_URI"} & set(made)
-    # Docker is where nothing is, and everything is written under the folder.
+    # The address of Docker leads nowhere, and everything is written under the folder.
     assert not Path(made["DOCKER_HOST"].removeprefix("unix://")).exists()
     for name in ("TMPDIR", "S3_DATA_DIR", "STATE_DIR"):
         assert Path(made[name]).is_relative_to(folder.root)
@@ -160,11 +165,14 @@ def test_the_engine_sees_nothing_of_another_stack_account_or_registry(folder: Fo
 
 @pytest.mark.enable_socket
 def test_a_taken_port_is_refused_with_what_to_do() -> None:
+    # GIVEN a port that is taken
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
 
+        # WHEN it is asked for
+        # THEN the message names it and the option, until the port is free
         with pytest.raises(EnvironmentProblem, match=rf"Port {port} cannot be used.*--port"):
             require_free(port)
 

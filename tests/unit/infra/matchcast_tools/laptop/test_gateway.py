@@ -1,4 +1,4 @@
-"""The front of the local engine: a host of its own for the API, and a queue."""
+"""The front of the local engine: a separate host for the API, and a queue."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_a_request_to_the_api_names_its_stage(path: str) -> None:
 @pytest.mark.parametrize(
     "host", [b"127.0.0.1:4566", b"bucket.s3.localhost", b"matchcast.auth.us-east-1.amazoncognito.com"]
 )
-def test_a_request_to_a_service_is_left_alone(host: bytes) -> None:
+def test_a_request_to_a_service_is_not_changed(host: bytes) -> None:
     engine = Engine()
 
     ask(engine, scope(host))

@@ -53,8 +53,10 @@ def routes(resources: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def test_each_operation_becomes_a_route_with_its_scopes() -> None:
+    # WHEN
     resources = expand_http_apis(template({"/predict/{id}": {"get": operation("Predict", "read", "write")}}))
 
+    # THEN
     route = routes(resources)["GET /predict/{id}"]
     assert route["AuthorizationType"] == "JWT"
     assert route["AuthorizationScopes"] == ["read", "write"]
@@ -102,10 +104,13 @@ def test_routes_of_one_function_share_an_integration() -> None:
 
 
 def test_the_api_loses_its_body_and_gets_the_fixed_id_and_the_cors_rules() -> None:
+    # GIVEN
     cors = {"Fn::If": ["HasCors", {"allowOrigins": {"Ref": "Origins"}}, {"Ref": "AWS::NoValue"}]}
 
+    # WHEN
     resources = expand_http_apis(template({}, **{"x-amazon-apigateway-cors": cors}))
 
+    # THEN
     assert resources["Api"]["Properties"] == {
         "Name": {"Ref": "AWS::StackName"},
         "ProtocolType": "HTTP",
@@ -122,5 +127,5 @@ def test_a_condition_of_the_api_holds_for_all_that_it_is_expanded_into() -> None
     assert len(made) == 4
 
 
-def test_what_is_no_api_is_left_alone() -> None:
+def test_other_resources_are_not_changed() -> None:
     assert expand_http_apis(template({}))["Table"] == {"Type": "AWS::DynamoDB::Table"}

@@ -33,12 +33,15 @@ def test_a_zip_depends_on_nothing_but_its_files() -> None:
 
 
 def test_a_function_is_packaged_under_the_dotted_name_of_its_handler(tmp_path: Path) -> None:
+    # GIVEN
     write(tmp_path, "functions/__init__.py", "functions/track/__init__.py", "functions/track/handler.py")
     write(tmp_path, "functions/other/handler.py", "functions/track/docs.html", "functions/track/__pycache__/a.py")
     write(tmp_path, "functions/track/event.json", "functions/track/requirements.txt", "functions/track/Dockerfile")
 
+    # WHEN
     files = function_files(tmp_path, "functions/track/")
 
+    # THEN
     assert sorted(files) == [
         "functions/__init__.py",
         "functions/track/__init__.py",
@@ -92,8 +95,10 @@ def test_an_image_holds_what_its_dockerfile_copies_and_nothing_else(tmp_path: Pa
         "COPY infra/errors.py ${LAMBDA_TASK_ROOT}/renamed.py",
     )
 
+    # WHEN
     files = image_files(tmp_path, ".", "Dockerfile")
 
+    # THEN
     assert sorted(files) == [
         "functions/__init__.py",
         "functions/run/handler.py",

@@ -59,7 +59,7 @@ def test_a_process_that_fails_early_or_late_fails_the_start_with_its_last_words(
     assert snapshots == []
 
 
-def test_a_process_that_is_stopped_is_gone(tmp_path: Path) -> None:
+def test_a_process_that_is_stopped_has_ended(tmp_path: Path) -> None:
     running = process("input()")
 
     SampleLoad(SampleFolder(tmp_path), running).stop()
@@ -68,14 +68,17 @@ def test_a_process_that_is_stopped_is_gone(tmp_path: Path) -> None:
 
 
 def test_manifests_are_put_last(tmp_path: Path) -> None:
+    # GIVEN
     folder = SampleFolder(tmp_path)
     for key in ("models/manifest.json", "models/a/model.onnx", "datasets/manifest.json", "datasets/1/odds.parquet"):
         path = folder.objects / key
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(key.encode())
 
+    # WHEN
     keys = [key for key, body in folder.published() if body == key.encode()]
 
+    # THEN
     assert len(keys) == 4
     assert set(keys[2:]) == {"models/manifest.json", "datasets/manifest.json"}
 
@@ -92,17 +95,20 @@ def test_a_sample_made_by_the_same_code_is_not_made_again(tmp_path: Path, monkey
 
 
 @pytest.mark.parametrize("leftover", ["another digest", None])
-def test_a_sample_of_other_code_or_half_a_sample_is_made_anew(
+def test_a_sample_of_other_code_or_half_a_sample_is_made_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, leftover: str | None
 ) -> None:
+    # GIVEN a folder with the digest of other code, or without one
     folder = SampleFolder(tmp_path / "elsewhere")
     folder.objects.mkdir(parents=True)
     if leftover:
         folder.digest.write_text(leftover)
     monkeypatch.setenv(sample.SAMPLE_VARIABLE, str(folder.root))
 
+    # WHEN
     begin_sample(tmp_path).stop()
 
+    # THEN what the folder held is removed first
     assert not folder.objects.exists()
 
 

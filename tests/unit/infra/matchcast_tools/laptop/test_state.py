@@ -1,4 +1,4 @@
-"""Whether an engine is alive: what holds the folder's lock decides, whatever the files say."""
+"""Whether an engine is alive is decided by the lock of its folder, not by its files."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_files_of_an_engine_that_died_are_no_running_engine(folder: Folder) -> N
     assert not engine_is_running(folder)
 
 
-def test_a_second_start_is_refused_and_told_the_port_of_the_first(folder: Folder) -> None:
+def test_a_second_start_is_refused_and_names_the_port_of_the_first(folder: Folder) -> None:
     with holder(folder) as engine:
         folder.write_record(EngineRecord(pid=engine.pid, port=4711))
 
@@ -66,7 +66,7 @@ def test_a_second_start_is_refused_and_told_the_port_of_the_first(folder: Folder
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"pid": 1}', '{"pid": 1, "port": 2, "more": 3}'])
-def test_a_record_that_cannot_be_read_is_none(folder: Folder, text: str) -> None:
+def test_a_record_that_cannot_be_read_counts_as_none(folder: Folder, text: str) -> None:
     folder.root.mkdir()
     folder.engine.write_text(text)
 
@@ -80,7 +80,7 @@ def test_a_record_is_read_as_it_was_written(folder: Folder) -> None:
     assert folder.record() == EngineRecord(pid=12, port=34)
 
 
-def test_what_may_hold_secrets_is_for_its_owner_alone(folder: Folder) -> None:
+def test_files_that_may_hold_secrets_are_for_their_owner_only(folder: Folder) -> None:
     folder.root.mkdir()
 
     write_whole(folder.stack_file, json.dumps({"token": "secret"}))

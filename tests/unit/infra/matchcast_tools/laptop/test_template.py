@@ -113,6 +113,7 @@ def test_an_image_function_becomes_a_python_function_with_the_handler_of_its_com
 
 
 def test_the_command_of_the_template_comes_before_the_dockerfile(checkout: Path) -> None:
+    # GIVEN
     path = checkout / "template.yaml"
     path.write_text(
         path.read_text().replace(
@@ -120,8 +121,10 @@ def test_the_command_of_the_template_comes_before_the_dockerfile(checkout: Path)
         )
     )
 
+    # WHEN
     _, resources = translate(checkout)
 
+    # THEN
     assert resources["Image"]["Properties"]["Handler"] == "functions.image.handler.split"
     assert "ImageConfig" not in resources["Image"]["Properties"]
 
@@ -208,8 +211,10 @@ def test_nothing_of_the_products_template_is_lost_but_the_layers_of_libraries() 
 
 
 def test_every_route_of_the_products_template_is_the_same_with_and_without_a_trailing_slash() -> None:
+    # WHEN
     resources = json.loads(local_template(ROOT / "template.yaml", "artifacts").body)["Resources"]
 
+    # THEN each plain route comes three times, and the default route once
     found = [item["Properties"] for item in resources.values() if item["Type"] == "AWS::ApiGatewayV2::Route"]
     routes = {route.pop("RouteKey"): route for route in found}
     plain = {key for key in routes if not key.endswith(("/", "{proxy+}", "$default"))}

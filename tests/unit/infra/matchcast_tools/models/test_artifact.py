@@ -71,8 +71,10 @@ class TestPyfunc:
     def test_a_custom_model_is_published_as_it_is(
         self, custom: Callable[..., str], export_of: Callable[..., Exported]
     ) -> None:
+        # WHEN
         exported = export_of(custom(STEADY, "steady"))
 
+        # THEN
         assert exported.published.runtime == "pyfunc"
         assert exported.parity_rows == 630
         assert exported.parity_difference <= 1e-7
@@ -86,15 +88,18 @@ class TestPyfunc:
     def test_the_same_version_gives_the_same_files_under_the_same_prefix(
         self, custom: Callable[..., str], export_of: Callable[..., Exported], tracking: Tracking, tmp_path: Path
     ) -> None:
+        # GIVEN a custom model that brings a module of its own
         (tmp_path / "helping.py").write_text("HOME = 0.5\n")
         body = "import helping; return np.tile([helping.HOME, 0.3, 0.2], (len(model_input), 1))"
         name = custom(body, "twice", code_paths=[str(tmp_path / "helping.py")])
+        # WHEN
         first = export_of(name)
         # Loading a model leaves the bytecode of its own code behind.
         left = load_version(resolve("champion", tracking, name), tracking).folder / "code" / "__pycache__"
         left.mkdir(exist_ok=True)
         (left / "helping.cpython-313.pyc").write_bytes(b"bytecode")
         second = export_of(name)
+        # THEN
         assert second.published == first.published
         assert second.bodies == first.bodies
 
@@ -172,7 +177,7 @@ class TestServing:
         manifest = ModelManifest(release=release, published_at=NOW, stages={"champion": exported.published})
         objects.put(MODEL_MANIFEST_KEY, manifest.body())
 
-    def test_an_image_for_onnx_serves_the_last_good_version_on(
+    def test_an_image_for_onnx_keeps_serving_the_last_good_version(
         self, custom: Callable[..., str], export_of: Callable[..., Exported]
     ) -> None:
         # GIVEN a function for each runtime, which serve the same exported model
@@ -194,6 +199,7 @@ class TestServing:
     def test_a_changed_file_is_refused_before_a_line_of_it_runs(
         self, custom: Callable[..., str], export_of: Callable[..., Exported], tmp_path: Path
     ) -> None:
+        # GIVEN a bucket that serves a model, and a newer release of which one file was changed
         objects = InMemoryObjects()
         self.switch(objects, 1, export_of("matchcast"))
         served_models = self.served_models(objects, "pyfunc")
@@ -203,6 +209,8 @@ class TestServing:
         trace = tmp_path / "ran"
         objects.put(exported.published.prefix + FOLDER + "custom.py", f"open({str(trace)!r}, 'w')".encode())
 
+        # WHEN the function looks for a release
+        # THEN it keeps the old one, names the reason, and the new file has not run
         assert served_models.get("champion").published == before
         assert served_models.problem is not None
         assert served_models.problem.code == "digest-mismatch"
@@ -210,7 +218,7 @@ class TestServing:
 
 
 class TestIsolation:
-    def test_a_model_that_takes_its_interpreter_down_is_a_failure(self) -> None:
+    def test_a_model_that_crashes_its_interpreter_is_a_failure(self) -> None:
         files = saved(code("import os; os._exit(3)"))
         with pytest.raises(ModelFailed, match="ended its interpreter with status 3"):
             IsolatedModel(published(files), files).predict(np.zeros((1, 2), dtype=np.float32))
@@ -280,21 +288,27 @@ class TestOnnx:
 
 
 class TestLineage:
-    def test_tells_run_data_settings_scores_and_libraries(
+    def test_names_run_data_settings_scores_and_libraries(
         self, export_of: Callable[..., Exported], trained: Trained, data_dir: Path, tracking: Tracking
     ) -> None:
+        # WHEN
         exported = export_of("matchcast")
-        told = json.loads(exported.bodies["lineage.json"])
+        lineage = json.loads(exported.bodies["lineage.json"])
+        # THEN
         assert "lineage.json" in exported.published.files
-        assert (told["name"], told["version"], told["run_id"]) == ("matchcast", trained.version, trained.run_id)
-        assert told["source"] == f"models:/{told['model_id']}"
-        assert told["params"]["rows"] == str(trained.rows)
-        assert told["metrics"] == pytest.approx(trained.metrics)
-        assert told["trained_from"] == trained.trained_from.isoformat()
-        assert told["trained_until"] == trained.trained_until.isoformat()
-        assert told["dataset"] == hashlib.sha256((data_dir / FEATURES_FILE).read_bytes()).hexdigest()
-        assert told["flavors"] == ["python_function", "sklearn"]
-        assert {"mlflow", "python", "sklearn"} <= set(told["libraries"])
+        assert (lineage["name"], lineage["version"], lineage["run_id"]) == (
+            "matchcast",
+            trained.version,
+            trained.run_id,
+        )
+        assert lineage["source"] == f"models:/{lineage['model_id']}"
+        assert lineage["params"]["rows"] == str(trained.rows)
+        assert lineage["metrics"] == pytest.approx(trained.metrics)
+        assert lineage["trained_from"] == trained.trained_from.isoformat()
+        assert lineage["trained_until"] == trained.trained_until.isoformat()
+        assert lineage["dataset"] == hashlib.sha256((data_dir / FEATURES_FILE).read_bytes()).hexdigest()
+        assert lineage["flavors"] == ["python_function", "sklearn"]
+        assert {"mlflow", "python", "sklearn"} <= set(lineage["libraries"])
 
     def test_is_the_same_each_time_and_another_one_gets_another_prefix(
         self, custom: Callable[..., str], export_of: Callable[..., Exported], tracking: Tracking
@@ -311,10 +325,10 @@ class TestLineage:
     def test_a_version_without_a_run_of_ours_has_gaps(
         self, custom: Callable[..., str], export_of: Callable[..., Exported]
     ) -> None:
-        told = json.loads(export_of(custom(STEADY, "strange")).bodies["lineage.json"])
-        assert told["dataset"] is None
-        assert told["trained_from"] is None
-        assert told["params"] == {}
+        lineage = json.loads(export_of(custom(STEADY, "strange")).bodies["lineage.json"])
+        assert lineage["dataset"] is None
+        assert lineage["trained_from"] is None
+        assert lineage["params"] == {}
 
 
 @pytest.mark.parametrize(("runtime", "expected"), [("onnx", ("onnx",)), ("pyfunc", BOTH)])

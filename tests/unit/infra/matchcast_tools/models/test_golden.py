@@ -49,7 +49,7 @@ class TestTheFirstUnseenDay:
         with pytest.raises(BadInput, match="Give 2024-05-02 or a later day"):
             first_unseen_day([model(date(2024, 5, 1)), model()], date(2024, 5, 1))
 
-    def test_has_to_be_named_where_nobody_knows(self) -> None:
+    def test_has_to_be_named_where_it_is_unknown(self) -> None:
         with pytest.raises(ReleaseRefused, match=r"version 1 has learnt.*trained_until.*--golden-from"):
             first_unseen_day([model(date(2024, 5, 1)), model()])
         assert first_unseen_day([model()], date(2024, 5, 1)) == date(2024, 5, 1)

@@ -83,7 +83,7 @@ class Registry:
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
-    """Two good versions, one with home and away mixed up, one that has seen everything, one that tells nothing."""
+    """Two good versions, one with home and away mixed up, one that has seen everything, one without a last day."""
     before = dict(os.environ)
     data_dir = write_dataset(tmp_path_factory.mktemp("promote"), played=1500)
     tracking = Tracking.at(tmp_path_factory.mktemp("promote-mlflow"))
@@ -102,7 +102,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
 
 @pytest.fixture
 def registry(store: Registry) -> Registry:
-    """The store as every test finds it: an equal candidate beside the champion."""
+    """The store as every test finds it: an equal candidate next to the champion."""
     store.name("champion", like="good")
     store.name("candidate", like="equal")
     return store
@@ -126,10 +126,13 @@ def content(objects: InMemoryObjects) -> dict[str, Any]:
 
 
 def test_a_version_that_passes_is_served_and_the_alias_names_it(registry: Registry, objects: InMemoryObjects) -> None:
+    # GIVEN
     good, equal = registry.version("good"), registry.version("equal")
 
+    # WHEN
     done = registry.promote(objects, why="more matches")
 
+    # THEN
     assert done.change.is_new
     assert (done.change.before, done.change.version, done.change.release) == (good, equal, 2)
     served = served_models(objects)
@@ -140,8 +143,10 @@ def test_a_version_that_passes_is_served_and_the_alias_names_it(registry: Regist
 
 
 def test_the_history_has_the_figures_of_the_gates(registry: Registry, objects: InMemoryObjects) -> None:
+    # WHEN
     done = registry.promote(objects, why="more matches")
 
+    # THEN
     newest = next(ReleaseHistory(objects).entries())
     assert (newest.action, newest.by, newest.why) == ("promote", "ada", "more matches")
     assert set(newest.stages) == {"champion"}
@@ -170,14 +175,19 @@ def test_the_figures_pass_where_the_limits_let_them(registry: Registry, objects:
 
 
 def test_a_dry_run_measures_and_changes_nothing(registry: Registry, objects: InMemoryObjects) -> None:
+    # GIVEN
     before, champion = content(objects), registry.version("champion")
+    # WHEN
     done = registry.promote(objects, dry_run=True)
 
+    # THEN
     assert not done.change.is_new
     assert done.report is not None
     assert done.report.passed
     assert content(objects) == before
     assert registry.version("champion") == champion
+    # WHEN a candidate fails the gates
+    # THEN that is an error in a dry run as well
     with pytest.raises(GatesFailed):
         registry.promote(objects, "mixed-up", dry_run=True)
 
@@ -212,9 +222,10 @@ class TestWithoutAChampion:
 
 
 class TestCrashes:
-    """Whatever a crash interrupts, the same command run again finishes."""
+    """The same command, run again, finishes what a crash has interrupted."""
 
     def test_before_the_switch_nothing_has_changed(self, registry: Registry) -> None:
+        # GIVEN a bucket that does not answer when the manifest is to be switched
         class Dying(InMemoryObjects):
             def switch(self, key: str, body: bytes, etag: str | None) -> bool:
                 if dies:
@@ -224,16 +235,21 @@ class TestCrashes:
         dies, objects = False, Dying()
         registry.publish(objects, "champion")
         dies = True
+        # WHEN
         with pytest.raises(StorageUnavailable):
             registry.promote(objects)
+        # THEN
         assert served_models(objects).get("champion").published.version == registry.version("good")
         assert registry.version("champion") == registry.version("good")
+        # WHEN it answers again
         dies = False
+        # THEN
         assert registry.promote(objects).change.release == 2
 
     def test_before_the_alias_the_next_run_moves_it(
         self, registry: Registry, objects: InMemoryObjects, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        # GIVEN a run that was interrupted after the switch, before it moved the alias
         def die(*_: Any) -> Any:
             raise KeyboardInterrupt
 
@@ -244,8 +260,10 @@ class TestCrashes:
         assert served_models(objects).get("champion").published.version == registry.version("equal")
         assert registry.version("champion") == registry.version("good")
 
+        # WHEN
         again = registry.promote(objects).change
 
+        # THEN
         assert not again.is_new
         assert again.alias is not None
         assert (again.alias.before, again.alias.version) == (registry.version("good"), registry.version("equal"))
@@ -274,7 +292,7 @@ class TestRefusals:
         with pytest.raises(GatesFailed, match=r"settled is 0, limit 200: .*--hold-out-last-season"):
             registry.promote(objects, "all-seeing")
 
-    def test_a_training_that_ended_nobody_knows_when(self, registry: Registry, objects: InMemoryObjects) -> None:
+    def test_a_training_with_an_unknown_end(self, registry: Registry, objects: InMemoryObjects) -> None:
         with pytest.raises(ReleaseRefused, match="trained_until"):
             registry.promote(objects, "silent")
         day = UNTIL + timedelta(days=1)
@@ -315,25 +333,33 @@ class TestAndThen:
     def test_a_rollback_moves_the_alias_back_and_a_publish_does_not_undo_it(
         self, registry: Registry, objects: InMemoryObjects
     ) -> None:
+        # GIVEN
         good = registry.version("good")
         registry.promote(objects)
 
+        # WHEN
         done = roll_back(registry.run(objects))
 
+        # THEN
         assert done.change.undone == []
         assert registry.version("champion") == good
+        # WHEN the champion is published again
         registry.publish(objects, "champion", "smoke")
+        # THEN
         assert served_models(objects).get("champion").published.version == good
         assert ReleaseHistory(objects).numbers == (3, 2, 1)
 
     def test_a_snapshot_is_asked_for_after_the_switch(self, registry: Registry, objects: InMemoryObjects) -> None:
+        # GIVEN
         seen: list[str] = []
 
         def refresh() -> dict[str, Any]:
             seen.append(served_models(objects).get("champion").published.version)
             raise ReleaseRefused("No dataset is published yet.")
 
+        # WHEN
         done = registry.promote(objects, refresh=refresh)
+        # THEN the new version was served already, and the snapshot is left to do
         assert seen == [registry.version("equal")]
         (problem,) = done.change.undone
         assert "No dataset is published yet. Run `matchcast snapshot`" in problem
@@ -343,29 +369,36 @@ class TestAndThen:
 def test_a_model_that_is_served_as_python_code_goes_through_the_same_gates(
     registry: Registry, objects: InMemoryObjects, tmp_path: Path
 ) -> None:
-    # GIVEN a candidate that ONNX lacks, which is no good
+    # GIVEN a candidate that is Python code, and worse than the champion
     file = tmp_path / "model.py"
     file.write_text(code(LOGISTIC))
     tags = {"trained_until": UNTIL.isoformat()}
     register_with(registry.tracking, "pyfunc", str(file), name="matchcast", alias="custom", tags=tags)
     both: Any = {"runtimes": ("onnx", "pyfunc")}
+    # WHEN it is promoted
+    # THEN the gates refuse it
     with pytest.raises(GatesFailed) as refused:
         registry.promote(objects, "custom", **both)
 
     assert "log_loss_difference" in {gate.name for gate in refused.value.report.failed}
     assert refused.value.report.figures["latency_ms"] > 0
-    # THEN it is served only if the limits let it, and the gates compare with it as well
+    # WHEN the limits allow it
     wide = Limits(loss=9, drift=1, drift_of_one=1, latency_ms=60_000)
+    # THEN it is served, and is what the gates compare the next candidate with
     assert registry.promote(objects, "custom", trial={"limits": wide}, **both).change.is_new
     back = registry.promote(objects, "good", trial={"limits": wide}, **both)
     assert back.report is not None
     assert back.report.figures["log_loss_difference"] < 0
+    # WHEN a stack serves ONNX only
+    # THEN
     with pytest.raises(ReleaseRefused, match="ModelRuntime=pyfunc"):
         registry.promote(objects, "custom")
 
 
 @pytest.mark.parametrize(("name", "version"), [("matchcast", "999"), ("nobody", "1")])
-def test_an_alias_that_the_registry_cannot_move_is_told_not_raised(registry: Registry, name: str, version: str) -> None:
+def test_an_alias_that_the_registry_cannot_move_is_reported_and_not_raised(
+    registry: Registry, name: str, version: str
+) -> None:
     done = move_alias(registry.tracking, name, "champion", version)
     assert done.version is None
     assert f"does not name version {version}" in (done.problem or "")

@@ -70,8 +70,10 @@ def content(objects: InMemoryObjects) -> dict[str, bytes]:
 def test_the_stages_serve_what_the_aliases_name(
     objects: InMemoryObjects, publish_to: Callable[..., Publication], trained: Trained
 ) -> None:
+    # WHEN
     release = publish_to(objects)
 
+    # THEN
     served = served_models(objects).get("champion")
     assert release.is_new
     assert release.manifest.release == 1
@@ -87,9 +89,12 @@ def test_the_stages_serve_what_the_aliases_name(
 def test_a_version_under_several_aliases_is_exported_once(
     objects: InMemoryObjects, publish_to: Callable[..., Publication], trained: Trained
 ) -> None:
+    # GIVEN
     steps: list[str] = []
+    # WHEN
     release = publish_to(objects, progress=steps.append)
 
+    # THEN
     prefixes = {model.prefix for model in release.manifest.stages.values()}
     assert set(release.manifest.stages) == set(STAGES)
     assert len(prefixes) == 1
@@ -139,7 +144,7 @@ def test_publishing_again_changes_nothing(objects: InMemoryObjects, publish_to: 
     assert content(objects) == before
 
 
-def test_publishing_again_mends_a_file_that_was_changed(
+def test_publishing_again_repairs_a_file_that_was_changed(
     objects: InMemoryObjects, publish_to: Callable[..., Publication]
 ) -> None:
     key = publish_to(objects).manifest.stages["champion"].prefix + "model.onnx"
@@ -170,9 +175,7 @@ def test_other_stages_stay_only_when_asked(objects: InMemoryObjects, publish_to:
     assert set(publish_to(objects, ["champion"]).manifest.stages) == {"champion"}
 
 
-def test_a_manifest_that_nobody_can_read_is_replaced(
-    objects: InMemoryObjects, publish_to: Callable[..., Publication]
-) -> None:
+def test_an_unreadable_manifest_is_replaced(objects: InMemoryObjects, publish_to: Callable[..., Publication]) -> None:
     objects.put(MODEL_MANIFEST_KEY, b'{"half')
     assert publish_to(objects).is_new
     assert served_models(objects).get("champion").stage == "champion"
@@ -268,7 +271,7 @@ class TestRefusals:
     def test_a_lost_race(
         self, served: dict[str, bytes], publish_to: Callable[..., Publication], data_dir: Path, tracking: Tracking
     ) -> None:
-        # GIVEN somebody who publishes between this publisher's reading and its switch
+        # GIVEN another publisher, who switches between this one's reading and its switch
         class Raced(InMemoryObjects):
             def switch(self, key: str, body: bytes, etag: str | None) -> bool:
                 super().put(key, theirs)
@@ -276,6 +279,8 @@ class TestRefusals:
 
         theirs = served[MODEL_MANIFEST_KEY]
         objects = Raced()
+        # WHEN this one publishes
+        # THEN that fails, and the manifest is the other one's
         with pytest.raises(ReleaseRaceLost, match="Somebody else"):
             publish_to(objects, ["champion"])
         assert content(objects)[MODEL_MANIFEST_KEY] == theirs

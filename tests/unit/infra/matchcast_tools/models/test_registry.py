@@ -67,7 +67,7 @@ class TestResolve:
         with pytest.raises(EnvironmentProblem, match="no model 'other'"):
             resolve("champion", tracking, name="other")
 
-    def test_a_last_day_that_is_none_is_refused(self, trained: Trained, tracking: Tracking) -> None:
+    def test_an_invalid_last_day_is_refused(self, trained: Trained, tracking: Tracking) -> None:
         register(tracking, Constant(), name="undated", tags={"trained_until": "last spring"})
         with pytest.raises(ReleaseRefused, match="last spring"):
             resolve("champion", tracking, name="undated")

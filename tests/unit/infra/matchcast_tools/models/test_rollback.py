@@ -23,7 +23,7 @@ NO_REGISTRY = Tracking("sqlite:////nowhere/mlflow.db")
 
 @pytest.fixture
 def objects() -> InMemoryObjects:
-    """Releases 1 to 3 of the champion, the last one with another stage beside it."""
+    """Releases 1 to 3 of the champion, the last one with another stage."""
     objects = InMemoryObjects()
     release(objects, {"champion": "1"})
     release(objects, {"champion": "2"})
@@ -78,7 +78,7 @@ def test_the_version_that_is_served_already_changes_nothing(objects: InMemoryObj
     assert content(objects) == before
 
 
-def test_a_manifest_that_nobody_can_read_is_gone_back_from_too(objects: InMemoryObjects) -> None:
+def test_an_unreadable_manifest_can_be_rolled_back_too(objects: InMemoryObjects) -> None:
     objects.put(MODEL_MANIFEST_KEY, b'{"half')
     done = go_back(objects)
     # Release 3 was never kept, so release 2 is the newest that is known.
@@ -86,7 +86,7 @@ def test_a_manifest_that_nobody_can_read_is_gone_back_from_too(objects: InMemory
     assert done.change.release == 4
 
 
-def test_a_registry_out_of_reach_is_told_and_the_rollback_stands(objects: InMemoryObjects) -> None:
+def test_a_registry_out_of_reach_is_reported_and_the_rollback_stands(objects: InMemoryObjects) -> None:
     done = go_back(objects)
     assert served(objects)["champion"] == "2"
     (problem,) = done.change.undone
@@ -95,7 +95,7 @@ def test_a_registry_out_of_reach_is_told_and_the_rollback_stands(objects: InMemo
     assert done.as_dict()["alias"]["problem"] == problem
 
 
-def test_a_snapshot_that_fails_is_told_and_the_rollback_stands(objects: InMemoryObjects) -> None:
+def test_a_snapshot_that_fails_is_reported_and_the_rollback_stands(objects: InMemoryObjects) -> None:
     def refresh() -> dict[str, Any]:
         raise EnvironmentProblem("The function could not be run.")
 
@@ -105,13 +105,16 @@ def test_a_snapshot_that_fails_is_told_and_the_rollback_stands(objects: InMemory
 
 
 def test_a_new_snapshot_is_made_after_the_switch(objects: InMemoryObjects) -> None:
+    # GIVEN
     seen: list[dict[str, str]] = []
 
     def refresh() -> dict[str, Any]:
         seen.append(served(objects))
         return {"snapshot_id": "s1"}
 
+    # WHEN
     done = go_back(objects, refresh=refresh)
+    # THEN the release that was gone back to was served already
     assert seen == [{"champion": "2", "smoke": "7"}]
     assert done.as_dict()["snapshot"] == {"snapshot_id": "s1", "problem": None}
 
@@ -158,6 +161,7 @@ class TestRefusals:
             go_back(objects, runtimes=("pyfunc",))
 
     def test_a_lost_race(self, objects: InMemoryObjects) -> None:
+        # GIVEN a bucket whose manifest has changed since it was read
         class Raced(InMemoryObjects):
             def switch(self, key: str, body: bytes, etag: str | None) -> bool:
                 return super().switch(key, body, "another")
@@ -165,6 +169,8 @@ class TestRefusals:
         raced = Raced()
         for key in keys(objects):
             raced.put(key, objects.get(key).body)  # type: ignore[union-attr]
+        # WHEN it is rolled back
+        # THEN that fails, and the stages are unchanged
         with pytest.raises(ReleaseRaceLost):
             go_back(raced)
         assert served(raced) == {"champion": "3", "smoke": "7"}

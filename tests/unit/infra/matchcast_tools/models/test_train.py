@@ -31,9 +31,11 @@ pytestmark = MLFLOW_WARNINGS
 
 class TestTrainingSet:
     def test_holds_the_played_matches_of_the_window_in_the_order_of_time(self, data_dir: Path) -> None:
+        # WHEN
         everything = read_training_set(data_dir)
         window = read_training_set(data_dir, date(2023, 1, 1), date(2023, 12, 31))
 
+        # THEN
         assert len(everything) == 600
         assert everything.features == FEATURES
         assert everything.rows.dtype == np.float32
@@ -118,9 +120,11 @@ class TestTrain:
     def test_keeps_metrics_params_tags_and_signature_in_mlflow(self, trained: Trained, tracking: Tracking) -> None:
         import mlflow
 
+        # WHEN
         run = tracking.connect().get_run(trained.run_id)
         signature = mlflow.models.get_model_info(f"models:/matchcast/{trained.version}").signature.to_dict()
 
+        # THEN
         assert run.data.tags["trained_until"] == trained.trained_until.isoformat()
         assert len(run.data.tags["dataset"]) == 64
         assert run.data.metrics == pytest.approx(trained.metrics)

@@ -47,8 +47,8 @@ def questions() -> Any:
     for column in range(COLUMNS):
         values = np.unique(training()[0][:, column]).astype(np.float64)
         between = random.choice((values[:-1] + values[1:]) / 2, 5000).astype(np.float32)
-        beside = np.nextafter(between, np.where(random.random(5000) < 0.5, -np.inf, np.inf).astype(np.float32))
-        rows[5000:, column] = np.where(random.random(5000) < 0.4, between, beside)
+        neighbour = np.nextafter(between, np.where(random.random(5000) < 0.5, -np.inf, np.inf).astype(np.float32))
+        rows[5000:, column] = np.where(random.random(5000) < 0.4, between, neighbour)
     return rows
 
 
@@ -127,15 +127,18 @@ def test_missing_values_go_where_the_original_sends_them(kind: str, *, seen: boo
     assert np.abs(served(estimator, asked) - estimator.predict_proba(asked)).max() <= PARITY_LIMIT
 
 
-def test_the_nearest_float32_would_not_do() -> None:
-    """The rows are hard enough: thresholds as they come send some of them the other way."""
+def test_rounding_thresholds_to_the_nearest_float32_would_change_answers() -> None:
+    """The rows are hard enough: such thresholds send some of them the other way."""
+    # GIVEN
     model = LGBMClassifier(**FOREST).fit(*training())
+    # WHEN thresholds are collected that the nearest float32 exceeds
     thresholds = [
         node["threshold"]
         for tree in model.booster_.dump_model()["tree_info"]
         for node in splits(tree["tree_structure"])
     ]
     above = [each for each in thresholds if float(np.float32(each)) > each]
+    # THEN some rows have exactly that float32, and would go the other way
     assert above
     assert {np.float32(each) for each in above} & set(questions()[5000:].ravel().tolist())
 

@@ -57,12 +57,15 @@ def test_past_matches_have_results_and_coming_ones_are_fixtures(dataset: Path) -
 
 
 def test_coming_weeks_have_odds_some_are_missing_and_closing_odds_come_with_the_result(dataset: Path) -> None:
+    # GIVEN
     odds = store.read_odds(dataset).to_pandas()
     matches = store.read_matches(dataset).to_pandas().set_index("match_id")
     soon = matches[(matches["date"] >= TODAY) & (matches["date"] <= TODAY + timedelta(days=21))]
     fonbet = set(odds.loc[odds["bookmaker"] == "fonbet", "match_id"])
 
+    # WHEN the coming matches with odds are counted
     covered = sum(match_id in fonbet for match_id in soon.index)
+    # THEN most have odds, later ones have none, and closing odds belong to played matches
     assert 0.8 * len(soon) < covered < len(soon)
     late = matches[matches["date"] > TODAY + timedelta(days=21)]
     assert not set(late.index) & set(odds["match_id"])
@@ -79,7 +82,9 @@ def test_clubs_go_up_and_down_between_the_divisions(dataset: Path) -> None:
 
 
 def test_the_better_informed_forecast_better_and_all_take_a_margin(tmp_path: Path) -> None:
+    # GIVEN
     dataset, _ = read_files(write_sample(tmp_path, TODAY))
+    # WHEN
     found = {
         name: figures(select(dataset, price), "multiplicative")
         for name, price in {
@@ -91,6 +96,7 @@ def test_the_better_informed_forecast_better_and_all_take_a_margin(tmp_path: Pat
     base = scoring.base_rate(select(dataset, Price("pinnacle")).results)
     base_loss = scoring.log_losses(base, select(dataset, Price("pinnacle")).results).mean()
 
+    # THEN
     assert found["closing"]["log_loss"] < found["pinnacle"]["log_loss"] < found["fonbet"]["log_loss"] < base_loss - 0.05
     assert found["fonbet"]["overround"] == pytest.approx(1.065, abs=0.01)
     assert found["pinnacle"]["overround"] == pytest.approx(1.028, abs=0.01)
@@ -105,8 +111,10 @@ def test_features_of_the_sample_are_computed_in_seconds(dataset: Path) -> None:
 @given(st.dates(date(2024, 1, 1), date(2034, 1, 1)))
 @settings(max_examples=8, deadline=None)
 def test_on_any_day_there_are_fixtures_soon_and_a_later_day_only_adds(today: date) -> None:
+    # WHEN
     present, later = sample_files(today), sample_files(today + timedelta(days=3))
 
+    # THEN fixtures come soon, and thousands of matches have been played
     days = [
         date(int(cells[1][6:]), int(cells[1][3:5]), int(cells[1][:2]))
         for body in present.values()
@@ -114,6 +122,7 @@ def test_on_any_day_there_are_fixtures_soon_and_a_later_day_only_adds(today: dat
     ]
     assert any(today <= day <= today + timedelta(days=60) for day in days)
     assert sum(day < today for day in days) >= 4 * 800
+    # THEN the later day fills in blank cells, and changes none
     for name in present.keys() & later.keys():
         for before, after in zip(present[name].splitlines(), later[name].splitlines(), strict=True):
             assert all(old in (b"", new) for old, new in zip(before.split(b","), after.split(b","), strict=True))

@@ -56,12 +56,12 @@ def test_raises_the_error_of_the_product_that_the_function_raised(error: Excepti
 
 
 @pytest.mark.parametrize("error", [ValueError("odd"), MemoryError(), SystemError("x")])
-def test_any_other_error_is_told_with_its_name(error: Exception) -> None:
+def test_any_other_error_is_reported_with_its_name(error: Exception) -> None:
     with pytest.raises(EnvironmentProblem, match=f"refresh failed: {type(error).__name__}"):
         invoke_refresh(stack(failing(error)))
 
 
-def test_a_function_that_was_killed_is_told() -> None:
+def test_a_function_that_was_killed_is_reported() -> None:
     class Killed:
         def invoke(self, **_: Any) -> dict[str, Any]:
             return {"FunctionError": "Unhandled", "Payload": io.BytesIO(b'{"errorMessage": "Task timed out"}')}
@@ -79,6 +79,6 @@ def test_a_stack_out_of_reach_says_what_to_check() -> None:
         invoke_refresh(stack(Away()))
 
 
-def test_a_template_without_the_output_is_told() -> None:
+def test_a_template_without_the_output_is_reported() -> None:
     with pytest.raises(EnvironmentProblem, match="RefreshSnapshotFunctionName"):
         invoke_refresh(Stack("test", "us-east-1", "http://api", None, {}, Session(None)))
