@@ -88,8 +88,10 @@ class TestEntries:
         objects.put(version("1").prefix + "model.onnx", body("1"))
         release(objects, {"champion": "2"})
 
+        # WHEN
         newest, oldest = ReleaseHistory(objects).entries()
 
+        # THEN the old one is derived from its stages
         assert (newest.release, oldest.release) == (8, 7)
         assert (oldest.action, oldest.by, oldest.at) == ("publish", "unknown", NOW)
         assert oldest.model_dump()["stages"] == {"champion": {"from": None, "to": "1"}}
@@ -152,6 +154,7 @@ class TestBefore:
         again = again.model_copy(
             update={"prefix": "models/matchcast/2-later/", "files": {"model.onnx": FileEntry.of(b"other")}}
         )
+        # WHEN
         switch_models(
             objects,
             ReleaseHistory(objects),
@@ -161,9 +164,9 @@ class TestBefore:
             action="publish",
             now=at(3),
         )
+        # THEN no stage changed, a rollback goes past both, and either can be named
         assert next(ReleaseHistory(objects).entries()).stages == {}
         assert go_back(objects) == "1"
-        # THEN either can be named
         run = ReleaseRun(objects=objects, tracking=NO_REGISTRY)
         assert roll_back(run, to_release=2).restores == 2
         assert roll_back(run, to_release=3).change.is_new
@@ -186,10 +189,11 @@ class TestBefore:
                 champions(objects, step)
                 if step != stack[-1]:
                     stack.append(step)
-            # THEN a rollback goes to what lies under the present version
+            # WHEN the history is asked for the version before
             releases = ReleaseHistory(objects)
             number = releases.before("champion")
             found = None if number is None else releases.get(number)
+            # THEN it is what lies under the present version
             expected = stack[-2] if len(stack) > 1 else None
             assert (found.stages["champion"].version if found else None) == expected
             assert releases.served is not None

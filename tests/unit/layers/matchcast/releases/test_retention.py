@@ -93,8 +93,10 @@ def test_what_stays_is_asked_before_each_deletion() -> None:
         looks.append(len(keys(objects)))
         return ["snapshots/1499/"] if len(looks) > 2 else []
 
+    # WHEN
     deleted = prune(objects, "snapshots/", kept=kept, older_than=LIMIT)
 
+    # THEN that one stays
     assert looks == [1_500, 1_500, 500]
     assert len(deleted) == 1_499
     assert keys(objects) == ["snapshots/1499/a"]

@@ -137,14 +137,14 @@ class TestShelf:
         served_models = ServedModels(models(objects, clock), objects, Loader())
         objects.unreadable = "model.onnx"
 
-        # THEN there is no model, and each request tries again
+        # WHEN a model is asked for, THEN there is none, and each request tries again
         for _ in range(2):
             with pytest.raises(ModelUnavailable, match="did not answer"):
                 served_models.get("champion")
         objects.unreadable = None
         assert served_models.get("champion").published.version == "a"
 
-        # AND later the last good version stays, and is not asked for by every request
+        # WHEN a later version cannot be read, THEN the last good one stays, and not every request asks again
         publish_models(objects, 2, champion="b")
         objects.unreadable = "model.onnx"
         clock.now += 30

@@ -51,6 +51,7 @@ class TestTheKeptManifest:
         dies, objects = False, Dying()
         release(objects, {"champion": "1"})
         served, dies = raw(objects), True
+        # WHEN
         with pytest.raises(StorageUnavailable):
             release(objects, {"champion": "2"})
 
@@ -66,11 +67,13 @@ class TestTheKeptManifest:
         release(objects, {"champion": "1"})
         slow = ReleaseHistory(objects)
         release(objects, {"champion": "2"})
+        # WHEN the slow one switches
         with pytest.raises(ReleaseRaceLost, match="Somebody else"):
             switch_models(
                 objects, slow, {"champion": version("3")}, {}, attribution=SIGNED, action="publish", now=at(3)
             )
 
+        # THEN its release is not in the history
         release(objects, {"champion": "4"})
         listed = [entry.model_dump()["stages"]["champion"]["to"] for entry in ReleaseHistory(objects).entries()]
         assert listed == ["4", "2", "1"]

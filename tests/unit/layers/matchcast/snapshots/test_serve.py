@@ -135,9 +135,12 @@ def broken(change: str) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("change", ["schema", "no parquet", "nan", "scorecard", "missing"])
 def test_a_bad_new_snapshot_is_refused_and_the_last_good_one_keeps_serving(service: Service, change: str) -> None:
+    # GIVEN a snapshot that is served
     before = service.use_case.current()
+    # WHEN
     put_snapshot(service.objects, broken(change), snapshot_id=NEXT_ID)
     service.later()
+    # THEN
     assert service.use_case.current() is before
     health = service.use_case.health()
     assert (health.status, health.stale) == (HealthStatus.DEGRADED, False)
@@ -145,6 +148,7 @@ def test_a_bad_new_snapshot_is_refused_and_the_last_good_one_keeps_serving(servi
     # WHEN a good one follows
     put_snapshot(service.objects, snapshot_id="20260303T000000Z-00000000")
     service.later()
+    # THEN it is served
     assert service.served == "20260303T000000Z-00000000"
     assert service.use_case.health().problem is None
 

@@ -128,12 +128,13 @@ def test_what_became_of_the_old_task_changes_nothing_for_a_key_that_was_answered
     old = desk.put(status=TaskStatus.FAILED)
     new = desk(old, KEY)
 
-    # GIVEN that an operator redrove the old task meanwhile
+    # WHEN an operator has redriven the old task meanwhile
     desk.tasks.reopen(old.model_copy(update={"status": TaskStatus.QUEUED, "generation": 1}))
+    # THEN the key has the same answer, and a request without it is refused
     assert desk(old, KEY) == new
     with pytest.raises(Conflict):
         desk(old)
 
-    # AND GIVEN that it expired before the new one did
+    # WHEN the old task has expired before the new one, THEN the key still has the same answer
     desk.tasks._tasks[old.task_id] = old.model_copy(update={"expires_at": NOW})
     assert desk(old, KEY) == new
