@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import boto3
 import pytest
 
@@ -23,7 +25,7 @@ def lanes(aws: dict[str, str]) -> SQSLanes:
     )
 
 
-def received(url: str) -> list[dict[str, object]]:
+def received(url: str) -> list[dict[str, Any]]:
     answer = boto3.client("sqs").receive_message(QueueUrl=url, MessageAttributeNames=["All"], MaxNumberOfMessages=10)
     return [dict(message) for message in answer.get("Messages", [])]
 
@@ -62,8 +64,7 @@ def test_a_dead_letter_keeps_its_body_and_says_its_cause(lanes: SQSLanes, aws: d
     letters = received(aws["HighDeadLetterQueueUrl"])
 
     attributes = [
-        {name: value["StringValue"] for name, value in letter["MessageAttributes"].items()}  # type: ignore[attr-defined]
-        for letter in letters
+        {name: value["StringValue"] for name, value in letter["MessageAttributes"].items()} for letter in letters
     ]
     assert [letter["Body"] for letter in letters] == ["no json", "{}"]
     assert attributes == [{"cause": "invalid-message"}, {"cause": "model-failed", "task_id": "task-1"}]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import boto3
@@ -61,6 +62,10 @@ def test_an_expired_prediction_is_not_served_although_it_is_still_there(results:
 def test_a_missing_table_is_reported_as_unavailable(aws: dict[str, str]) -> None:
     results = DynamoDBResults(boto3.client("dynamodb"), f"{aws['TasksTableName']}-gone")
 
-    for call in (lambda: results.find(MATCH, "run-3", NOW), lambda: results.keep(a_prediction(), SOON)):
+    calls: tuple[Callable[[], object], ...] = (
+        lambda: results.find(MATCH, "run-3", NOW),
+        lambda: results.keep(a_prediction(), SOON),
+    )
+    for call in calls:
         with pytest.raises(StorageUnavailable, match="tasks table"):
             call()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from typing import Protocol
 
 import boto3
 import pytest
@@ -13,19 +14,23 @@ from matchcast.adapters.dynamodb_tasks import DynamoDBTasks
 from matchcast.adapters.in_memory import InMemorySpeeds, InMemoryTasks
 from matchcast.domain.task import Priority, Task, TaskError, TaskStatus
 from matchcast.errors import StorageUnavailable
-from matchcast.ports import LaneSpeeds, TaskStore
+from matchcast.ports import LaneSpeeds, TaskIndex, TaskStore
 from tests.support.tasks import NOW, a_prediction, a_task
 
 
+class TasksTable(TaskStore, TaskIndex, Protocol):
+    """Both ports of the tasks table."""
+
+
 @pytest.fixture(params=["in memory", "dynamodb"])
-def tasks(request: pytest.FixtureRequest) -> TaskStore:
+def tasks(request: pytest.FixtureRequest) -> TasksTable:
     if request.param == "in memory":
         return InMemoryTasks()
     names = request.getfixturevalue("aws")
     return DynamoDBTasks(boto3.client("dynamodb"), names["TasksTableName"], shards=3)
 
 
-def read(tasks: TaskStore, task_id: str) -> Task:
+def read(tasks: TasksTable, task_id: str) -> Task:
     return tasks.get_many([task_id])[task_id]
 
 
@@ -35,7 +40,7 @@ def ended(task: Task) -> Task:
     )
 
 
-def test_a_task_comes_back_as_it_was_put(tasks: TaskStore) -> None:
+def test_a_task_comes_back_as_it_was_put(tasks: TasksTable) -> None:
     # GIVEN a task with optional fields
     task = a_task(
         match_id=None,
@@ -53,7 +58,7 @@ def test_a_task_comes_back_as_it_was_put(tasks: TaskStore) -> None:
     assert read(tasks, task.task_id) == task
 
 
-def test_a_result_keeps_every_bit_of_its_probabilities(tasks: TaskStore) -> None:
+def test_a_result_keeps_every_bit_of_its_probabilities(tasks: TasksTable) -> None:
     task = a_task()
     tasks.create(task)
 
@@ -61,7 +66,7 @@ def test_a_result_keeps_every_bit_of_its_probabilities(tasks: TaskStore) -> None
     assert read(tasks, task.task_id) == ended(task)
 
 
-def test_a_result_of_the_callers_own_features_comes_back_as_it_was(tasks: TaskStore) -> None:
+def test_a_result_of_the_callers_own_features_comes_back_as_it_was(tasks: TasksTable) -> None:
     task = a_task(match_id=None, features={"elo": 1500.0})
     result = a_prediction(match_id=None, snapshot_id=None, features_as_of=None)
     error = TaskError(code="model-failed", detail="It failed.", errors=({"detail": "Wrong.", "pointer": "/a"},))
@@ -72,7 +77,7 @@ def test_a_result_of_the_callers_own_features_comes_back_as_it_was(tasks: TaskSt
     assert read(tasks, task.task_id).error == error
 
 
-def test_a_second_put_loses_and_changes_nothing(tasks: TaskStore) -> None:
+def test_a_second_put_loses_and_changes_nothing(tasks: TasksTable) -> None:
     task = a_task()
     tasks.create(task)
 
@@ -80,7 +85,7 @@ def test_a_second_put_loses_and_changes_nothing(tasks: TaskStore) -> None:
     assert read(tasks, task.task_id).stage == "champion"
 
 
-def test_a_worker_that_is_faster_than_the_put_writes_the_record_and_the_put_loses(tasks: TaskStore) -> None:
+def test_a_worker_that_is_faster_than_the_put_writes_the_record_and_the_put_loses(tasks: TasksTable) -> None:
     task = a_task()
 
     assert tasks.finish(ended(task))
@@ -90,7 +95,7 @@ def test_a_worker_that_is_faster_than_the_put_writes_the_record_and_the_put_lose
 
 
 @pytest.mark.parametrize("first", [status for status in TaskStatus if status.is_final])
-def test_a_final_state_is_written_once(tasks: TaskStore, first: TaskStatus) -> None:
+def test_a_final_state_is_written_once(tasks: TasksTable, first: TaskStatus) -> None:
     task = a_task()
     tasks.create(task)
     tasks.finish(task.model_copy(update={"status": first}))
@@ -99,7 +104,7 @@ def test_a_final_state_is_written_once(tasks: TaskStore, first: TaskStatus) -> N
     assert read(tasks, task.task_id).status is first
 
 
-def test_the_result_of_an_older_generation_is_refused(tasks: TaskStore) -> None:
+def test_the_result_of_an_older_generation_is_refused(tasks: TasksTable) -> None:
     task = a_task(generation=1)
     tasks.create(task)
 
@@ -123,7 +128,7 @@ def test_of_many_results_at_once_one_wins() -> None:
     assert read(tasks, task.task_id).result == results[won.index(True)].result
 
 
-def test_attempts_are_counted_on_the_task_and_survive_its_end(tasks: TaskStore) -> None:
+def test_attempts_are_counted_on_the_task_and_survive_its_end(tasks: TasksTable) -> None:
     task = a_task()
     tasks.create(task)
 
@@ -134,7 +139,7 @@ def test_attempts_are_counted_on_the_task_and_survive_its_end(tasks: TaskStore) 
     assert tasks.record_attempt(task) is None
 
 
-def test_an_attempt_before_the_put_makes_the_record(tasks: TaskStore) -> None:
+def test_an_attempt_before_the_put_makes_the_record(tasks: TasksTable) -> None:
     task = a_task()
 
     assert tasks.record_attempt(task) == 1
@@ -142,7 +147,7 @@ def test_an_attempt_before_the_put_makes_the_record(tasks: TaskStore) -> None:
     assert read(tasks, task.task_id) == task.model_copy(update={"attempts": 1})
 
 
-def test_unknown_ids_are_missing(tasks: TaskStore) -> None:
+def test_unknown_ids_are_missing(tasks: TasksTable) -> None:
     known = a_task()
     tasks.create(known)
 
@@ -150,7 +155,7 @@ def test_unknown_ids_are_missing(tasks: TaskStore) -> None:
     assert dict(tasks.get_many([])) == {}
 
 
-def test_more_tasks_than_one_read_takes_come_back_together(tasks: TaskStore) -> None:
+def test_more_tasks_than_one_read_takes_come_back_together(tasks: TasksTable) -> None:
     many = [a_task() for _ in range(230)]
     for task in many:
         tasks.create(task)
@@ -158,7 +163,7 @@ def test_more_tasks_than_one_read_takes_come_back_together(tasks: TaskStore) -> 
     assert set(tasks.get_many([task.task_id for task in many])) == {task.task_id for task in many}
 
 
-def test_a_list_is_newest_first_and_pages_without_gaps(tasks: TaskStore) -> None:
+def test_a_list_is_newest_first_and_pages_without_gaps(tasks: TasksTable) -> None:
     # GIVEN tasks of two tenants
     made = [a_task(created_at=NOW + timedelta(seconds=n)) for n in range(25)]
     for task in made:
@@ -174,7 +179,7 @@ def test_a_list_is_newest_first_and_pages_without_gaps(tasks: TaskStore) -> None
     assert seen == [task.task_id for task in reversed(made)]
 
 
-def test_a_list_can_be_of_one_match(tasks: TaskStore) -> None:
+def test_a_list_can_be_of_one_match(tasks: TasksTable) -> None:
     mine = [a_task(match_id="e0-2026-03-07-cedar-elm", created_at=NOW + timedelta(seconds=n)) for n in range(3)]
     for task in [*mine, *(a_task() for _ in range(5))]:
         tasks.create(task)

@@ -19,11 +19,11 @@ _numbers = itertools.count()
 
 
 @schemathesis.hook
-def before_call(context: Any, case: schemathesis.Case, kwargs: dict[str, Any]) -> None:
+def before_call(context: Any, case: schemathesis.Case[Any], kwargs: dict[str, Any]) -> None:
     """Make each good key another one: a key that came with another request is refused, and rightly so."""
     if case.meta is None or case.meta.generation.mode is GenerationMode.NEGATIVE:
         return
-    key = (case.headers or {}).get(HEADER)
+    key = case.headers.get(HEADER) if case.headers else None
     if isinstance(key, str) and is_good(key):
         case.headers[HEADER] = distinct(key)
 
@@ -47,7 +47,7 @@ def distinct(key: str) -> str:
 
 
 @schemathesis.check
-def nothing_internal(context: Any, response: schemathesis.Response, case: schemathesis.Case) -> None:
+def nothing_internal(context: Any, response: schemathesis.Response, case: schemathesis.Case[Any]) -> None:
     """Refuse answers that name resources, files or the code's own words."""
     found = [word for word in INTERNAL if word in response.content]
     assert not found, f"The answer holds {found}."

@@ -9,7 +9,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import boto3
 import pytest
@@ -70,7 +70,7 @@ class Engine:
     address_for_containers: str
     names: dict[str, str]
 
-    def client(self, service: str) -> Any:
+    def client(self, service: Literal["dynamodb", "s3", "sqs"]) -> Any:
         return boto3.client(service, endpoint_url=self.address)
 
 

@@ -117,12 +117,12 @@ class Client:
 
     def _send(self, request: Request) -> object:
         world, submission, began = self._world, request.submission, self._now()
-        if request.how == "submit":
-            answer = self._request(lambda: world.submit.submit(self._tenant, submission, request.once)[0])
-        elif request.how == "retry":
+        if submission is None:
             answer = self._request(lambda: world.retry.retry(self._tenant, str(request.retry_of), request.once))
+        elif request.how == "submit":
+            answer = self._request(lambda: world.submit.submit(self._tenant, submission, request.once)[0])
         else:
-            answer = self._predict(request)
+            answer = self._predict(request, submission)
         if isinstance(answer, Task):
             world.witness.accepted(answer, request.key, self._now())
             if answer.task_id not in self._known:
@@ -131,9 +131,9 @@ class Client:
             world.witness.refused(self._tenant, request.key, answer, began)
         return answer
 
-    def _predict(self, request: Request) -> object:
+    def _predict(self, request: Request, submission: Submission) -> object:
         """Ask on demand: for a task at once, or after a wait."""
-        world, now, submission = self._world, self._now(), request.submission
+        world, now = self._world, self._now()
 
         def predict_or_submit() -> Prediction | Task:
             return world.predict_now.predict_or_submit(

@@ -27,9 +27,10 @@ from tests.faults.scheduler import Killed, Scheduler
 from tests.support.releases import MATCHES, Release, parse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from datetime import datetime
 
+    from matchcast.messages import ModelInfo
     from matchcast.tasks.run import RunPredictions
 
 WITHDRAWN = list(MATCHES)[-1]
@@ -143,10 +144,10 @@ class InvokedInference:
         self.answered[id(answers[0])] = task
         return answers[0]
 
-    def predict(self, **question: Any) -> Prediction:
+    def predict(self, stage: str, subject: Subject, deadline: datetime) -> Prediction:
         raise NotImplementedError
 
-    def model_info(self, **question: Any) -> Mapping[str, Any]:
+    def model_info(self, stage: str, deadline: datetime) -> ModelInfo:
         raise NotImplementedError
 
 

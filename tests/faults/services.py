@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 from matchcast.domain.task import Priority
 from matchcast.errors import MatchcastError
@@ -33,6 +34,9 @@ class Pollers:
         for actor in self._actors[lane]:
             self._world.scheduler.wake(actor, moment)
 
+    def _is_before(self, moment: float) -> bool:
+        return self._world.scheduler.now < moment
+
     def _poller(self, lane: Priority) -> Callable[[], None]:
         world = self._world
         queues, scheduler, most = world.queues, world.scheduler, world.rng.choice((1, 2, 4, 10))
@@ -52,8 +56,9 @@ class Pollers:
                     with scheduler.process(WORKER_SECONDS):
                         outcomes = worker.run(batch)
                         if lane is Priority.NORMAL and all(outcome.done for outcome in outcomes):
-                            half = scheduler.now + WORKER_SECONDS / 2
-                            HelpHighLane(worker, queues).help(lambda half=half: scheduler.now < half)
+                            HelpHighLane(worker, queues).help(
+                                partial(self._is_before, scheduler.now + WORKER_SECONDS / 2)
+                            )
                         for outcome in outcomes:
                             if outcome.done:
                                 handle = handles[outcome.message_id]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 import typer
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from matchcast.domain.task import CREATE, FINISH, REOPEN, Priority, TaskStatus, WriteRule
 from matchcast.errors import StorageUnavailable
@@ -77,8 +78,8 @@ class Stage:
         self.queues = SimulatedQueues(self.calls, self.scheduler, rng, max_receives=2)
         self.tasks = SimulatedTasks(self.calls)
 
-    def play(self, act: object) -> None:
-        self.scheduler.start("actor", act)  # type: ignore[arg-type]
+    def play(self, act: Callable[[], None]) -> None:
+        self.scheduler.start("actor", act)
         self.scheduler.run()
         self.scheduler.close()
 
@@ -294,7 +295,7 @@ def caught(name: str, seed: int) -> bool:
         return bool(run_schedule(seed).findings)
 
 
-def invoke(*arguments: str):  # type: ignore[no-untyped-def]
+def invoke(*arguments: str) -> Result:
     app = typer.Typer()
     app.command()(command.main)
     return CliRunner().invoke(app, arguments)

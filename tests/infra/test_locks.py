@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from packaging.markers import default_environment
 from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
+from packaging.utils import NormalizedName, canonicalize_name
 
 from tests.support.template import ROOT
 
@@ -19,7 +18,7 @@ IMAGES = ("functions/run_inference", "functions/refresh_snapshot")
 LIGHT = [ROOT / folder / "requirements.txt" for folder in ("layers/vendor", "layers/arrow", *IMAGES)]
 PYFUNC = [ROOT / folder / "requirements-pyfunc.txt" for folder in IMAGES]
 DEPLOYED = [*LIGHT, *PYFUNC]
-RUNTIME = {**default_environment(), "python_version": "3.13", "python_full_version": "3.13.0", "sys_platform": "linux"}
+RUNTIME = {"python_version": "3.13", "python_full_version": "3.13.0", "sys_platform": "linux"}
 
 each_lock = pytest.mark.parametrize("lock", [DEV, *DEPLOYED], ids=lambda path: path.relative_to(ROOT).as_posix())
 each_deployed = pytest.mark.parametrize("lock", DEPLOYED, ids=lambda path: f"{path.parent.name}-{path.stem}")
@@ -32,9 +31,9 @@ def pins(lock: Path) -> Iterator[tuple[Requirement, list[str]]]:
         yield Requirement(text.strip()), [item.strip() for item in hashes]
 
 
-def declared(path: Path) -> dict[str, Requirement]:
+def declared(path: Path) -> dict[NormalizedName, Requirement]:
     """Return the ranges of a requirements.in, and of those that it includes."""
-    found: dict[str, Requirement] = {}
+    found: dict[NormalizedName, Requirement] = {}
     for line in path.read_text().splitlines():
         if line.startswith("-r "):
             found |= declared(path.parent / line.removeprefix("-r ").strip())

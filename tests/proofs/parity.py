@@ -52,12 +52,14 @@ def differences(tracking: Tracking) -> Iterator[tuple[str, float]]:
 
 
 def _rows(random: np.random.Generator, number: int) -> npt.NDArray[np.float32]:
-    return np.round(random.normal(size=(number, len(SCALES))) * SCALES, 2).astype(np.float32)
+    rows: npt.NDArray[np.float32] = np.round(random.normal(size=(number, len(SCALES))) * SCALES, 2).astype(np.float32)
+    return rows
 
 
 def _outcomes(random: np.random.Generator, rows: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
     strength = (rows / SCALES)[:, :4].sum(axis=1) + random.normal(size=len(rows))
-    return np.digitize(-strength, [-0.5, 0.5]).astype(np.int64)
+    outcomes: npt.NDArray[np.int64] = np.digitize(-strength, [-0.5, 0.5]).astype(np.int64)
+    return outcomes
 
 
 def _logistic(frame: pd.DataFrame, outcomes: npt.NDArray[np.int64]) -> Any:

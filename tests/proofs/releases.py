@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from datetime import date, timedelta
 from functools import partial
 from typing import Annotated
@@ -149,7 +150,9 @@ def promoted(work: Bench, claims: Claims, number: int) -> None:
     """Promote what is as good, and try to promote what is worse."""
     candidates = Promotions(work)
     claims.say("models that were made worse, each a candidate for champion")
-    attempts = {name: partial(candidates.degraded, degrade) for name, degrade in DEGRADED.items()}
+    attempts: dict[str, Callable[[], str | None]] = {
+        name: partial(candidates.degraded, degrade) for name, degrade in DEGRADED.items()
+    }
     attempts["half a second for a prediction"] = candidates.slow
     stopped = 0
     for name, attempt in attempts.items():

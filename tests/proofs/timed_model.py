@@ -17,7 +17,7 @@ import pandas as pd
 class TimedModel(mlflow.pyfunc.PythonModel):
     """A softmax of the difference in Elo."""
 
-    def predict(self, context, model_input: pd.DataFrame):  # type: ignore[no-untyped-def]
+    def predict(self, context, model_input: pd.DataFrame):  # type: ignore[no-untyped-def] # MLflow acts on hints
         """Return probabilities of home, draw and away, shape (n, 3)."""
         folder = Path(context.model_config["folder"])
         behaviour = json.loads((folder / "behaviour.json").read_text())
@@ -30,7 +30,7 @@ class TimedModel(mlflow.pyfunc.PythonModel):
         self._note(folder, "end", len(model_input))
         return powers / powers.sum(axis=1, keepdims=True)
 
-    def _note(self, folder, what, rows):  # type: ignore[no-untyped-def]
+    def _note(self, folder: Path, what: str, rows: int) -> None:
         line = json.dumps({"what": what, "rows": rows, "pid": os.getpid(), "at": time.time()})
         with (folder / "journal.jsonl").open("a") as journal:
             journal.write(f"{line}\n")

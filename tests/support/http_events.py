@@ -48,7 +48,7 @@ def http_event(
     `body`: a str is sent as it is, anything else as JSON. `tenant`: the `client_id` claim; None leaves it out,
     as `claims={}` leaves out the authorizer of a route without one. A list in `query` repeats the parameter.
     """
-    event = copy.deepcopy(json.loads((EVENTS / "http_get_predictions.json").read_text()))
+    event: dict[str, Any] = copy.deepcopy(json.loads((EVENTS / "http_get_predictions.json").read_text()))
     pairs = [
         (name, str(value))
         for name, values in (query or {}).items()

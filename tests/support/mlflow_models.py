@@ -17,7 +17,7 @@ from tests.support.pyfunc_models import mlflow_signature, no_advice
 INPUTS = tuple(("float", name) for name in FEATURES)
 
 
-class Constant(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class Constant(ClassifierMixin, BaseEstimator):
     """A classifier of a kind that no exporter knows."""
 
     classes_ = np.arange(3)

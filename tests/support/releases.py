@@ -114,7 +114,7 @@ class Release:
         self.models = ManifestReader(self.objects, MODEL_MANIFEST_KEY, ModelManifest, 30)
         self.snapshots = ManifestReader(self.objects, SNAPSHOT_MANIFEST_KEY, SnapshotManifest, 30)
 
-    def load(self, _: PublishedModel, files: Mapping[str, bytes]) -> Model:
+    def load(self, published: PublishedModel, files: Mapping[str, bytes]) -> Model:
         """Return the one model (a `ModelLoader`)."""
         assert set(files) == {"model.onnx"}
         return self.model

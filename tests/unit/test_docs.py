@@ -148,7 +148,7 @@ def test_a_decision_has_its_number_a_date_and_every_section(page: Path) -> None:
 
 def settings_table() -> str:
     """Return the table of all settings that have a default."""
-    fields = {}
+    fields: dict[str, Any] = {}
     for _, kind in inspect.getmembers(declared, inspect.isclass):
         if issubclass(kind, Settings) and kind is not Settings:
             fields |= {name: field for name, field in kind.model_fields.items() if not field.is_required()}

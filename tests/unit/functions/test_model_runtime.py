@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -43,9 +44,12 @@ def test_the_snapshot_function_loads_what_its_image_was_built_for(
     # GIVEN served models that record the loader they were given
     given: list[object] = []
     original = ServedModels.__init__
-    monkeypatch.setattr(
-        ServedModels, "__init__", lambda self, m, o, load: (given.append(load), original(self, m, o, load))[1]
-    )
+
+    def watched(self: ServedModels, manifests: Any, objects: Any, load: Any) -> None:
+        given.append(load)
+        original(self, manifests, objects, load)
+
+    monkeypatch.setattr(ServedModels, "__init__", watched)
     monkeypatch.setenv("MODEL_RUNTIME", runtime)
     # WHEN the function's parts are made
     refresh.refresh_snapshot()

@@ -115,7 +115,7 @@ def test_a_receive_of_the_normal_lane_leaves_half_of_its_time_to_the_high_one(
 def test_a_message_that_must_come_again_is_reported_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     # GIVEN
     class Full(InMemoryLanes):
-        def bury(self, lane: Priority, body: str, cause: str, task_id: str | None) -> None:
+        def bury(self, lane: Priority, body: str, cause: str | None, task_id: str | None) -> None:
             raise bootstrap_error()
 
     monkeypatch.setattr(inference.run_predictions(), "_lanes", Full())

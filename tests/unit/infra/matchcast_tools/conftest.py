@@ -6,13 +6,13 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import boto3
 import pytest
 import typer
 from moto import mock_aws
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from functions.refresh_snapshot.handler import lambda_handler
 from matchcast.adapters.s3_objects import S3Objects
@@ -24,9 +24,6 @@ from matchcast_tools.models.train import Trained, train
 from matchcast_tools.stack.deployed import Stack
 from tests.support.datasets import write_dataset
 from tests.support.lambda_client import HandlerClient
-
-if TYPE_CHECKING:
-    from click.testing import Result
 
 
 @pytest.fixture(scope="session")

@@ -16,13 +16,13 @@ from matchcast.adapters.in_memory import InMemoryObjects
 from matchcast.domain.manifests import DATASET_MANIFEST_KEY, DatasetManifest, FileEntry
 from matchcast.errors import DigestMismatch, ManifestInvalid, ReleaseRaceLost
 from matchcast.releases.publishing import read_manifest, switch_manifest, timed_id
-from matchcast.snapshots.dataset import read_dataset
+from matchcast.snapshots.dataset import MATCHES_SCHEMA, ODDS_SCHEMA, read_dataset
 from matchcast_tools.dataset.store import write_table
 from matchcast_tools.dataset.upload import publish_dataset
 from matchcast_tools.errors import BadInput, EnvironmentProblem
 from matchcast_tools.stack.bucket import open_bucket
 from matchcast_tools.stack.deployed import Stack
-from tests.support.datasets import MATCHES_SCHEMA, ODDS_SCHEMA, features_schema, write_dataset
+from tests.support.datasets import features_schema, write_dataset
 from tests.support.objects import keys
 
 NOW = datetime(2026, 11, 21, 7, tzinfo=UTC)
@@ -160,7 +160,8 @@ def test_ids_sort_by_time_and_differ_by_content() -> None:
 
 class TestBucket:
     def stack(self, bucket: str) -> Stack:
-        return Stack("test", "us-east-1", "http://api", None, {"DataBucketName": bucket}, boto3.session.Session())
+        session: Any = boto3.session.Session()
+        return Stack("test", "us-east-1", "http://api", None, {"DataBucketName": bucket}, session)
 
     @mock_aws
     def test_a_bucket_that_is_there_is_opened(self, data_dir: Path) -> None:

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from matchcast.snapshots.dataset import MOMENT
+from matchcast.snapshots.dataset import FEATURES_FILE, MOMENT
 from matchcast_tools.dataset import store
 from matchcast_tools.errors import BadInput
 from matchcast_tools.features.build import FeatureReport, build_features
@@ -30,7 +31,7 @@ class Data:
     def table(self) -> pa.Table:
         return store.read_features(self.folder)
 
-    def of(self, match_id: str) -> dict[str, float]:
+    def of(self, match_id: str) -> dict[str, Any]:
         return next(row for row in self.table().to_pylist() if row["match_id"] == match_id)
 
 
@@ -133,11 +134,11 @@ def test_a_mistyped_score_does_not_distort_the_ratings(data: Data) -> None:
 def test_the_same_dataset_gives_the_same_bytes(data: Data) -> None:
     data.put(League().rows)
     data.build()
-    before = (data.folder / store.FEATURES_FILE).read_bytes()
+    before = (data.folder / FEATURES_FILE).read_bytes()
 
     data.build()
 
-    assert (data.folder / store.FEATURES_FILE).read_bytes() == before
+    assert (data.folder / FEATURES_FILE).read_bytes() == before
 
 
 def test_a_dataset_that_grows_match_day_by_match_day_has_the_features_of_one_import(data: Data, tmp_path: Path) -> None:

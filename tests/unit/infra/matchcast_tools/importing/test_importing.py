@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from matchcast.snapshots.dataset import MATCHES_SCHEMA, ODDS_SCHEMA
+from matchcast.snapshots.dataset import FEATURES_FILE, MATCHES_FILE, MATCHES_SCHEMA, ODDS_SCHEMA
 from matchcast_tools.dataset import store
 from matchcast_tools.errors import BadInput
 from matchcast_tools.importing.import_files import import_paths
@@ -179,11 +179,11 @@ def test_nothing_is_changed_where_no_file_can_be_used(data: Data) -> None:
 
 def test_a_damaged_dataset_is_refused_and_left_as_it_is(data: Data) -> None:
     data.put([season_row()])
-    (data.dataset / store.MATCHES_FILE).write_bytes(b"torn")
+    (data.dataset / MATCHES_FILE).write_bytes(b"torn")
 
     with pytest.raises(BadInput, match=r"matches\.parquet cannot be read.*matchcast import"):
         data.put([season_row()])
-    assert (data.dataset / store.MATCHES_FILE).read_bytes() == b"torn"
+    assert (data.dataset / MATCHES_FILE).read_bytes() == b"torn"
 
 
 def test_progress_is_reported_file_by_file(data: Data) -> None:
@@ -210,7 +210,7 @@ def test_features_that_are_older_than_the_matches_are_refused(data: Data) -> Non
     with pytest.raises(BadInput, match="Run `matchcast features`"):
         store.read_features(data.dataset)
     # GIVEN features of its matches
-    store.write_table(data.dataset / store.FEATURES_FILE, pa.table({"match_id": ["x"]}))
+    store.write_table(data.dataset / FEATURES_FILE, pa.table({"match_id": ["x"]}))
     assert len(store.read_features(data.dataset)) == 1
 
     # WHEN another match is imported

@@ -301,7 +301,11 @@ def test_semicolons_and_decimal_commas_of_a_european_spreadsheet_are_read() -> N
 
 
 def test_a_quote_without_its_pair_does_not_swallow_the_lines_after_it() -> None:
-    rows = ['E0,16/08/2014,"Arsenal,Hull,1,0,H', season_row(home="Stoke"), 'E0,16/08/2014,"Leeds, Utd",Derby,1,1,D']
+    rows: list[dict[str, str] | str] = [
+        'E0,16/08/2014,"Arsenal,Hull,1,0,H',
+        season_row(home="Stoke"),
+        'E0,16/08/2014,"Leeds, Utd",Derby,1,1,D',
+    ]
     parsed = parse_match_file("E0.csv", csv_bytes(rows))
 
     assert [match["home_team"] for match in rows_of(parsed)] == ["Arsenal", "Stoke", "Leeds, Utd"]

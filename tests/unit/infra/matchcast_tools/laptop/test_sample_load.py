@@ -87,7 +87,7 @@ def test_a_sample_made_by_the_same_code_is_not_made_again(tmp_path: Path, monkey
     folder = SampleFolder(tmp_path / "sample")
     folder.root.mkdir()
     folder.digest.write_text(digest_of(MADE_BY, sys.path))
-    monkeypatch.setattr(sample.subprocess, "Popen", None)
+    monkeypatch.setattr(subprocess, "Popen", None)
 
     begin_sample(tmp_path).stop()
 

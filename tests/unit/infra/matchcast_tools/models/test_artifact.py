@@ -270,7 +270,7 @@ class TestOnnx:
         self, flavor: str, model: Any, trained: Trained, tracking: Tracking, export_of: Callable[..., Exported]
     ) -> None:
         model.fit(*training())
-        options = {"serialization_format": "cloudpickle"} if flavor == "sklearn" else {}
+        options: dict[str, Any] = {"serialization_format": "cloudpickle"} if flavor == "sklearn" else {}
         register_with(tracking, flavor, model, name="plain", **options)
         exported = export_of("plain", ["onnx"])
         assert exported.published.runtime == "onnx"

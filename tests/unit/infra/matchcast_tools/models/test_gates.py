@@ -138,7 +138,7 @@ def degraded(kind: str, earlier: TrainingSet, champion: Model) -> Model:
         "half base rates": lambda rows: 0.5 * champion.predict(rows) + 0.5 * base_rates(earlier),
         "shuffled results": probabilities(fit(shuffled)).of,
         "best feature zeroed": without_the_best_feature,
-        "overconfident": lambda rows: normalised(champion.predict(rows) ** 2),
+        "overconfident": lambda rows: normalised(champion.predict(rows).astype(np.float64) ** 2),
         "constant": lambda rows: np.tile([1 / 3, 1 / 3, 1 / 3], (len(rows), 1)),
         "certain": lambda rows: np.eye(3)[champion.predict(rows).argmax(axis=1)],
         "nan for some rows": nan_for_some,
@@ -232,7 +232,7 @@ class TestLimits:
 
     @pytest.mark.parametrize("name", ["loss", "drift", "drift_of_one", "latency_ms", "settled", "sum"])
     @pytest.mark.parametrize("value", [-1, math.nan])
-    def test_below_zero_make_no_sense(self, name: str, value: float) -> None:
+    def test_below_zero_make_no_sense(self, name: str, value: Any) -> None:
         with pytest.raises(BadInput, match=f"limit of {name}"):
             Limits(**{name: value})
 

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from matchcast.snapshots.dataset import MATCHES_SCHEMA, ODDS_SCHEMA
 from matchcast_tools.dataset.store import write_table
 from matchcast_tools.errors import BadInput
 from matchcast_tools.models.tracking import Tracking
@@ -19,8 +20,6 @@ from tests.support.datasets import (
     FEATURES,
     FIRST_DAY,
     LAST_SEASON_STARTS,
-    MATCHES_SCHEMA,
-    ODDS_SCHEMA,
     features_schema,
     write_dataset,
 )

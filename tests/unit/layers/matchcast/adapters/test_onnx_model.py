@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from typing import Any
 
 import numpy as np
 import onnx
@@ -64,7 +65,7 @@ def test_gives_the_probabilities_of_every_row() -> None:
 
 
 def test_takes_rows_of_another_width_in_memory() -> None:
-    rows = np.array([[2.0, 1.0]], dtype=np.float64)
+    rows: Any = np.array([[2.0, 1.0]], dtype=np.float64)
     model = load_onnx(published(), {ARTIFACT: linear()})
     np.testing.assert_array_equal(model.predict(rows), model.predict(rows.astype(np.float32)))
 

@@ -26,7 +26,7 @@ def features(**changes: Any) -> bytes:
     columns.update(changes)
     sink = pa.BufferOutputStream()
     pq.write_table(pa.table({name: array for name, array in columns.items() if array is not None}), sink)
-    return sink.getvalue().to_pybytes()
+    return bytes(sink.getvalue().to_pybytes())
 
 
 def test_has_an_index_the_feature_names_and_one_matrix() -> None:

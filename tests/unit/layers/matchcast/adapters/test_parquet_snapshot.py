@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from matchcast.adapters.json_columns import CodedColumn, JsonRows, NumberColumn
-from matchcast.adapters.match_lists import EncodedMatchList
 from matchcast.adapters.parquet_snapshot import parse_snapshot
 from matchcast.errors import ManifestInvalid
-from matchcast.snapshots.tables import Filters, Position, RowsPage, SnapshotTables
+from matchcast.snapshots.parquet import as_parquet as parquet
+from matchcast.snapshots.tables import Filters, MatchList, Position, RowsPage, SnapshotTables
 from tests.support.snapshots import (
     BOOKMAKER,
     MODEL,
@@ -23,7 +23,6 @@ from tests.support.snapshots import (
     SNAPSHOT_ID,
     many_rows,
     odds_rows,
-    parquet,
     prediction_rows,
     roi_rows,
     snapshot_files,
@@ -201,7 +200,7 @@ def test_a_day_is_a_day_in_utc_from_its_first_to_its_last_millisecond() -> None:
     assert ids(items(page)) == ["match-1", "match-2"]
 
 
-def walk(listing: EncodedMatchList, filters: Filters, limit: int) -> list[str]:
+def walk(listing: MatchList, filters: Filters, limit: int) -> list[str]:
     found: list[str] = []
     after: Position | None = None
     while True:
@@ -214,7 +213,7 @@ def walk(listing: EncodedMatchList, filters: Filters, limit: int) -> list[str]:
         after = page.last
 
 
-LARGE = many_rows(500)
+LARGE: dict[str, Any] = many_rows(500)
 
 
 @pytest.fixture(scope="module")
@@ -397,4 +396,4 @@ def test_any_text_is_written_as_the_json_that_it_is(texts: list[str | None]) -> 
     rows = JsonRows({'a "%b" key': column, "b": NumberColumn(np.arange(len(texts)) / 2)})
     expected = [{'a "%b" key': text, "b": row / 2} for row, text in enumerate(texts)]
     assert orjson.loads(b"[" + rows.span(0, len(rows)) + b"]") == expected
-    assert orjson.loads(b"[" + rows.pick(np.asarray([len(texts) - 1, 0])) + b"]") == [expected[-1], expected[0]]
+    assert orjson.loads(b"[" + rows.pick(np.array([len(texts) - 1, 0], np.int64)) + b"]") == [expected[-1], expected[0]]

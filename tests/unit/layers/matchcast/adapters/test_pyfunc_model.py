@@ -57,10 +57,7 @@ class TestAnswers:
 
     def test_columns_have_the_types_of_the_signature(self) -> None:
         # GIVEN a model that checks the types and values of its input
-        columns = tuple(
-            Column(name=kind, type=kind)  # type: ignore[arg-type]
-            for kind in ("float", "double", "integer", "long", "boolean")
-        )
+        columns = tuple(Column(name=kind, type=kind) for kind in ("float", "double", "integer", "long", "boolean"))
         body = "expected = ['float32', 'float64', 'int32', 'int64', 'bool']\n"
         body += "assert [str(each) for each in model_input.dtypes] == expected, model_input.dtypes\n"
         body += "assert model_input.iloc[0].tolist() == [0.5, 1.5, 2, 3, True]\n"
@@ -189,7 +186,7 @@ def local_model() -> Any:
 
     with no_advice():
 
-        class Local(PythonModel):  # type: ignore[misc]
+        class Local(PythonModel):
             def predict(self, context: Any, model_input: Any, params: Any = None) -> Any:
                 return [[0.5, 0.3, 0.2]] * len(model_input)
 

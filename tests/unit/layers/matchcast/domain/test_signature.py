@@ -216,7 +216,10 @@ def test_of_the_features_that_may_be_absent_only_floats_may_be_null(kind: Any, a
 
 
 def test_a_signature_is_read_from_what_mlflow_records() -> None:
-    recorded = [{"type": "float", "name": "elo", "required": True}, {"type": "long", "name": "rest"}]
+    recorded: list[dict[str, Any]] = [
+        {"type": "float", "name": "elo", "required": True},
+        {"type": "long", "name": "rest"},
+    ]
 
     assert signature_from_mlflow(recorded).names == ("elo", "rest")
 

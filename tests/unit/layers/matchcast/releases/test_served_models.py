@@ -118,7 +118,8 @@ class TestShelf:
         publish_models(objects, 2, champion="bad")
         clock.now += 30
         served_models.get("champion")
-        assert served_models.problem is not None
+        refused = served_models.problem
+        assert refused is not None
 
         # WHEN the served version is published again
         publish_models(objects, 3, champion="a")
@@ -137,14 +138,16 @@ class TestShelf:
         served_models = ServedModels(models(objects, clock), objects, Loader())
         objects.unreadable = "model.onnx"
 
-        # WHEN a model is asked for, THEN there is none, and each request tries again
+        # WHEN a model is asked for
+        # THEN there is none, and each request tries again
         for _ in range(2):
             with pytest.raises(ModelUnavailable, match="did not answer"):
                 served_models.get("champion")
         objects.unreadable = None
         assert served_models.get("champion").published.version == "a"
 
-        # WHEN a later version cannot be read, THEN the last good one stays, and not every request asks again
+        # WHEN a later version cannot be read
+        # THEN the last good one stays, and not every request asks again
         publish_models(objects, 2, champion="b")
         objects.unreadable = "model.onnx"
         clock.now += 30

@@ -32,14 +32,13 @@ from matchcast.errors import DigestMismatch, ManifestInvalid, ModelFailed, Relea
 from matchcast.releases.readers import ManifestReader
 from matchcast.releases.served_models import LoadedModel
 from matchcast.snapshots.contract import PREDICTION_COLUMNS
+from matchcast.snapshots.dataset import MATCHES_SCHEMA, ODDS_SCHEMA
 from matchcast.snapshots.features import FeatureRows, MatchIds
 from matchcast.snapshots.refresh import RefreshSnapshot
 from matchcast_tools.dataset.upload import publish_dataset
 from tests.support.datasets import (
     FEATURES,
     LAST_SEASON_STARTS,
-    MATCHES_SCHEMA,
-    ODDS_SCHEMA,
     features_schema,
     write_dataset,
 )

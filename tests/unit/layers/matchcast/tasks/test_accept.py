@@ -151,7 +151,7 @@ def test_a_key_whose_owner_died_is_sent_again_under_its_first_id() -> None:
 @pytest.mark.parametrize("part", ["lanes", "tasks"])
 def test_after_a_fault_the_same_key_makes_the_same_task(part: str) -> None:
     # GIVEN a request that got no further than its key, or its message
-    desk = Desk(**{part: {"lanes": NoSend, "tasks": NoRecord}[part]()})  # type: ignore[arg-type]
+    desk = Desk(**{part: {"lanes": NoSend, "tasks": NoRecord}[part]()})
     with pytest.raises((QueueUnavailable, StorageUnavailable)):
         desk(KEY)
     claimed = desk.keys.find("north", "k", NOW)

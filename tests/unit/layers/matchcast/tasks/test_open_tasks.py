@@ -42,14 +42,15 @@ class Desk:
         self.tasks = Counting()
         self.now: datetime = NOW
         self.seconds = 100.0
-        self.check = OpenTasks(
+        self.open_tasks = OpenTasks(
             tasks=self.tasks,
             index=self.tasks,
             speed=LaneSpeed(InMemorySpeeds(speeds)),
             limit=LIMIT,
             now=lambda: self.now,
             monotonic=lambda: self.seconds,
-        ).check
+        )
+        self.check = self.open_tasks.check
 
     def put(self, *statuses: TaskStatus, tenant: str = "north", **changes: object) -> None:
         for n, status in enumerate(statuses):
@@ -150,5 +151,4 @@ def test_what_is_remembered_of_tenants_is_limited() -> None:
     for number in range(2500):
         desk.check(f"tenant-{number}")
 
-    owner = desk.check.__self__
-    assert len(owner._known) <= 1000
+    assert len(desk.open_tasks._known) <= 1000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -32,7 +33,7 @@ class Unsteady(InMemoryTasks):
     def __post_init__(self) -> None:
         InMemoryTasks.__init__(self)
 
-    def get_many(self, task_ids):  # type: ignore[no-untyped-def]
+    def get_many(self, task_ids: Sequence[str]) -> Mapping[str, Task]:
         self._check("get_many")
         return super().get_many(task_ids)
 
@@ -55,7 +56,7 @@ class Lanes(InMemoryLanes):
 
     down: bool = False
 
-    def bury(self, lane: Priority, body: str, cause: str, task_id: str | None) -> None:
+    def bury(self, lane: Priority, body: str, cause: str | None, task_id: str | None) -> None:
         if self.down:
             raise QueueUnavailable("no bury")
         super().bury(lane, body, cause, task_id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -45,8 +45,8 @@ class Inference:
                 max_attempts=3,
             ).run_task(task)
 
-    def run_task(self, task: Task, *, wait_until: object) -> Prediction:
-        self.waits.append(wait_until - NOW)  # type: ignore[operator]
+    def run_task(self, task: Task, *, wait_until: datetime) -> Prediction:
+        self.waits.append(wait_until - NOW)
         answer = self.error or self.run(task)
         if isinstance(answer, Exception):
             raise answer
