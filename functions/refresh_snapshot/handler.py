@@ -3,15 +3,38 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any, Self
 
-from functions.refresh_snapshot.schemas import RefreshAnswer
+from pydantic import BaseModel, ConfigDict, Field
+
 from matchcast.bootstrap import refresh
+from matchcast.domain.manifests import SnapshotManifest
 from matchcast.errors import MatchcastError, ReleaseRaceLost, ReleaseRefused
 from matchcast.observability import MetricUnit, flushed_metrics, logger, metrics, report_refused
+from matchcast.snapshots.refresh import RefreshSnapshot
 
-if TYPE_CHECKING:
-    from matchcast.snapshots.refresh import RefreshSnapshot
+
+class RefreshAnswer(BaseModel):
+    """What an invocation answers: the snapshot that is served from now on."""
+
+    model_config = ConfigDict(frozen=True)
+
+    snapshot_id: str
+    model: str = Field(description="Name and version of the model that made it.")
+    bookmaker: str = Field(description="Whose odds it shows.")
+    rows: dict[str, int] = Field(description="Rows by file.")
+    seconds: float = Field(ge=0, description="How long it took to make and publish.")
+
+    @classmethod
+    def of(cls, manifest: SnapshotManifest, seconds: float) -> Self:
+        """Describe a snapshot that was published."""
+        return cls(
+            snapshot_id=manifest.snapshot_id,
+            model=f"{manifest.model.name} {manifest.model.version}",
+            bookmaker=manifest.bookmaker,
+            rows={name: entry.rows or 0 for name, entry in sorted(manifest.files.items())},
+            seconds=round(seconds, 3),
+        )
 
 
 @logger.inject_lambda_context

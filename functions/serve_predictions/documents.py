@@ -1,20 +1,25 @@
-"""The API's description of itself: the OpenAPI document with the champion's features, and a page to read it."""
+"""The API's description of itself: the OpenAPI document with the champion's features, and a page to read it.
+
+The document ships with the function and takes any features; it is answered with those that the served champion takes.
+"""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 from collections.abc import Mapping
-from datetime import datetime
-from functools import lru_cache
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aws_lambda_powertools
+import orjson
 
-from functions.serve_predictions import champion
-from matchcast.bootstrap import snapshots
-from matchcast.errors import RouteNotFound
+from matchcast.bootstrap import releases, snapshots
+from matchcast.domain.signature import Signature
+from matchcast.errors import RouteNotFound, Transient
 from matchcast.http.caching import Freshness, cached_response
 from matchcast.http.contract import answers
 from matchcast.http.routes import PATHS
@@ -22,11 +27,25 @@ from matchcast.http.routes import PATHS
 if TYPE_CHECKING:
     from aws_lambda_powertools.event_handler import Response
 
+OPENAPI = Path(__file__).with_name("openapi.json")
+STAGE = "champion"
+"""The stage of requests that name none."""
+COMPONENT = "Features"
+REQUESTS = ("FeaturesRequest", "SubmitRequest")
+"""Bodies with a property `features`: of POST /predict/ and of POST /predict/async/."""
 _PAGE = Path(__file__).with_name("docs.html")
 _PATHS = {"/docs", "/openapi.json"}
 
 page_answers: dict[int, Any] = answers(200, 304, 404)
 page_answers[200]["content"] = {"text/html": {"schema": {"type": "string"}}}
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """The document as JSON, and since when it says what it says."""
+
+    body: bytes
+    modified_at: datetime
 
 
 def known_paths() -> Mapping[str, Any]:
@@ -37,24 +56,78 @@ def known_paths() -> Mapping[str, Any]:
 
 def openapi_document(headers: Mapping[str, str]) -> Response[Any]:
     """Return the OpenAPI document."""
-    _check_enabled()
-    document = champion.document()
-    return _kept(headers, document.body, document.modified_at, "application/json")
+    shown = document()
+    return _kept(headers, shown.body, shown.modified_at, "application/json")
 
 
 def docs_page(headers: Mapping[str, str]) -> Response[Any]:
     """Return Swagger UI with the document, its code and its styles in one page."""
-    _check_enabled()
-    document = champion.document()
-    page, policy = _page(document.body)
-    response = _kept(headers, page, document.modified_at, "text/html; charset=utf-8")
+    shown = document()
+    page, policy = _page(shown.body)
+    response = _kept(headers, page, shown.modified_at, "text/html; charset=utf-8")
     response.headers["Content-Security-Policy"] = policy
     return response
 
 
-def _check_enabled() -> None:
+def document() -> Document:
+    """Return the document with the champion's features; as it ships while no champion can be read.
+
+    Raises
+    ------
+    RouteNotFound
+        If the documentation is turned off.
+    """
     if not snapshots.serve_predictions_settings().docs_enabled:
         raise RouteNotFound("The documentation of this API is turned off.")
+    try:
+        manifest = releases.models().current()
+    except Transient:
+        return Document(_shipped(), _deployed_at())
+    published = manifest.stages.get(STAGE)
+    if published is None:
+        return Document(_shipped(), max(_deployed_at(), manifest.published_at))
+    body = _with_features(published.name, published.version, published.signature)
+    return Document(body, max(_deployed_at(), manifest.published_at))
+
+
+# Two, for while a release is on its way; what is made from the same bytes is kept by others in the same way.
+@lru_cache(maxsize=2)
+def _with_features(name: str, version: str, signature: Signature) -> bytes:
+    found = orjson.loads(_shipped())
+    schemas = found["components"]["schemas"]
+    schemas[COMPONENT] = {
+        "title": f"Features of {name} {version}",
+        "description": (
+            f"What the model of the stage {STAGE} takes: {name}, version {version}. Another stage may take others; "
+            f"GET /predict/model/info?stage=... says which."
+        ),
+        **signature.json_schema(),
+        # What a page would make up for itself is the least number of the range.
+        "examples": [{column.name: True if column.type == "boolean" else 1 for column in signature.inputs}],
+    }
+    for request in REQUESTS:
+        properties = schemas[request]["properties"]
+        properties["features"] = _referring(properties["features"])
+    return orjson.dumps(found, option=orjson.OPT_INDENT_2)
+
+
+def _referring(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of `features` with a reference where it takes any object; null stays, where it is taken."""
+    reference = {"$ref": f"#/components/schemas/{COMPONENT}"}
+    about = {"description": schema["description"]}
+    if "anyOf" not in schema:
+        return reference | about
+    return {"anyOf": [reference if kind.get("type") == "object" else kind for kind in schema["anyOf"]]} | about
+
+
+@cache
+def _shipped() -> bytes:
+    return OPENAPI.read_bytes()
+
+
+@cache
+def _deployed_at() -> datetime:
+    return datetime.fromtimestamp(OPENAPI.stat().st_mtime, UTC)
 
 
 def _kept(headers: Mapping[str, str], body: bytes, modified_at: datetime, content_type: str) -> Response[Any]:

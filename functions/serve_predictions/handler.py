@@ -8,23 +8,32 @@ from aws_lambda_powertools.event_handler import Response
 
 from functions.serve_predictions import documents
 from functions.serve_predictions.answers import ListName, SnapshotAnswers, snapshot_answers
-from functions.serve_predictions.health import health_answer, health_answers
 from functions.serve_predictions.parameters import Cursor, DateFrom, DateTo, League, Limit, Region, Team
 from functions.serve_predictions.schemas import (
     CardPage,
+    HealthProblem,
+    HealthReport,
     OddsPage,
     Page,
     PrecomputedPrediction,
     PredictionPage,
     RegionRoiPage,
+    SnapshotHealth,
     SnapshotScorecard,
 )
+from matchcast.bootstrap import snapshots
 from matchcast.http.api import Api, serve
 from matchcast.http.contract import READ, answers
+from matchcast.snapshots.serve import HealthStatus
 from matchcast.snapshots.tables import Filters
 
 api = Api(known=documents.known_paths)
 snapshot = SnapshotAnswers(api)
+_HEALTH_BODY = {"application/json": {"model": HealthReport}}
+HEALTH_ANSWERS: dict[int, Any] = {
+    200: {"description": "Requests are answered; `degraded`: out of an old snapshot.", "content": _HEALTH_BODY},
+    503: {"description": "There is no snapshot to answer from.", "content": _HEALTH_BODY},
+}
 
 
 def add_list(name: ListName, page: type[Page], description: str) -> None:
@@ -80,10 +89,26 @@ def precomputed(match_id: str) -> Response[Any]:
     return snapshot.match(match_id)
 
 
-@api.get("/health", responses=health_answers)
+@api.get("/health", responses=HEALTH_ANSWERS)
 def health() -> Response[Any]:
     """Tell what is served and how good it is, as the answering environment knows it."""
-    return health_answer()
+    found = snapshots.serve_snapshot().health()
+    manifest, problem = found.manifest, found.problem
+    report = HealthReport(
+        status=found.status,
+        snapshot=SnapshotHealth(
+            id=manifest.snapshot_id if manifest else None,
+            as_of=manifest.as_of if manifest else None,
+            created_at=manifest.created_at if manifest else None,
+            age_seconds=found.age_seconds,
+            stale=found.stale,
+            problem=HealthProblem(code=problem.code, detail=problem.public_detail) if problem else None,
+        ),
+        model=manifest.model if manifest else None,
+    )
+    status = 503 if found.status is HealthStatus.UNAVAILABLE else 200
+    headers = {"Cache-Control": "no-store"}
+    return Response(status, content_type="application/json", body=report.model_dump_json(), headers=headers)
 
 
 @api.get("/openapi.json", responses=answers(200, 304, 404, model=dict[str, Any]))

@@ -20,9 +20,9 @@ from matchcast.ports import Received
 from matchcast.predictions.predict_now import PredictNow
 from matchcast.predictions.result_cache import CachedResults
 from matchcast.tasks.circuit_breaker import CircuitBreaker
+from matchcast.tasks.dead_letters import RedriveDeadLetters
 from matchcast.tasks.help_high_lane import HelpHighLane
 from matchcast.tasks.lane_speed import LaneSpeed
-from matchcast.tasks.redrive_dead_letters import RedriveDeadLetters
 from matchcast.tasks.retry import RetryTask
 from matchcast.tasks.run import RunPredictions
 from matchcast.tasks.track import TrackTasks

@@ -15,7 +15,7 @@ from functions.predict_now.handler import lambda_handler as predict_now
 from functions.submit_prediction.handler import lambda_handler as submit_prediction
 from functions.track_tasks.handler import lambda_handler as track_tasks
 from matchcast.messages import decode
-from matchcast.tasks.redrive_dead_letters import Redrive
+from matchcast.tasks.dead_letters import Redrive
 from tests.faults.handlers import Service
 from tests.faults.specification import LIFETIME, RETRIABLE, Known, Specification
 from tests.support.http_events import Answer, ask

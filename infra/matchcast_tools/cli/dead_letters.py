@@ -14,11 +14,8 @@ from rich.progress import track
 from rich.table import Table
 
 from matchcast.domain.task import Priority
-from matchcast.errors import InvalidMessage
-from matchcast.messages import decode
 from matchcast.ports import DeadLetter, DeadLetters
-from matchcast.tasks.discard_dead_letters import Discard
-from matchcast.tasks.redrive_dead_letters import Redrive
+from matchcast.tasks.dead_letters import Discard, Redrive, task_in
 from matchcast_tools.cli import output
 from matchcast_tools.cli.options import AsJson, DryRun
 from matchcast_tools.stack.dead_letters import dead_letters, discarding, redriving
@@ -150,10 +147,8 @@ def cause_of(letter: DeadLetter) -> str:
 
 def task_id_of(letter: DeadLetter) -> str | None:
     """Return the id of the task in a letter, if it can be read."""
-    try:
-        return decode(letter.body).task_id
-    except InvalidMessage:
-        return None
+    task = task_in(letter)
+    return None if task is None else task.task_id
 
 
 def act_on(

@@ -6,8 +6,7 @@ from datetime import timedelta
 
 from matchcast.domain.task import Priority, utc_now
 from matchcast.ports import DeadLetters, TaskStore
-from matchcast.tasks.discard_dead_letters import DiscardDeadLetters
-from matchcast.tasks.redrive_dead_letters import RedriveDeadLetters
+from matchcast.tasks.dead_letters import DiscardDeadLetters, RedriveDeadLetters
 from matchcast_tools.stack.deployed import Stack
 
 

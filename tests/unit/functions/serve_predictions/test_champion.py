@@ -12,8 +12,8 @@ import jsonschema
 import pytest
 from aws_lambda_powertools.event_handler.openapi.models import OpenAPI
 
-from functions.serve_predictions import champion
-from functions.serve_predictions.champion import REQUESTS
+from functions.serve_predictions import documents
+from functions.serve_predictions.documents import REQUESTS
 from matchcast.domain.manifests import MODEL_MANIFEST_KEY, ModelManifest
 from matchcast.domain.signature import Column, Signature
 from matchcast.errors import StorageUnavailable
@@ -22,7 +22,7 @@ from tests.support.releases import published
 from tests.support.serving import Service
 
 Get = Callable[..., Answer]
-GENERIC: dict[str, Any] = json.loads(champion.OPENAPI.read_text())
+GENERIC: dict[str, Any] = json.loads(documents.OPENAPI.read_text())
 BODIES = {"/predict/": {}, "/predict/async/": {"priority": "high"}}
 GOOD = {"elo": 1500.5, "rest/days": 3, "derby": True}
 
@@ -42,7 +42,7 @@ def publish(service: Service, version: str = "3", stage: str = "champion", *name
     """Publish a version with that signature, and let the manifest be asked for again."""
     model = published(version).model_copy(update={"signature": signature(*names)})
     service.later()
-    shipped_at = datetime.fromtimestamp(champion.OPENAPI.stat().st_mtime, UTC)
+    shipped_at = datetime.fromtimestamp(documents.OPENAPI.stat().st_mtime, UTC)
     manifest = ModelManifest(
         release=int(version), published_at=shipped_at + timedelta(days=int(version)), stages={stage: model}
     )
@@ -213,5 +213,5 @@ def test_the_shipped_document_has_what_is_put_in_place() -> None:
     for request in REQUESTS:
         properties = GENERIC["components"]["schemas"][request]["properties"]
         assert '"type": "object"' in json.dumps(properties["features"])
-        assert properties["stage"]["default"] == champion.STAGE
-    assert champion.COMPONENT not in GENERIC["components"]["schemas"]
+        assert properties["stage"]["default"] == documents.STAGE
+    assert documents.COMPONENT not in GENERIC["components"]["schemas"]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from functions.serve_predictions import champion, documents
+from functions.serve_predictions import documents
 from functions.serve_predictions.handler import lambda_handler
 from tests.support.documented import ask
 from tests.support.http_events import Answer
@@ -20,7 +20,7 @@ Get = Callable[..., Answer]
 def test_the_document_is_the_one_that_ships_with_the_function(service: Service, get: Get) -> None:
     found = get("/openapi.json", claims={})
     assert (found.status, found.headers["content-type"]) == (200, "application/json")
-    assert found.json == json.loads(champion.OPENAPI.read_text())
+    assert found.json == json.loads(documents.OPENAPI.read_text())
 
 
 def test_the_page_needs_nothing_from_another_host(service: Service, get: Get) -> None:
@@ -47,7 +47,7 @@ def test_the_page_may_run_its_own_scripts_and_no_others(service: Service, get: G
 def test_the_page_holds_the_document(service: Service, get: Get) -> None:
     start = re.findall(r"<script>(.*?)</script>", get("/docs").body.decode(), re.DOTALL)[1]
     document = start[start.index("spec: ") + len("spec: ") : start.rindex("});")]
-    assert json.loads(document) == json.loads(champion.OPENAPI.read_text())
+    assert json.loads(document) == json.loads(documents.OPENAPI.read_text())
 
 
 @pytest.mark.parametrize("path", ["/docs", "/openapi.json"])

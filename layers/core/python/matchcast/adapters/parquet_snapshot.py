@@ -1,4 +1,4 @@
-"""A snapshot from its Parquet files: checked, sorted, and ready to be asked."""
+"""A snapshot from its files: checked, sorted, and ready to be asked."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import ValidationError
 
 from matchcast.adapters.json_columns import CodedColumn, Column, Indices, JsonRows, NumberColumn, ObjectColumn
-from matchcast.adapters.json_scorecard import read_scorecard
 from matchcast.adapters.match_lists import EncodedMatchList, MatchKeys, TextIndex
 from matchcast.adapters.parquet_columns import ParquetTable
-from matchcast.domain.manifests import SnapshotManifest
+from matchcast.domain.manifests import SnapshotManifest, unreadable
 from matchcast.domain.prediction import OUTCOMES, ROUNDING
+from matchcast.domain.scorecard import Scorecard
 from matchcast.errors import ManifestInvalid
 from matchcast.snapshots.contract import (
     DISPLAY_COLUMNS,
@@ -97,9 +98,18 @@ def parse_snapshot(manifest: SnapshotManifest, files: Mapping[str, bytes], *, bo
         region_roi=RegionRoi(
             ParquetTable(REGION_ROI_FILE, files[REGION_ROI_FILE], REGION_ROI_COLUMNS, nullable=REGION_ROI_GAPS)
         ),
-        scorecard=read_scorecard(manifest, SCORECARD_FILE, files.get(SCORECARD_FILE)),
+        scorecard=read_scorecard(manifest, files.get(SCORECARD_FILE)),
         match=match,
     )
+
+
+def read_scorecard(manifest: SnapshotManifest, body: bytes | None) -> bytes:
+    """Return the scorecard as a JSON object; a snapshot from before there were scorecards has an empty one."""
+    try:
+        card = Scorecard.empty(manifest.bookmaker) if body is None else Scorecard.model_validate_json(body)
+    except ValidationError as error:
+        raise unreadable(SCORECARD_FILE, error) from error
+    return card.model_dump_json(by_alias=True).encode()
 
 
 def market(odds: npt.NDArray[np.float64], probabilities: npt.NDArray[np.float64]) -> dict[str, Column]:

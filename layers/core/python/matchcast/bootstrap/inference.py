@@ -4,45 +4,37 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import TYPE_CHECKING
 
+from matchcast.adapters.model_loaders import loader_for
+from matchcast.adapters.parquet_features import parse_features
+from matchcast.adapters.sqs_lanes import SQSLanes
 from matchcast.bootstrap import parts, releases, table
 from matchcast.domain.task import Priority, utc_now
+from matchcast.ports import PredictionQueue
+from matchcast.predictions.predictor import Predictor
+from matchcast.releases.served_models import ServedModels
 from matchcast.settings import ModelSettings, RunInferenceSettings
-
-if TYPE_CHECKING:
-    from matchcast.ports import PredictionQueue
-    from matchcast.predictions.predictor import Predictor
-    from matchcast.releases.served_models import ServedModels
-    from matchcast.tasks.help_high_lane import HelpHighLane
-    from matchcast.tasks.run import RunPredictions
+from matchcast.snapshots.features import FeatureRows
+from matchcast.tasks.circuit_breaker import CircuitBreaker
+from matchcast.tasks.help_high_lane import HelpHighLane
+from matchcast.tasks.run import RunPredictions
 
 
 @cache
 def served_models() -> ServedModels:
     """Return the models that are served."""
-    from matchcast.adapters.model_loaders import loader_for
-    from matchcast.releases.served_models import ServedModels
-
     return ServedModels(releases.models(), releases.objects(), loader_for(ModelSettings().model_runtime))
 
 
 @cache
 def predictor() -> Predictor:
     """Return what turns matches and features into predictions."""
-    from matchcast.adapters.parquet_features import parse_features
-    from matchcast.predictions.predictor import Predictor
-    from matchcast.snapshots.features import FeatureRows
-
     return Predictor(served_models(), FeatureRows(releases.snapshots(), releases.objects(), parse_features), utc_now)
 
 
 @cache
 def run_predictions() -> RunPredictions:
     """Return the worker of run_inference."""
-    from matchcast.tasks.circuit_breaker import CircuitBreaker
-    from matchcast.tasks.run import RunPredictions
-
     settings = RunInferenceSettings()
     return RunPredictions(
         predictor=predictor(),
@@ -58,8 +50,6 @@ def run_predictions() -> RunPredictions:
 @cache
 def help_high_lane() -> HelpHighLane:
     """Return the use case by which the normal lane's workers help the high one."""
-    from matchcast.tasks.help_high_lane import HelpHighLane
-
     return HelpHighLane(run_predictions(), _lanes_with_dead_letters())
 
 
@@ -71,7 +61,5 @@ def lanes_by_queue_name() -> dict[str, Priority]:
 
 @cache
 def _lanes_with_dead_letters() -> PredictionQueue:
-    from matchcast.adapters.sqs_lanes import SQSLanes
-
     settings = RunInferenceSettings()
     return SQSLanes(parts.client("sqs"), parts.queues(settings), parts.dead_letter_queues(settings))

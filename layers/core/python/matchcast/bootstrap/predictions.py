@@ -5,24 +5,20 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import cache
-from typing import TYPE_CHECKING
 
+from matchcast.adapters.dynamodb_records import DynamoDBResults
+from matchcast.adapters.lambda_inference import LambdaInference
 from matchcast.bootstrap import parts, releases, table, tasks
 from matchcast.domain.task import utc_now
+from matchcast.observability import MetricUnit, metrics
+from matchcast.predictions.predict_now import PredictNow
+from matchcast.predictions.result_cache import CachedResults
 from matchcast.settings import PredictNowSettings
-
-if TYPE_CHECKING:
-    from matchcast.predictions.predict_now import PredictNow
 
 
 @cache
 def predict_now() -> PredictNow:
     """Return the use case of predict_now."""
-    from matchcast.adapters.dynamodb_records import DynamoDBResults
-    from matchcast.adapters.lambda_inference import LambdaInference
-    from matchcast.predictions.predict_now import PredictNow
-    from matchcast.predictions.result_cache import CachedResults
-
     settings = PredictNowSettings()
     # One attempt: the SDK would run the model again for every retry.
     invoker = parts.client("lambda", read_timeout=30, retries={"total_max_attempts": 1})
@@ -51,6 +47,4 @@ def sync_deadline() -> timedelta:
 
 
 def _count_cache(what: str) -> None:
-    from matchcast.observability import MetricUnit, metrics
-
     metrics.add_metric(name=f"cache_{what}_total", unit=MetricUnit.Count, value=1)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
 
+from matchcast.adapters.model_loaders import loader_for
+from matchcast.adapters.parquet_features import parse_features
+from matchcast.adapters.parquet_snapshot import parse_snapshot
 from matchcast.bootstrap import releases
 from matchcast.domain.task import utc_now
+from matchcast.releases.served_models import ServedModels
 from matchcast.settings import RefreshSnapshotSettings
-
-if TYPE_CHECKING:
-    from matchcast.snapshots.refresh import RefreshSnapshot
+from matchcast.snapshots.refresh import RefreshSnapshot
 
 
 def refresh_snapshot() -> RefreshSnapshot:
@@ -19,12 +20,6 @@ def refresh_snapshot() -> RefreshSnapshot:
     So the model manifest is asked anew each time, and nothing is left of earlier models: a snapshot that follows
     a release has to be made by that release's model, or not at all.
     """
-    from matchcast.adapters.model_loaders import loader_for
-    from matchcast.adapters.parquet_features import parse_features
-    from matchcast.adapters.parquet_snapshot import parse_snapshot
-    from matchcast.releases.served_models import ServedModels
-    from matchcast.snapshots.refresh import RefreshSnapshot
-
     settings = RefreshSnapshotSettings()
     objects = releases.objects()
     models = ServedModels(releases.model_manifests(refresh_seconds=0), objects, loader_for(settings.model_runtime))

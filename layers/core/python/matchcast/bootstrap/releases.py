@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 from functools import cache, partial
-from typing import TYPE_CHECKING
 
+from matchcast.adapters.s3_objects import S3Objects
 from matchcast.bootstrap import parts
 from matchcast.domain.manifests import MODEL_MANIFEST_KEY, SNAPSHOT_MANIFEST_KEY, ModelManifest, SnapshotManifest
+from matchcast.observability import report_refused
+from matchcast.ports import ReleaseStore
+from matchcast.releases.readers import ManifestReader, ReportRefusal
 from matchcast.settings import DataSettings
-
-if TYPE_CHECKING:
-    from matchcast.ports import ReleaseStore
-    from matchcast.releases.readers import ManifestReader, ReportRefusal
 
 
 @cache
 def objects() -> ReleaseStore:
     """Return the data bucket."""
-    from matchcast.adapters.s3_objects import S3Objects
-
     return S3Objects(parts.client("s3", read_timeout=10), DataSettings().data_bucket_name)
 
 
 def model_manifests(refresh_seconds: float) -> ManifestReader[ModelManifest]:
     """Return a new reader of the model manifest, which asks for a newer one after some seconds."""
-    from matchcast.releases.readers import ManifestReader
-
     return ManifestReader(objects(), MODEL_MANIFEST_KEY, ModelManifest, refresh_seconds, report=_reports("model"))
 
 
@@ -38,14 +33,10 @@ def models() -> ManifestReader[ModelManifest]:
 @cache
 def snapshots() -> ManifestReader[SnapshotManifest]:
     """Return the reader of the snapshot manifest."""
-    from matchcast.releases.readers import ManifestReader
-
     seconds = DataSettings().model_refresh_seconds
     return ManifestReader(objects(), SNAPSHOT_MANIFEST_KEY, SnapshotManifest, seconds, report=_reports("snapshot"))
 
 
 def _reports(kind: str) -> ReportRefusal:
     """Return what logs and counts refused releases of a kind."""
-    from matchcast.observability import report_refused
-
     return partial(report_refused, kind)

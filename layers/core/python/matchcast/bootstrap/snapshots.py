@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from functools import cache, partial
-from typing import TYPE_CHECKING
 
+from matchcast.adapters.parquet_snapshot import parse_snapshot
 from matchcast.bootstrap import releases
 from matchcast.domain.task import utc_now
 from matchcast.settings import ServePredictionsSettings
-
-if TYPE_CHECKING:
-    from matchcast.snapshots.serve import ServeSnapshot
+from matchcast.snapshots.serve import ServeSnapshot
 
 
 @cache
@@ -22,9 +20,6 @@ def serve_predictions_settings() -> ServePredictionsSettings:
 @cache
 def serve_snapshot() -> ServeSnapshot:
     """Return the use case of serve_predictions."""
-    from matchcast.adapters.parquet_snapshot import parse_snapshot
-    from matchcast.snapshots.serve import ServeSnapshot
-
     settings = serve_predictions_settings()
     parse = partial(parse_snapshot, bookmaker=settings.odds_bookmaker)
     return ServeSnapshot(releases.snapshots(), releases.objects(), parse, utc_now, settings.snapshot_stale_seconds)

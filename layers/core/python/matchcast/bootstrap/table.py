@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from matchcast.adapters.dynamodb_records import DynamoDBSpeeds
+from matchcast.adapters.dynamodb_tasks import DynamoDBTasks
 from matchcast.bootstrap import parts
 from matchcast.settings import TaskSettings
-
-if TYPE_CHECKING:
-    from matchcast.adapters.dynamodb_tasks import DynamoDBTasks
-    from matchcast.tasks.lane_speed import LaneSpeed
+from matchcast.tasks.lane_speed import LaneSpeed
 
 
 @cache
@@ -22,8 +21,6 @@ def dynamodb() -> Any:
 @cache
 def tasks() -> DynamoDBTasks:
     """Return the tasks table and its index."""
-    from matchcast.adapters.dynamodb_tasks import DynamoDBTasks
-
     settings = TaskSettings()
     return DynamoDBTasks(dynamodb(), settings.tasks_table_name, settings.tenant_shards)
 
@@ -31,7 +28,4 @@ def tasks() -> DynamoDBTasks:
 @cache
 def lane_speed() -> LaneSpeed:
     """Return what is known of the lanes' speed."""
-    from matchcast.adapters.dynamodb_records import DynamoDBSpeeds
-    from matchcast.tasks.lane_speed import LaneSpeed
-
     return LaneSpeed(DynamoDBSpeeds(dynamodb(), TaskSettings().tasks_table_name))

@@ -4,29 +4,25 @@ from __future__ import annotations
 
 from datetime import timedelta
 from functools import cache
-from typing import TYPE_CHECKING
 
+from matchcast.adapters.dynamodb_records import DynamoDBKeys
+from matchcast.adapters.sqs_dead_letters import SQSDeadLetters
+from matchcast.adapters.sqs_lanes import SQSLanes
 from matchcast.bootstrap import parts, releases, table
 from matchcast.domain.task import utc_now
 from matchcast.settings import AcceptTaskSettings, DeadLetterSettings
-
-if TYPE_CHECKING:
-    from matchcast.tasks.retry import RetryTask
-    from matchcast.tasks.submit import SubmitPrediction
-    from matchcast.tasks.sweep_dead_letters import SweepDeadLetters
-    from matchcast.tasks.track import TrackTasks
+from matchcast.snapshots.features import MatchIds
+from matchcast.tasks.accept import AcceptTask
+from matchcast.tasks.dead_letters import SweepDeadLetters
+from matchcast.tasks.open_tasks import OpenTasks
+from matchcast.tasks.retry import RetryTask
+from matchcast.tasks.submit import SubmitPrediction
+from matchcast.tasks.track import TrackTasks
 
 
 @cache
 def submit_prediction() -> SubmitPrediction:
     """Return the use case of submit_prediction, which every way of making a task shares."""
-    from matchcast.adapters.dynamodb_records import DynamoDBKeys
-    from matchcast.adapters.sqs_lanes import SQSLanes
-    from matchcast.snapshots.features import MatchIds
-    from matchcast.tasks.accept import AcceptTask
-    from matchcast.tasks.open_tasks import OpenTasks
-    from matchcast.tasks.submit import SubmitPrediction
-
     settings = AcceptTaskSettings()
     lanes = SQSLanes(parts.client("sqs"), parts.queues(settings))
     keys = DynamoDBKeys(table.dynamodb(), settings.tasks_table_name)
@@ -48,24 +44,17 @@ def submit_prediction() -> SubmitPrediction:
 @cache
 def track_tasks() -> TrackTasks:
     """Return what reads and cancels tasks."""
-    from matchcast.tasks.track import TrackTasks
-
     return TrackTasks(table.tasks(), table.tasks(), utc_now)
 
 
 @cache
 def retry_task() -> RetryTask:
     """Return what tries tasks again."""
-    from matchcast.tasks.retry import RetryTask
-
     return RetryTask(track_tasks(), submit_prediction())
 
 
 @cache
 def sweep_dead_letters() -> SweepDeadLetters:
     """Return the use case of sweep_dead_letters."""
-    from matchcast.adapters.sqs_dead_letters import SQSDeadLetters
-    from matchcast.tasks.sweep_dead_letters import SweepDeadLetters
-
     letters = SQSDeadLetters(parts.client("sqs"), parts.dead_letter_queues(DeadLetterSettings()))
     return SweepDeadLetters(letters, table.tasks(), utc_now)

@@ -68,11 +68,6 @@ class Api(APIGatewayHttpResolver):
         claims: dict[str, Any] = (authorizer.get("jwt") or {}).get("claims") or {}
         return claims
 
-    def header(self, name: str) -> str | None:
-        """Return a request header, whatever the case of its name."""
-        value: str | None = self.current_event.headers.get(name)
-        return value
-
     def tenant(self, claim: str) -> str:
         """Return the tenant that the request's token names.
 

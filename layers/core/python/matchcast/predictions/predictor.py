@@ -51,7 +51,7 @@ class Predictor:
         SnapshotUnavailable
             If none could ever be read.
         """
-        return self._features.snapshot_id
+        return self._features.current()[0].snapshot_id
 
     def problem_of(self, stage: str) -> MatchcastError | None:
         """Return why the newest model of a stage or the newest features are not in use; None if they are."""

@@ -32,14 +32,8 @@ class ServedModels:
         self._stages: dict[str, LastGood[ModelManifest, PublishedModel, LoadedModel]] = {}
         self._artifacts: dict[str, tuple[Model, datetime]] = {}
 
-    @property
-    def problem(self) -> MatchcastError | None:
-        """Say why the newest release is not served, where it is not."""
-        problems = (self._manifests.problem, *(kept.problem for kept in self._stages.values()))
-        return next((problem for problem in problems if problem is not None), None)
-
     def problem_of(self, stage: str) -> MatchcastError | None:
-        """Say why a stage does not serve the newest release, where it does not."""
+        """Return why a stage does not serve the newest release; None if it does."""
         kept = self._stages.get(stage)
         return self._manifests.problem or (kept.problem if kept else None)
 

@@ -50,7 +50,7 @@ class SnapshotFile(Generic[T]):
 
     @property
     def problem(self) -> MatchcastError | None:
-        """Say why the newest snapshot is not served, where it is not."""
+        """Return why the newest snapshot is not the one in use; None if it is."""
         return self._kept.problem or self._manifests.problem
 
     def current(self) -> tuple[SnapshotManifest, T]:
@@ -68,26 +68,13 @@ class SnapshotFile(Generic[T]):
         return manifest, self._parse(body)
 
 
-class FeatureRows:
+class FeatureRows(SnapshotFile[FeatureTable]):
     """The features of matches, as a model's signature wants them."""
 
     def __init__(
-        self,
-        manifests: ManifestReader[SnapshotManifest],
-        objects: ObjectStore,
-        parse: Callable[[bytes], FeatureTable],
+        self, manifests: ManifestReader[SnapshotManifest], objects: ObjectStore, parse: Callable[[bytes], FeatureTable]
     ) -> None:
-        self._file = SnapshotFile(manifests, objects, MATCH_FEATURES_FILE, parse)
-
-    @property
-    def problem(self) -> MatchcastError | None:
-        """Say why the newest snapshot is not in use, where it is not."""
-        return self._file.problem
-
-    @property
-    def snapshot_id(self) -> str:
-        """Return the snapshot in use; raises SnapshotUnavailable if none could ever be read."""
-        return self._file.current()[0].snapshot_id
+        super().__init__(manifests, objects, MATCH_FEATURES_FILE, parse)
 
     def rows(self, match_ids: Iterable[str], names: Sequence[str]) -> dict[str, MatchRow]:
         """Return the features `names`, in that order, of those matches that the snapshot has.
@@ -97,7 +84,7 @@ class FeatureRows:
         SnapshotUnavailable
             If no snapshot could ever be read, or it lacks a feature.
         """
-        manifest, table = self._file.current()
+        manifest, table = self.current()
         if missing := [name for name in names if name not in table.columns]:
             raise SnapshotUnavailable(
                 f"The present snapshot lacks features that this model needs ({', '.join(missing)}); "
@@ -111,19 +98,14 @@ class FeatureRows:
         }
 
 
-class MatchIds:
+class MatchIds(SnapshotFile[bytes]):
     """The ids of the matches of the present snapshot, searched in place in one buffer of sorted lines."""
 
     def __init__(self, manifests: ManifestReader[SnapshotManifest], objects: ObjectStore) -> None:
-        self._file = SnapshotFile(manifests, objects, MATCH_IDS_FILE, _sorted_lines)
-
-    @property
-    def problem(self) -> MatchcastError | None:
-        """Say why the newest snapshot is not in use, where it is not."""
-        return self._file.problem
+        super().__init__(manifests, objects, MATCH_IDS_FILE, _sorted_lines)
 
     def __contains__(self, match_id: object) -> bool:
-        _, lines = self._file.current()
+        _, lines = self.current()
         return isinstance(match_id, str) and _has_line(lines, match_id.encode(errors="replace"))
 
 
@@ -135,7 +117,7 @@ def _sorted_lines(body: bytes) -> bytes:
 
 
 def _has_line(lines: bytes, wanted: bytes) -> bool:
-    """Tell whether `wanted` is one of the sorted lines, by bisection over the bytes."""
+    """Return whether `wanted` is one of the sorted lines, by bisection over the bytes."""
     low, high = 0, len(lines)
     while low < high:
         start = lines.rfind(b"\n", low, (low + high) // 2) + 1 or low

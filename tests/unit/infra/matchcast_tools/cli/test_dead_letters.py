@@ -13,8 +13,7 @@ from typer.testing import CliRunner
 from matchcast.adapters.in_memory import InMemoryLanes, InMemoryTasks
 from matchcast.domain.task import Priority, TaskStatus
 from matchcast.messages import encode
-from matchcast.tasks.discard_dead_letters import DiscardDeadLetters
-from matchcast.tasks.redrive_dead_letters import RedriveDeadLetters
+from matchcast.tasks.dead_letters import DiscardDeadLetters, RedriveDeadLetters
 from matchcast_tools.cli import dead_letters as commands
 from tests.support.tasks import NOW, a_task
 

@@ -191,10 +191,11 @@ class TestServing:
         self.switch(objects, 2, exported)
         # THEN one serves it, the other its last good version, and says why
         assert full.get("champion").published == exported.published
-        assert full.problem is None
+        assert full.problem_of("champion") is None
         assert light.get("champion").published == before
-        assert light.problem is not None
-        assert "ModelRuntime=pyfunc" in light.problem.detail
+        problem = light.problem_of("champion")
+        assert problem is not None
+        assert "ModelRuntime=pyfunc" in problem.detail
 
     def test_a_changed_file_is_refused_before_a_line_of_it_runs(
         self, custom: Callable[..., str], export_of: Callable[..., Exported], tmp_path: Path
@@ -212,8 +213,9 @@ class TestServing:
         # WHEN the function looks for a release
         # THEN it keeps the old one, names the reason, and the new file has not run
         assert served_models.get("champion").published == before
-        assert served_models.problem is not None
-        assert served_models.problem.code == "digest-mismatch"
+        problem = served_models.problem_of("champion")
+        assert problem is not None
+        assert problem.code == "digest-mismatch"
         assert not trace.exists()
 
 

@@ -93,7 +93,7 @@ class TestEnvironmentThatStartsWhileTheNewestReleaseIsBroken:
 
         # THEN it is taken up
         assert served_models.get("champion").published.version == "d"
-        assert served_models.problem is None
+        assert served_models.problem_of("champion") is None
 
     def test_takes_up_the_mended_release(self, three_releases: CountingObjects, clock: Clock) -> None:
         served_models = ServedModels(models(three_releases, clock), three_releases, Loader())
@@ -103,7 +103,7 @@ class TestEnvironmentThatStartsWhileTheNewestReleaseIsBroken:
         clock.now += 30
 
         assert served_models.get("champion").published.version == "d"
-        assert served_models.problem is None
+        assert served_models.problem_of("champion") is None
 
     def test_is_unavailable_where_no_earlier_release_can_be_read(self, objects: CountingObjects, clock: Clock) -> None:
         # GIVEN a bucket that does not list its objects
@@ -150,7 +150,7 @@ class TestEnvironmentThatStartsWhileTheNewestReleaseIsBroken:
 
         # THEN
         assert features.rows([IDS[0]], ["elo"])[IDS[0]].snapshot_id == "s1"
-        assert features.snapshot_id == "s1"
+        assert features.current()[0].snapshot_id == "s1"
         assert IDS[0] in known
         assert features.problem is not None
         assert known.problem is not None

@@ -80,7 +80,7 @@ class TestShelf:
         # THEN the old one serves, with the reason, and the broken one is not tried by every request
         for _ in range(3):
             assert served_models.get("champion").published.version == "a"
-        assert isinstance(served_models.problem, ReleaseRefused)
+        assert isinstance(served_models.problem_of("champion"), ReleaseRefused)
         assert objects.asked.count(key) == 1
         assert load.loaded == (["a", "bad"] if fault == "refused by the loader" else ["a"])
 
@@ -88,7 +88,7 @@ class TestShelf:
         publish_models(objects, 3, champion="c")
         clock.now += 30
         assert served_models.get("champion").published.version == "c"
-        assert served_models.problem is None
+        assert served_models.problem_of("champion") is None
 
     def test_a_refused_version_is_tried_again_after_the_next_check(
         self, objects: CountingObjects, clock: Clock
@@ -118,8 +118,7 @@ class TestShelf:
         publish_models(objects, 2, champion="bad")
         clock.now += 30
         served_models.get("champion")
-        refused = served_models.problem
-        assert refused is not None
+        assert served_models.problem_of("champion") is not None
 
         # WHEN the served version is published again
         publish_models(objects, 3, champion="a")
@@ -127,7 +126,7 @@ class TestShelf:
 
         # THEN
         assert served_models.get("champion").published.version == "a"
-        assert served_models.problem is None
+        assert served_models.problem_of("champion") is None
         assert load.loaded == ["a", "bad"]
 
     def test_a_bucket_that_goes_away_between_manifest_and_artifact(
@@ -153,7 +152,7 @@ class TestShelf:
         clock.now += 30
         for _ in range(3):
             assert served_models.get("champion").published.version == "a"
-        assert isinstance(served_models.problem, StorageUnavailable)
+        assert isinstance(served_models.problem_of("champion"), StorageUnavailable)
         assert objects.asked.count("models/matchcast/b/model.onnx") == 1
 
     def test_with_no_good_version_the_model_is_unavailable(self, objects: CountingObjects, clock: Clock) -> None:

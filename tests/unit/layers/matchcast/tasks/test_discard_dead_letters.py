@@ -9,8 +9,7 @@ from matchcast.domain.task import Priority, Task, TaskStatus
 from matchcast.errors import StorageUnavailable
 from matchcast.messages import encode
 from matchcast.ports import DeadLetter
-from matchcast.tasks.discard_dead_letters import Discard, DiscardDeadLetters
-from matchcast.tasks.sweep_dead_letters import DEAD_LETTERED
+from matchcast.tasks.dead_letters import DEAD_LETTERED, Discard, DiscardDeadLetters
 from tests.support.tasks import NOW, a_prediction, a_task
 
 

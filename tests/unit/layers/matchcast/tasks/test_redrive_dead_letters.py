@@ -12,7 +12,7 @@ from matchcast.domain.task import Priority, Task, TaskError, TaskStatus
 from matchcast.errors import QueueUnavailable
 from matchcast.messages import decode, encode
 from matchcast.ports import DeadLetter
-from matchcast.tasks.redrive_dead_letters import Redrive, RedriveDeadLetters
+from matchcast.tasks.dead_letters import Redrive, RedriveDeadLetters
 from tests.support.tasks import NOW, a_prediction, a_task
 
 LIFETIME = timedelta(hours=2)

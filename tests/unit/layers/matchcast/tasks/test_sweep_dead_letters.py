@@ -11,7 +11,7 @@ from matchcast.adapters.in_memory import InMemoryLanes, InMemoryTasks
 from matchcast.domain.task import Priority, Task, TaskStatus
 from matchcast.messages import encode
 from matchcast.ports import DeadLetter
-from matchcast.tasks.sweep_dead_letters import DEAD_LETTERED, SweepDeadLetters, Swept
+from matchcast.tasks.dead_letters import DEAD_LETTERED, SweepDeadLetters, Swept
 from tests.support.tasks import NOW, a_prediction, a_task
 
 

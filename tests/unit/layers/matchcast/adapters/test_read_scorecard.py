@@ -5,18 +5,17 @@ from typing import Any
 
 import pytest
 
-from matchcast.adapters.json_scorecard import read_scorecard
+from matchcast.adapters.parquet_snapshot import read_scorecard
 from matchcast.domain.scorecard import Scorecard
 from matchcast.errors import ManifestInvalid
 from tests.support.snapshots import BOOKMAKER, a_scorecard, snapshot_files, snapshot_manifest
 
-NAME = "scorecard.json"
 MANIFEST = snapshot_manifest(snapshot_files())
 GOOD: dict[str, Any] = json.loads(a_scorecard().model_dump_json(by_alias=True))
 
 
 def read(content: Any) -> dict[str, Any]:
-    card: dict[str, Any] = json.loads(read_scorecard(MANIFEST, NAME, json.dumps(content).encode()))
+    card: dict[str, Any] = json.loads(read_scorecard(MANIFEST, json.dumps(content).encode()))
     return card
 
 
@@ -29,7 +28,7 @@ def test_a_later_writer_may_add_to_it() -> None:
 
 
 def test_without_a_file_it_is_empty() -> None:
-    card = Scorecard.model_validate_json(read_scorecard(MANIFEST, NAME, None))
+    card = Scorecard.model_validate_json(read_scorecard(MANIFEST, None))
     assert card == Scorecard.empty(BOOKMAKER)
 
 
@@ -46,5 +45,5 @@ def test_without_a_file_it_is_empty() -> None:
     ],
 )
 def test_what_breaks_the_data_contract_is_refused_by_name_and_place(body: bytes, where: str) -> None:
-    with pytest.raises(ManifestInvalid, match=f"{NAME}.*{where}"):
-        read_scorecard(MANIFEST, NAME, body)
+    with pytest.raises(ManifestInvalid, match=f"scorecard.json.*{where}"):
+        read_scorecard(MANIFEST, body)
