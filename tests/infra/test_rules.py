@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from cfn_lint_rules import _rule, alarms, functions, queues, roles, storage
+from cfn_lint_rules import _rule, alarms, functions, queues, storage
 
 Template = dict[str, Any]
 RULES = [
     item
-    for module in (alarms, functions, queues, roles, storage)
+    for module in (alarms, functions, queues, storage)
     for _, item in inspect.getmembers(module, inspect.isclass)
     if issubclass(item, _rule.Rule)
 ]
@@ -54,15 +54,18 @@ def add_policy(template: Template) -> None:
 
 
 FAULTS: dict[str, tuple[type[_rule.Rule], Callable[[Template], object]]] = {
-    "a wildcard action": (roles.roles_grant_least, state("TrackTasksRole", Action="dynamodb:*")),
+    "a wildcard action": (functions.roles_grant_least, state("TrackTasksRole", Action="dynamodb:*")),
     "a wildcard among actions": (
-        roles.roles_grant_least,
+        functions.roles_grant_least,
         state("TrackTasksRole", Action=["dynamodb:GetItem", "dynamodb:Describe*"]),
     ),
-    "a wildcard resource": (roles.roles_grant_least, state("TrackTasksRole", Resource="*")),
-    "everything but": (roles.roles_grant_least, state("TrackTasksRole", NotAction="s3:*")),
-    "a managed policy": (roles.roles_grant_least, change("TrackTasksRole", ManagedPolicyArns=["AdministratorAccess"])),
-    "a policy outside a role": (roles.roles_grant_least, add_policy),
+    "a wildcard resource": (functions.roles_grant_least, state("TrackTasksRole", Resource="*")),
+    "everything but": (functions.roles_grant_least, state("TrackTasksRole", NotAction="s3:*")),
+    "a managed policy": (
+        functions.roles_grant_least,
+        change("TrackTasksRole", ManagedPolicyArns=["AdministratorAccess"]),
+    ),
+    "a policy outside a role": (functions.roles_grant_least, add_policy),
     "no dead letters": (queues.queues_have_dead_letters, drop("HighQueue", "RedrivePolicy")),
     "dead letters too early": (
         queues.queues_have_dead_letters,

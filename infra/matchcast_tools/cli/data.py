@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from matchcast_tools.cli import output
 from matchcast_tools.cli.data_tables import show_evaluation, show_import
-from matchcast_tools.cli.options import DataDir
+from matchcast_tools.cli.options import AsJson, DataDir
 from matchcast_tools.errors import BadInput
 
 if TYPE_CHECKING:
     from matchcast.snapshots.scoring import Margin
     from matchcast_tools.evaluation.model import Forecaster
-
-# A table for a file or a pipe is wide enough to need no line breaks.
-output = Console(width=None if sys.stdout.isatty() else 160)
-notes = Console(stderr=True)
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object, and nothing else.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -56,12 +45,9 @@ def import_matches(
         from matchcast_tools.sample.league import write_sample
 
         wanted += write_sample(data / "sample")
-    with _progress("importing") as progress:
+    with output.progress_bar("importing") as progress:
         report = import_paths(wanted, data, progress)
-    if as_json:
-        typer.echo(json.dumps(report.as_dict()))
-    else:
-        show_import(output, report)
+    output.answer(report.as_dict(), lambda: show_import(report), as_json=as_json)
     if report.failed:
         raise BadInput(
             f"{len(report.failed)} of {len(report.files)} files could not be used; the others are imported. "
@@ -73,15 +59,13 @@ def compute_features(*, data: DataDir, as_json: AsJson = False) -> None:
     """Compute the features of every match from earlier matches."""
     from matchcast_tools.features.build import build_features
 
-    with _progress("features") as progress:
+    with output.progress_bar("features") as progress:
         report = build_features(data, progress)
-    if as_json:
-        typer.echo(json.dumps(asdict(report)))
-    else:
-        output.print(
-            f"{report.matches} matches of {report.regions} regions have {len(report.columns)} features "
-            f"({report.seconds:.1f} s)."
-        )
+    text = (
+        f"{report.matches} matches of {report.regions} regions have {len(report.columns)} features "
+        f"({report.seconds:.1f} s)."
+    )
+    output.answer(asdict(report), lambda: output.say(text), as_json=as_json)
 
 
 def evaluate(
@@ -107,7 +91,7 @@ def evaluate(
     price, method = parse_price(book), _margin(margin)
     if picture is not None and model is None:
         raise BadInput("A picture shows a model and the book. Name a model with --model.")
-    with _progress("reading") as progress:
+    with output.progress_bar("reading") as progress:
         dataset, reports = read_files(paths, progress)
     scored = select(dataset, price)
     if model is None:
@@ -115,7 +99,7 @@ def evaluate(
     else:
         from matchcast_tools.evaluation.model import compare
 
-        with _progress("scoring the model"):
+        with output.progress("scoring the model"):
             comparison = compare(dataset, scored, _forecaster(model), method, edge)
         figures = comparison.figures
         if picture is not None:
@@ -123,10 +107,7 @@ def evaluate(
 
             draw(comparison, picture)
     result = {"files": len(reports), **figures}
-    if as_json:
-        typer.echo(json.dumps(result))
-    else:
-        show_evaluation(output, result)
+    output.answer(result, lambda: show_evaluation(result), as_json=as_json)
 
 
 def _forecaster(alias: str) -> Forecaster:
@@ -144,12 +125,3 @@ def _margin(text: str) -> Margin:
         if text == margin:
             return margin
     raise BadInput(f"{text!r} is no method to remove the margin. Give {', '.join(MARGINS)}.")
-
-
-@contextmanager
-def _progress(what: str) -> Iterator[Callable[[int, int, str], None]]:
-    """Show a bar on stderr while the work reports its progress."""
-    columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[item]}"), TimeElapsedColumn()
-    with Progress(*columns, console=notes, transient=True, disable=not notes.is_terminal) as bar:
-        task = bar.add_task(what, total=None, item="")
-        yield lambda done, total, item: bar.update(task, completed=done, total=total, item=item)

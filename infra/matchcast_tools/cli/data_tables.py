@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-if TYPE_CHECKING:
-    from rich.console import Console
+from matchcast_tools.cli.output import answers, say
 
+if TYPE_CHECKING:
     from matchcast_tools.importing.report import FileReport, ImportReport
 
 _LINES_SHOWN = 8
@@ -39,7 +39,7 @@ _FIGURES = {
 _MODEL = {"log_loss": "model\nlog loss", "rps": "model\nrps"}
 
 
-def show_import(output: Console, report: ImportReport) -> None:
+def show_import(report: ImportReport) -> None:
     """Print a row per file, then every note with its lines, then what changed in the dataset."""
     table = Table("file", "format", "encoding", box=SIMPLE_HEAD, padding=(0, 0, 0, 1))
     for label in _COUNTS.values():
@@ -48,26 +48,25 @@ def show_import(output: Console, report: ImportReport) -> None:
         table.add_row(_short(file.name), file.format, file.encoding, *(str(getattr(file, name)) for name in _COUNTS))
     table.add_section()
     table.add_row(f"{len(report.files)} files", "", "", *(str(report.total(name)) for name in _COUNTS))
-    output.print(table)
+    answers.print(table)
     for file in report.files:
-        _show_notes(output, file)
+        _show_notes(file)
     changes = report.changes
-    output.print(
+    say(
         f"{changes.added} matches added, {changes.updated} updated, {changes.unchanged} unchanged, "
         f"{changes.repeated} in more than one file, {len(changes.withdrawn)} fixtures withdrawn, "
         f"{len(changes.moved)} moved to another date, {changes.kept_scores} scores kept. "
         f"The dataset holds {report.matches} matches and {report.odds} odds ({report.seconds:.1f} s).",
-        soft_wrap=True,
     )
 
 
-def _show_notes(output: Console, file: FileReport) -> None:
+def _show_notes(file: FileReport) -> None:
     for note in file.notes.values():
         lines = ", ".join(map(str, note.lines[:_LINES_SHOWN])) + (", ..." if note.count > _LINES_SHOWN else "")
         where = f" ({note.count}: line {lines})" if note.lines else ""
-        _say(output, f"{_short(file.name)}: {note.kind}: {note.reason}{where}")
+        say(f"{_short(file.name)}: {note.kind}: {note.reason}{where}")
     if file.error is not None:
-        _say(output, f"{_short(file.name)}: not used: {file.error}")
+        say(f"{_short(file.name)}: not used: {file.error}")
 
 
 def _short(name: str) -> str:
@@ -75,11 +74,7 @@ def _short(name: str) -> str:
     return "/".join(name.split("/")[-2:])
 
 
-def _say(output: Console, text: str) -> None:
-    output.print(text, markup=False, highlight=False, soft_wrap=True)
-
-
-def show_evaluation(output: Console, result: dict[str, Any]) -> None:
+def show_evaluation(result: dict[str, Any]) -> None:
     """Print the figures in all, per division and per season, with those of a model if there is one."""
     has_model = "model" in result
     table = Table(box=SIMPLE_HEAD, padding=(0, 0, 0, 1), title=result["book"])
@@ -95,21 +90,21 @@ def show_evaluation(output: Console, result: dict[str, Any]) -> None:
         if has_model:
             cells += [_cell(name, part.get("model", {}).get(name)) for name in _MODEL]
         table.add_row(label, *cells)
-    output.print(table)
-    output.print(f"The margin is removed by the {result['margin']} method.")
+    answers.print(table)
+    say(f"The margin is removed by the {result['margin']} method.")
     if has_model:
-        _show_model(output, result)
+        _show_model(result)
 
 
-def _show_model(output: Console, result: dict[str, Any]) -> None:
+def _show_model(result: dict[str, Any]) -> None:
     model, (mean, low, high) = result["model"], result["intervals"]["model_minus_book"]["log_loss"]
-    output.print(
+    say(
         f"{model['name']} version {model['version']} ({model['alias']}), on matches after {model['trained_until']}: "
         f"its log loss is {mean:+.4f} against the book's (95% interval {low:+.4f} to {high:+.4f})."
     )
     for row in result["bets"]:
         if row["region"] == "all":
-            output.print(
+            say(
                 f"{row['bets']} bets: {100 * row['roi']:+.2f}% (95% interval {100 * row['roi_low']:+.2f}% to "
                 f"{100 * row['roi_high']:+.2f}%), largest drawdown {row['max_drawdown']:.1f} units."
             )

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import typer
 from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from matchcast_tools.progress import Items, Steps
 
 # A table that goes into a file or a pipe needs no line breaks.
 answers = Console(width=None if sys.stdout.isatty() else 160)
@@ -17,11 +21,26 @@ notes = Console(stderr=True)
 
 
 def answer(content: Any, show: Callable[[], None], *, as_json: bool) -> None:
-    """Print an answer: as one line of JSON, or as `show` prints it for people. Dates are ISO 8601."""
+    """Print an answer: as one line of JSON, or as `show` prints it for people.
+
+    In JSON, dates are ISO 8601, and a number that is not finite is null: JSON has no others.
+    """
     if as_json:
-        typer.echo(json.dumps(content, default=str))
+        typer.echo(json.dumps(_finite(content), default=str, allow_nan=False))
     else:
         show()
+
+
+def _finite(content: Any) -> Any:
+    match content:
+        case float():
+            return content if math.isfinite(content) else None
+        case Mapping():
+            return {name: _finite(part) for name, part in content.items()}
+        case list() | tuple():
+            return [_finite(part) for part in content]
+        case _:
+            return content
 
 
 def say(text: str) -> None:
@@ -35,7 +54,16 @@ def warn(text: str, style: str = "yellow") -> None:
 
 
 @contextmanager
-def progress(what: str) -> Iterator[Callable[[str], None]]:
+def progress(what: str) -> Iterator[Steps]:
     """Show what is going on while the block runs; it yields what shows the next step."""
     with notes.status(what) as status:
         yield status.update
+
+
+@contextmanager
+def progress_bar(what: str) -> Iterator[Items]:
+    """Show a bar while the block runs; it yields what moves the bar."""
+    columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[item]}"), TimeElapsedColumn()
+    with Progress(*columns, console=notes, transient=True, disable=not notes.is_terminal) as bar:
+        task = bar.add_task(what, total=None, item="")
+        yield lambda done, total, item: bar.update(task, completed=done, total=total, item=item)

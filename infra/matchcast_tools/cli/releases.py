@@ -11,7 +11,7 @@ import typer
 from matchcast.releases.retention import KEPT_RELEASES
 from matchcast_tools.cli import output
 from matchcast_tools.cli.options import DAYS, AsJson, DataDir, day
-from matchcast_tools.models.gates import GatesFailed, Limits
+from matchcast_tools.models.gates import NEWEST, GatesFailed, Limits
 from matchcast_tools.stack.find_stack import find_stack
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def promote(
         datetime | None,
         typer.Option(formats=DAYS, help="First day of the settled matches; after both trainings by default."),
     ] = None,
-    rows: Annotated[int, typer.Option(min=1, help="How many settled matches at most, the newest ones.")] = 2000,
+    rows: Annotated[int, typer.Option(min=1, help="How many settled matches at most, the newest ones.")] = NEWEST,
     max_loss: Annotated[
         float, typer.Option(help="How much worse the log loss may be, beyond three standard errors.")
     ] = LIMITS.loss,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
+from matchcast.snapshots.contract import SHOWN_ODDS_FILE
 from matchcast_tools.cli import output
 from matchcast_tools.cli.options import AsJson, DataDir
 from matchcast_tools.stack.find_stack import find_stack
@@ -47,7 +48,7 @@ def _show(made: dict[str, Any]) -> None:
     for name, rows in made["rows"].items():
         table.add_row(name, str(rows))
     output.answers.print(table)
-    if made["rows"].get("odds.parquet") == 0:
+    if made["rows"].get(SHOWN_ODDS_FILE) == 0:
         output.warn(
             f"The dataset has no odds of {made['bookmaker']} for these matches, so cards, odds and ROI are empty. "
             "Deploy with OddsBookmaker set to a book that it has."

@@ -10,6 +10,7 @@ from urllib.parse import quote
 import typer
 from rich.table import Column, Table
 
+from matchcast.domain.prediction import OUTCOMES
 from matchcast_tools.cli import output
 from matchcast_tools.cli.options import AsJson
 from matchcast_tools.errors import BadInput
@@ -129,7 +130,7 @@ def _subject(match_id: str | None, features: Path | None) -> dict[str, Any]:
 
 def _show_prediction(prediction: dict[str, Any]) -> None:
     model = prediction["model"]
-    table = Table("home", "draw", "away", title=prediction["match_id"] or "own features")
-    table.add_row(*(f"{prediction[outcome]:.1%}" for outcome in ("home", "draw", "away")))
+    table = Table(*OUTCOMES, title=prediction["match_id"] or "own features")
+    table.add_row(*(f"{prediction[outcome]:.1%}" for outcome in OUTCOMES))
     table.caption = f"{model['name']} {model['version']} ({model['stage']})"
     output.answers.print(table)

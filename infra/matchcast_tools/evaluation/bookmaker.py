@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,10 @@ from matchcast_tools.importing.match_file import parse_match_file
 from matchcast_tools.importing.merging import Dataset, merge
 from matchcast_tools.importing.report import FileReport
 from matchcast_tools.importing.sources import find_sources
+from matchcast_tools.progress import Items
 
 ANY_OVERROUND = (0.0, float("inf"))
 """A book is scored on all that it offered, typing errors included; only the dataset leaves those out."""
-
-Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +46,7 @@ class Scored:
         return replace(self, **{each.name: getattr(self, each.name)[mask] for each in fields(self)[1:]})
 
 
-def read_files(paths: Sequence[str | Path], progress: Progress | None = None) -> tuple[Dataset, list[FileReport]]:
+def read_files(paths: Sequence[str | Path], progress: Items = lambda *_: None) -> tuple[Dataset, list[FileReport]]:
     """Return the matches and all the odds of match files, without touching the local dataset.
 
     Raises
@@ -58,8 +57,7 @@ def read_files(paths: Sequence[str | Path], progress: Progress | None = None) ->
     parsed = []
     sources = find_sources(paths)
     for done, source in enumerate(sources):
-        if progress is not None:
-            progress(done, len(sources), source.name)
+        progress(done, len(sources), source.name)
         parsed.append(parse_match_file(source.name, source.read(), ANY_OVERROUND))
     dataset, _ = merge(Dataset.empty(), parsed)
     return dataset, [file.report for file in parsed]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -17,9 +17,7 @@ from matchcast.snapshots.dataset import FEATURES_FILE, MOMENT, STATISTICS
 from matchcast_tools.dataset import store
 from matchcast_tools.features.feature_row import FEATURE_COLUMNS, describe
 from matchcast_tools.features.ratings import Played, Region, Tuning
-
-Progress = Callable[[int, int, str], None]
-"""Called with matches done, matches in all, and the name of the next region."""
+from matchcast_tools.progress import Items
 
 
 class Row(NamedTuple):
@@ -53,7 +51,7 @@ class Computed(NamedTuple):
     as_of: list[int]
 
 
-def build_features(data_dir: Path, progress: Progress | None = None) -> FeatureReport:
+def build_features(data_dir: Path, progress: Items = lambda *_: None) -> FeatureReport:
     """Compute the features of every match of the dataset, fixtures included, and save them.
 
     Raises
@@ -67,8 +65,7 @@ def build_features(data_dir: Path, progress: Progress | None = None) -> FeatureR
     parts: list[Computed] = []
     done = 0
     for name, rows in regions.items():
-        if progress is not None:
-            progress(done, total, name)
+        progress(done, total, name)
         parts.append(compute(rows, Tuning()))
         done += len(rows)
     store.write_table(data_dir / FEATURES_FILE, features_table(parts))

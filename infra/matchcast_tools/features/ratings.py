@@ -8,7 +8,7 @@ and Van Eetvelde, 2019), and the same by shots, which say more than goals where 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 
@@ -107,7 +107,8 @@ class Region:
         if known.season == season:
             return known
         keep = 1 - self.tuning.strength_regress
-        return Team(
+        return replace(
+            known,
             season=season,
             division=division,
             elo=known.elo + self.tuning.elo_regress * (1500.0 - known.elo),
@@ -115,10 +116,7 @@ class Region:
             defence=known.defence * keep,
             shot_attack=known.shot_attack * keep,
             shot_defence=known.shot_defence * keep,
-            day=known.day,
-            recent=known.recent,
-            at_home=known.at_home,
-            away=known.away,
+            played=0,
         )
 
     def _newcomer(self, division: str, season: str) -> Team:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from matchcast_tools.dataset import store
@@ -13,12 +13,10 @@ from matchcast_tools.importing.merging import Dataset, merge
 from matchcast_tools.importing.quotes import closing_flags, taken_times
 from matchcast_tools.importing.report import FileReport, ImportReport
 from matchcast_tools.importing.sources import find_sources
-
-Progress = Callable[[int, int, str], None]
-"""Called with files done, files in all, and the name of the next one."""
+from matchcast_tools.progress import Items
 
 
-def import_paths(paths: Sequence[str | Path], data_dir: Path, progress: Progress | None = None) -> ImportReport:
+def import_paths(paths: Sequence[str | Path], data_dir: Path, progress: Items = lambda *_: None) -> ImportReport:
     """Import match files, folders, patterns and zip archives, and save the dataset.
 
     A file that cannot be used does not stop the others; it is in the report with its error.
@@ -33,8 +31,7 @@ def import_paths(paths: Sequence[str | Path], data_dir: Path, progress: Progress
     parsed: list[ParsedFile] = []
     reports: list[FileReport] = []
     for done, source in enumerate(sources):
-        if progress is not None:
-            progress(done, len(sources), source.name)
+        progress(done, len(sources), source.name)
         try:
             parsed.append(parse_match_file(source.name, source.read()))
             reports.append(parsed[-1].report)
@@ -43,8 +40,7 @@ def import_paths(paths: Sequence[str | Path], data_dir: Path, progress: Progress
     if not parsed:
         more = f" (and {len(reports) - 1} more files that cannot be used)" if len(reports) > 1 else ""
         raise BadInput(f"{reports[0].error}{more} Nothing was imported.")
-    if progress is not None:
-        progress(len(sources), len(sources), "the dataset")
+    progress(len(sources), len(sources), "the dataset")
     dataset, changes = merge(load_dataset(data_dir), parsed)
     if changes.any or not store.has_dataset(data_dir):
         save_dataset(data_dir, dataset)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from matchcast.domain.prediction import OUTCOMES
 from matchcast.snapshots.dataset import MATCHES_SCHEMA, plain_schema
 from matchcast_tools.importing.match_file import ParsedFile
 from matchcast_tools.importing.quotes import QUOTES
@@ -118,7 +119,7 @@ def _merge_quotes(matches: pa.Table, stored: pa.Table, fresh: Sequence[pa.Table]
     _, from_end = np.unique(keys[::-1], return_index=True)
     last = len(keys) - 1 - from_end
     same = first < stored_count
-    for name in ("home", "draw", "away"):
+    for name in OUTCOMES:
         odds = quotes[name].to_numpy()
         same &= odds[first] == odds[last]
     chosen = quotes.take(pa.array(last)).combine_chunks()

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from matchcast.domain.prediction import OUTCOMES
 from matchcast.snapshots.dataset import MOMENT
 from matchcast_tools.importing.books import Price, Triple
 from matchcast_tools.importing.cells import parse_number
@@ -24,9 +25,7 @@ QUOTES = pa.schema(
         ("match_id", pa.string()),
         ("bookmaker", pa.string()),
         ("closing", pa.bool_()),
-        ("home", pa.float64()),
-        ("draw", pa.float64()),
-        ("away", pa.float64()),
+        *((name, pa.float64()) for name in OUTCOMES),
     ]
 )
 """Odds on their way into the dataset; the time they were taken at follows from the match."""

@@ -19,6 +19,7 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
+from matchcast.domain.prediction import OUTCOMES
 from matchcast_tools.stack.api_client import Answer, ApiClient
 from matchcast_tools.stack.deployed import Stack
 from matchcast_tools.stack.find_stack import find_stack
@@ -136,7 +137,7 @@ def on_demand(walk: Walk, match_id: str) -> dict[str, Any]:
     body = json.dumps({"features": features})
     own = walk.ask("The same features, sent by the caller", "POST", "/predict/", body=body).json
     walk.demand(_agree(prediction, own), "a match and its own features give different predictions")
-    total = math.fsum(prediction[outcome] for outcome in ("home", "draw", "away"))
+    total = math.fsum(prediction[outcome] for outcome in OUTCOMES)
     walk.demand(abs(total - 1) < 1e-9, "the probabilities do not sum to one")
     return prediction
 
@@ -203,7 +204,7 @@ def _at_once(call: Callable[[str], Any], subjects: list[str]) -> list[Any]:
 
 
 def _agree(one: dict[str, Any], other: dict[str, Any]) -> bool:
-    return all(abs(one[outcome] - other[outcome]) <= TOLERANCE for outcome in ("home", "draw", "away"))
+    return all(abs(one[outcome] - other[outcome]) <= TOLERANCE for outcome in OUTCOMES)
 
 
 def _headers(answer: Answer) -> str:

@@ -20,6 +20,8 @@ from matchcast.domain.manifests import (
     SnapshotManifest,
 )
 from matchcast.errors import MatchcastError
+from matchcast.snapshots.contract import SHOWN_ODDS_FILE
+from matchcast.snapshots.dataset import MATCHES_FILE
 from matchcast_tools.checkout import find_checkout, local_folder
 from matchcast_tools.errors import EnvironmentProblem
 from matchcast_tools.laptop.engine import free_port
@@ -149,7 +151,7 @@ def check_manifests(read: Read, now: datetime) -> Iterator[Finding]:
 def describe_dataset(body: bytes) -> Iterator[Finding]:
     """Yield which dataset is published."""
     manifest = DatasetManifest.parse(body, DATASET_MANIFEST_KEY)
-    rows = manifest.files["matches.parquet"].rows if "matches.parquet" in manifest.files else None
+    rows = manifest.files[MATCHES_FILE].rows if MATCHES_FILE in manifest.files else None
     detail = f"{manifest.dataset_id}: {rows} matches, information up to {manifest.as_of:%Y-%m-%d}"
     yield Finding("dataset", "ok", detail)
 
@@ -169,7 +171,7 @@ def describe_snapshot(body: bytes, now: datetime) -> Iterator[Finding]:
         yield Finding("snapshot", "warning", f"{manifest.snapshot_id} is {age.days} days old.", "`matchcast snapshot`")
     else:
         yield Finding("snapshot", "ok", f"{manifest.snapshot_id}, made {manifest.created_at:%Y-%m-%d %H:%M} UTC")
-    odds = manifest.files.get("odds.parquet")
+    odds = manifest.files.get(SHOWN_ODDS_FILE)
     if odds is None or not odds.rows:
         detail = f"The snapshot has no odds of {manifest.bookmaker}: cards and odds are empty lists."
         remedy = "Import files with its columns, or set OddsBookmaker to a bookmaker that the data has."

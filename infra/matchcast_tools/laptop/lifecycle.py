@@ -9,10 +9,11 @@ from typing import Any
 from matchcast_tools.checkout import require_checkout
 from matchcast_tools.laptop.deploy import ARTIFACTS_BUCKET, deploy
 from matchcast_tools.laptop.engine import start_engine, stop_engine
-from matchcast_tools.laptop.sample_load import Progress, begin_sample
+from matchcast_tools.laptop.sample_load import begin_sample
 from matchcast_tools.laptop.stack_file import describe
 from matchcast_tools.laptop.state import Folder, write_whole
 from matchcast_tools.laptop.template import local_template
+from matchcast_tools.progress import Steps
 
 
 def start_stack(
@@ -22,24 +23,12 @@ def start_stack(
     bind: Sequence[str] = (),
     sample: bool = True,
     parameters: Mapping[str, str] | None = None,
-    progress: Progress = lambda _: None,
+    progress: Steps = lambda _: None,
 ) -> dict[str, Any]:
     """Start the engine, deploy the checkout's template, load the sample league; return the content of `stack.json`.
 
-    Parameters
-    ----------
-    folder
-        Where the stack keeps its files.
-    port
-        The engine's loopback port; a free one by default.
-    bind
-        Addresses to listen on in addition to loopback, for containers.
-    sample
-        Whether the sample league and a model trained on it are loaded.
-    parameters
-        Values of template parameters in place of their defaults.
-    progress
-        Called with a text before each step.
+    `folder`, `port` and `bind` are those of `start_engine`; `parameters` replace defaults of the template. Without
+    `sample` no league and no model are loaded.
 
     Raises
     ------

@@ -14,8 +14,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
 from typing import IO
@@ -24,6 +23,7 @@ import matchcast
 import matchcast_tools
 from matchcast_tools.errors import EnvironmentProblem
 from matchcast_tools.laptop.processes import signal_group, wait_for_group_end
+from matchcast_tools.progress import Steps
 from matchcast_tools.stack.deployed import Stack
 from matchcast_tools.stack.invoke_refresh import invoke_refresh
 
@@ -32,34 +32,26 @@ SAMPLE_VARIABLE = "MATCHCAST_SAMPLE"
 MADE_BY = tuple(Path(package.__path__[0]) for package in (matchcast, matchcast_tools))
 """The packages that make the sample, wherever they are installed."""
 
-Progress = Callable[[str], None]
 
-
-@dataclass(frozen=True, slots=True)
 class SampleFolder:
-    """The sample's match files, dataset and model registry, and the objects published from them."""
+    """The sample's files, and in its root the model registry.
 
-    root: Path
+    Attributes
+    ----------
+    match_files
+        The sample league in the format of football-data.co.uk.
+    data
+        The imported dataset with its features.
+    objects
+        The published objects, each under its key.
+    digest
+        Identifies what made the content; written last.
+    """
 
-    @property
-    def match_files(self) -> Path:
-        """The sample league in the format of football-data.co.uk."""
-        return self.root / "matches"
-
-    @property
-    def data(self) -> Path:
-        """The imported dataset with its features."""
-        return self.root / "data"
-
-    @property
-    def objects(self) -> Path:
-        """The published objects, each under its key."""
-        return self.root / "objects"
-
-    @property
-    def digest(self) -> Path:
-        """Identifies what made the content; written last."""
-        return self.root / "digest"
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.match_files, self.data = root / "matches", root / "data"
+        self.objects, self.digest = root / "objects", root / "digest"
 
     def is_made_by(self, digest: str) -> bool:
         """Return whether the content is complete, and made by this code."""
@@ -79,7 +71,7 @@ class SampleLoad:
         self._folder = folder
         self._process = process
 
-    def finish(self, stack: Stack, progress: Progress) -> None:
+    def finish(self, stack: Stack, progress: Steps) -> None:
         """Publish dataset and model to the stack, and make its snapshot.
 
         Raises
@@ -103,7 +95,7 @@ class SampleLoad:
             self._process.communicate()
             wait_for_group_end(self._process.pid, seconds=5)
 
-    def _hand_over(self, process: subprocess.Popen[str], stack: Stack, progress: Progress) -> None:
+    def _hand_over(self, process: subprocess.Popen[str], stack: Stack, progress: Steps) -> None:
         """Send the process the stack that it publishes to, and pass its progress on."""
         stdin, stdout = _pipes(process)
         try:

@@ -26,36 +26,27 @@ class EngineRecord:
     port: int
 
 
-@dataclass(frozen=True, slots=True)
 class Folder:
-    """The files that a laptop stack keeps under its local folder."""
+    """The files that a laptop stack keeps under its local folder.
 
-    root: Path
+    Attributes
+    ----------
+    lock
+        Held by the engine for as long as it lives.
+    engine
+        The engine's process and port.
+    stack_file
+        The description of the deployed stack; it exists only while the stack is ready for use.
+    log
+        The output of the engine and of the functions.
+    scratch
+        Everything that the engine writes; removed with it.
+    """
 
-    @property
-    def lock(self) -> Path:
-        """Held by the engine for as long as it lives."""
-        return self.root / "engine.lock"
-
-    @property
-    def engine(self) -> Path:
-        """The engine's process and port."""
-        return self.root / "engine.json"
-
-    @property
-    def stack_file(self) -> Path:
-        """The description of the deployed stack; it exists only while the stack is ready for use."""
-        return self.root / "stack.json"
-
-    @property
-    def log(self) -> Path:
-        """The output of the engine and of the functions."""
-        return self.root / "engine.log"
-
-    @property
-    def scratch(self) -> Path:
-        """Everything that the engine writes; removed with it."""
-        return self.root / "engine"
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.lock, self.engine, self.stack_file = root / "engine.lock", root / "engine.json", root / "stack.json"
+        self.log, self.scratch = root / "engine.log", root / "engine"
 
     def record(self) -> EngineRecord | None:
         """Return the recorded engine, running or not."""

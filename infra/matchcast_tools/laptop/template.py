@@ -34,16 +34,9 @@ class LocalTemplate:
 
 
 def local_template(path: Path, bucket: str, parameters: Mapping[str, str] | None = None) -> LocalTemplate:
-    """Translate a SAM template.
+    """Translate a SAM template, whose paths are relative to its folder; its code goes to the artifacts `bucket`.
 
-    Parameters
-    ----------
-    path
-        The template; the paths in it are relative to its folder.
-    bucket
-        The artifacts bucket.
-    parameters
-        Values of template parameters in place of their defaults.
+    `parameters` replace the defaults of the template's parameters.
 
     Raises
     ------

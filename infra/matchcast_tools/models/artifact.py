@@ -7,7 +7,7 @@ import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,7 +19,6 @@ from matchcast.snapshots.dataset import FEATURES_FILE
 from matchcast_tools.dataset.store import read_features
 from matchcast_tools.models.export import NotExportable, check_parity, parity_rows, to_onnx
 from matchcast_tools.models.isolated import IsolatedModel
-from matchcast_tools.models.lineage import LINEAGE, lineage
 from matchcast_tools.models.model_directory import model_directory
 from matchcast_tools.models.registry import ModelVersion, RegisteredModel, load_version
 from matchcast_tools.models.tracking import Tracking
@@ -30,6 +29,8 @@ if TYPE_CHECKING:
     from matchcast.ports import Rows
 
 SIGNATURE = "signature.json"
+LINEAGE = "lineage.json"
+"""Where a version comes from: run, data, settings, scores, libraries."""
 SAMPLED_ROWS = 10_000
 RUNTIME_OUTPUT = "ModelRuntime"
 
@@ -53,15 +54,8 @@ def export(
 ) -> Exported:
     """Return a version as it would be published, with parity shown; writes nothing.
 
-    Parameters
-    ----------
-    at, tracking
-        The version, and the MLflow store that has it.
-    data_dir
-        The dataset whose feature rows are sampled for parity, with the model's input example.
-    runtimes
-        What the stack's images can serve (`runtimes_of`). What ONNX lacks becomes a `pyfunc` artifact, if that is
-        among them.
+    Parity is shown on the model's input example and on rows sampled from the dataset in `data_dir`. What ONNX lacks
+    becomes a `pyfunc` artifact, if that is among the `runtimes` of the stack's images (`runtimes_of`).
 
     Raises
     ------
@@ -73,7 +67,7 @@ def export(
     signature = json.dumps(
         {**model.signature.model_dump(mode="json"), "outputs": list(OUTCOMES)}, indent=1, sort_keys=True
     ).encode()
-    bodies = {**artifact, SIGNATURE: signature, LINEAGE: lineage(model)}
+    bodies = {**artifact, SIGNATURE: signature, LINEAGE: _lineage(model)}
     files = {file: FileEntry.of(body) for file, body in bodies.items()}
     published = PublishedModel(
         name=at.name,
@@ -113,6 +107,39 @@ def _artifact(model: RegisteredModel, runtimes: Collection[str]) -> tuple[Runtim
 def _digest(files: Mapping[str, FileEntry]) -> str:
     """Return one SHA-256 over all files, so that a release with another file never overwrites one that is served."""
     return hashlib.sha256("".join(f"{name} {files[name].sha256}\n" for name in sorted(files)).encode()).hexdigest()
+
+
+def _lineage(model: RegisteredModel) -> bytes:
+    """Return a version's lineage as JSON: all from the registry, so that publishing again gives the same bytes."""
+    at, metadata = model.at, model.pyfunc.metadata
+    content = {
+        "name": at.name,
+        "version": at.version,
+        "run_id": at.run_id,
+        "model_id": metadata.model_id,
+        "source": at.source,
+        "tags": at.tags,
+        "params": at.params,
+        "metrics": at.metrics,
+        "flavors": sorted(metadata.flavors),
+        "libraries": _libraries(metadata),
+        "trained_from": at.trained_from,
+        "trained_until": at.trained_until.isoformat() if at.trained_until else None,
+        "dataset": at.dataset,
+    }
+    return json.dumps(content, indent=1, sort_keys=True).encode()
+
+
+def _libraries(metadata: Any) -> dict[str, str]:
+    """Return the versions that the model was logged with: Python, MLflow, and what each flavor notes."""
+    found = {"mlflow": metadata.mlflow_version}
+    for flavor, notes in metadata.flavors.items():
+        for name in ("python_version", "cloudpickle_version", "sklearn_version", "skops_version", "lgb_version"):
+            if name in notes:
+                found[name.removesuffix("_version")] = notes[name]
+        if f"{flavor}_version" in notes:
+            found[flavor] = notes[f"{flavor}_version"]
+    return {name: str(version) for name, version in found.items() if version is not None}
 
 
 def sample_rows(model: RegisteredModel, data_dir: Path | None) -> Rows:

@@ -11,8 +11,8 @@ import numpy.typing as npt
 from matchcast.adapters.onnx_model import CLASSES, INPUT, OUTPUT
 from matchcast.adapters.pyfunc_answers import CLASSIFIERS
 from matchcast.errors import ModelFailed, ParityFailed, ReleaseRefused
-from matchcast_tools.models.hist_gradient_export import register_hist_gradient_boosting
 from matchcast_tools.models.lightgbm_export import BoosterClassifier, register_lightgbm
+from matchcast_tools.models.tree_export import register_hist_gradient_boosting
 
 if TYPE_CHECKING:
     from matchcast.ports import Model, Rows

@@ -14,6 +14,8 @@ from matchcast.errors import ReleaseRefused
 from matchcast_tools.errors import BadInput
 
 STANDARD_ERRORS = 3
+NEWEST = 2000
+"""How many settled matches, and how many fixtures, the golden set takes."""
 LOSS_AT_MOST = 0.02
 """A log loss that is higher by this much is refused however uncertain it is."""
 

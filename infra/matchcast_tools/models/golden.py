@@ -16,6 +16,7 @@ from matchcast.domain.signature import Signature
 from matchcast.errors import ReleaseRefused
 from matchcast_tools.dataset.store import decode, read_features, read_matches
 from matchcast_tools.errors import BadInput
+from matchcast_tools.models.gates import NEWEST
 from matchcast_tools.models.training_set import feature_rows, have_result, outcomes_of, with_features
 
 if TYPE_CHECKING:
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from matchcast.ports import Rows
-
-NEWEST = 2000
-"""How many settled matches, and how many fixtures, are taken."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ trained in. What it answers here, an image answers too.
 
 from __future__ import annotations
 
+import json
 import os
 import site
 import subprocess
@@ -14,6 +15,8 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 import matchcast
 from matchcast.domain.manifests import PublishedModel
@@ -46,13 +49,19 @@ class IsolatedModel:
         """
         with tempfile.TemporaryDirectory(prefix="isolated-") as name:
             folder = Path(name)
-            isolated_worker.write_question(folder, self._published, self._files, rows)
+            (folder / isolated_worker.MODEL).write_text(self._published.model_dump_json())
+            for file in self._published.files:
+                path = folder / isolated_worker.FILES / file
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(self._files[file])
+            np.save(folder / isolated_worker.ROWS, rows)
             self._run(folder)
-            error, answer = isolated_worker.read_answer(folder)
-        if error is not None:
-            kind = ModelFailed if error["code"] == ModelFailed.code else ReleaseRefused
-            raise kind(error["detail"])
-        return answer
+            if (folder / isolated_worker.ERROR).exists():
+                error = json.loads((folder / isolated_worker.ERROR).read_text())
+                kind = ModelFailed if error["code"] == ModelFailed.code else ReleaseRefused
+                raise kind(error["detail"])
+            answer: Rows = np.load(folder / isolated_worker.ANSWER, allow_pickle=False)
+            return answer
 
     def _run(self, folder: Path) -> None:
         """Run the worker: without this checkout (-I), nor what an editable install adds to the import path (-S)."""

@@ -9,10 +9,9 @@ from matchcast.domain.manifests import PublishedModel
 from matchcast.releases.history import ReleaseHistory, version_of
 from matchcast_tools.errors import BadInput
 from matchcast_tools.models import artifact
-from matchcast_tools.models.aliases import move_alias
 from matchcast_tools.models.gates import GateReport, GatesFailed, gates_as_dict
 from matchcast_tools.models.registry import ModelVersion, resolve
-from matchcast_tools.models.release_run import ReleaseRun, StageChange
+from matchcast_tools.models.release_run import ReleaseRun, StageChange, move_alias
 from matchcast_tools.models.trial import Trial
 
 CHAMPION = "champion"
@@ -37,20 +36,11 @@ def promote_version(
 ) -> Promotion:
     """Have the stage `to` serve the version that the alias `source` names, if every gate passes.
 
+    `trial` measures the version; a `dry_run` changes nothing. Other stages stay.
+
     Nothing is written before the gates have passed. The manifest goes first: it is what is served, and a race
     or a crash up to there leaves manifest and alias as they were. Then the alias, then the snapshot; a run that
     finds the version served already makes up for the alias (see `matchcast.releases`).
-
-    Parameters
-    ----------
-    run
-        What to work with.
-    source, to
-        The alias that names the version, and the stage (and alias) that goes to it. Other stages stay.
-    trial
-        How the version is measured.
-    dry_run
-        Measure, and change nothing.
 
     Raises
     ------

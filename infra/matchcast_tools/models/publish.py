@@ -54,18 +54,9 @@ def publish_models(
 ) -> Publication:
     """Publish the versions that the aliases `stages` name; functions pick them up without a redeploy.
 
-    A version under several aliases is exported once. What was served stays on every refusal.
-
-    Parameters
-    ----------
-    run
-        What to work with.
-    stages
-        Aliases of the registered model; each is a stage of the manifest.
-    keep_others
-        Leave the other stages of the present manifest as they are; else they end.
-    data_dir
-        The dataset whose feature rows are sampled for parity, with the model's input example.
+    Each alias is a stage of the manifest; a version under several aliases is exported once. The other stages of the
+    present manifest end, unless `keep_others`. What was served stays on every refusal. Parity is shown on rows of
+    the dataset in `data_dir`, as `export` does it.
 
     Raises
     ------

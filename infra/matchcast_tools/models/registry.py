@@ -15,7 +15,6 @@ from matchcast.adapters.pyfunc_model import open_folder
 from matchcast.domain.signature import Signature, signature_from_mlflow
 from matchcast.errors import AliasUnknown, ModelFailed, ReleaseRefused, SignatureMissing
 from matchcast_tools.errors import EnvironmentProblem
-from matchcast_tools.models.lineage import DATASET
 from matchcast_tools.models.tracking import Tracking
 
 if TYPE_CHECKING:
@@ -28,6 +27,8 @@ STAGES_VARIABLE = "MLFLOW_MODEL_STAGES"
 DEFAULT_STAGES = ("champion", "candidate", "smoke")
 TRAINED_FROM = "trained_from"
 TRAINED_UNTIL = "trained_until"
+DATASET = "dataset"
+"""Tag of a run: the SHA-256 of the features that it learnt from, which the manifest of a dataset names too."""
 
 
 def configured_stages() -> tuple[str, ...]:

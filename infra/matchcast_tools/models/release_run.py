@@ -8,15 +8,75 @@ from datetime import datetime
 from typing import Any
 
 from matchcast.domain.manifests import PublishedModel
+from matchcast.errors import ReleaseRefused, Transient
 from matchcast.ports import ReleaseStore
 from matchcast.releases.history import ReleaseHistory, version_of
 from matchcast.releases.publishing import Bodies
 from matchcast.releases.retention import KEPT_RELEASES
 from matchcast.releases.switching import Attribution, Switched, switch_models
-from matchcast_tools.models.aliases import Aliased, move_alias
-from matchcast_tools.models.refresh import Refresh, Refreshed
+from matchcast_tools.errors import EnvironmentProblem
 from matchcast_tools.models.registry import MODEL_NAME
 from matchcast_tools.models.tracking import Tracking
+from matchcast_tools.progress import Steps
+
+Refresh = Callable[[], dict[str, Any]]
+"""Asks the stack for a new snapshot (`matchcast_tools.stack.invoke_refresh.invoke_refresh`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refreshed:
+    """The id of the new snapshot, or why there is none."""
+
+    snapshot_id: str | None
+    problem: str | None = None
+
+    @classmethod
+    def by(cls, refresh: Refresh | None) -> Refreshed | None:
+        """Return what came of a refresh; None where none is asked for."""
+        if refresh is None:
+            return None
+        try:
+            return cls(refresh().get("snapshot_id"))
+        except (EnvironmentProblem, ReleaseRefused, Transient) as error:
+            return cls(
+                None,
+                f"There is no new snapshot, so precomputed predictions are still those of the version before: "
+                f"{error.detail} Run `matchcast snapshot`.",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Aliased:
+    """What became of an alias: the version it names now, the one before, and what is to be done by hand."""
+
+    alias: str
+    version: str | None
+    before: str | None
+    problem: str | None = None
+
+
+def move_alias(tracking: Tracking, name: str, alias: str, version: str) -> Aliased:
+    """Let an alias of a registered model name a version; a registry that fails is reported in `problem`, not raised.
+
+    What is served has been switched by then, and stays.
+    """
+    try:
+        client = tracking.connect()
+        with tracking.answering():
+            present = client.get_registered_model(name).aliases.get(alias)
+            before = None if present is None else str(present)
+            if before != version:
+                client.set_registered_model_alias(name, alias, version)
+    except EnvironmentProblem as error:
+        return Aliased(
+            alias,
+            None,
+            None,
+            f"The alias {alias} of {name} does not name version {version}: {error.detail} Set it by hand, or the next "
+            f"`matchcast publish` releases what it names now: "
+            f"MlflowClient().set_registered_model_alias('{name}', '{alias}', '{version}').",
+        )
+    return Aliased(alias, version, before)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +106,7 @@ class ReleaseRun:
     attribution: Attribution = field(default_factory=Attribution.of)
     keep: int = KEPT_RELEASES
     refresh: Refresh | None = None
-    progress: Callable[[str], None] = lambda _: None
+    progress: Steps = lambda _: None
     now: datetime | None = None
 
     def switch(

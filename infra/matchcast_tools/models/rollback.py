@@ -10,8 +10,7 @@ from matchcast.errors import ReleaseRefused
 from matchcast.releases.history import ReleaseHistory
 from matchcast.releases.readers import read_files
 from matchcast_tools.errors import BadInput
-from matchcast_tools.models.aliases import move_alias
-from matchcast_tools.models.release_run import ReleaseRun, StageChange
+from matchcast_tools.models.release_run import ReleaseRun, StageChange, move_alias
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,19 +26,10 @@ class Rollback:
 
 
 def roll_back(run: ReleaseRun, stage: str = "champion", *, to_release: int | None = None) -> Rollback:
-    """Have a stage serve what it served before, or what it served in a release that is named.
+    """Have a stage, and its alias, serve what it served before, or what it served in the release `to_release`.
 
     A rollback after a rollback goes one further back. The other stages stay. The registry is only asked after the
     switch, to move the alias back; where that fails it is reported, and the rollback stands.
-
-    Parameters
-    ----------
-    run
-        What to work with.
-    stage
-        The stage, and the alias that is moved with it.
-    to_release
-        The release whose version is wanted.
 
     Raises
     ------

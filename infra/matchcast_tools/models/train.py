@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from importlib.metadata import version as installed
@@ -12,11 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from matchcast.domain.prediction import OUTCOMES
+from matchcast.snapshots.dataset import FEATURES_FILE
 from matchcast.snapshots.scoring import base_rate, mean_scores
-from matchcast_tools.models.lineage import DATASET, dataset_digest
-from matchcast_tools.models.registry import MODEL_NAME, TRAINED_FROM, TRAINED_UNTIL, configured_stages
+from matchcast_tools.models.registry import DATASET, MODEL_NAME, TRAINED_FROM, TRAINED_UNTIL, configured_stages
 from matchcast_tools.models.tracking import Tracking
 from matchcast_tools.models.training_set import TrainingSet, check_enough, read_training_set
+from matchcast_tools.progress import Steps
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,8 +29,6 @@ METRICS_NOT_FINITE = "metrics_not_finite"
 EXAMPLE_ROWS = 5
 # The inverse strength of the L2 penalty; features are standardised, so one value fits all of them.
 REGULARISATION = 0.003
-
-Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,28 +56,16 @@ def train(
     hold_out_last_season: bool = False,
     aliases: Sequence[str] | None = None,
     tracking: Tracking | None = None,
-    progress: Progress = lambda _: None,
+    progress: Steps = lambda _: None,
 ) -> Trained:
-    """Train on the played matches of a window and register the version under the aliases.
+    """Train on the played matches of a window (both days included) and register the version under the aliases.
 
     The metrics come from a model that was fitted before the last season of the window and scored
     on it; the registered model is then fitted on the whole window.
 
-    Parameters
-    ----------
-    data_dir
-        The dataset: `matches.parquet` and `match_features.parquet`.
-    from_day, until_day
-        The first and the last match day to learn from; open by default.
-    hold_out_last_season
-        Learn from nothing of the last season in the window, so that the betting simulation and
-        the precomputed predictions have played matches that the model has not seen.
-    aliases
-        What to call the version; by default every configured stage.
-    tracking
-        The MLflow store; by default what `MLFLOW_TRACKING_URI` names, or the one under `.local/`.
-    progress
-        Is called with what happens next.
+    With `hold_out_last_season` it learns from nothing of the last season in the window, so that the betting
+    simulation and the precomputed predictions have played matches that the model has not seen. The aliases are by
+    default all configured stages.
 
     Raises
     ------
@@ -106,7 +94,8 @@ def train(
         "validation_rows": len(later),
         "validation_from": later.first_day.isoformat(),
     }
-    digest = dataset_digest(data_dir)
+    with (data_dir / FEATURES_FILE).open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
     run_id, version = _register(
         model, window, tracking, dataset=digest, metrics=metrics, params=params, aliases=aliases
     )

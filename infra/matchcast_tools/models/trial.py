@@ -14,8 +14,8 @@ from matchcast.errors import ModelFailed, ReleaseRefused
 from matchcast.ports import Model, ObjectStore
 from matchcast.releases.readers import read_files
 from matchcast_tools.models.artifact import Exported
-from matchcast_tools.models.gates import GateReport, Limits
-from matchcast_tools.models.golden import NEWEST, GoldenSet, first_unseen_day, read_golden
+from matchcast_tools.models.gates import NEWEST, GateReport, Limits
+from matchcast_tools.models.golden import GoldenSet, first_unseen_day, read_golden
 from matchcast_tools.models.measuring import Subject, measure
 
 

@@ -12,16 +12,7 @@ from matchcast_tools.stack.deployed import Stack
 
 
 def fetch_token(stack: Stack, scopes: Sequence[str] = (), client_id: str | None = None) -> str:
-    """Return an access token of an app client.
-
-    Parameters
-    ----------
-    stack
-        Whose user pool is asked.
-    scopes
-        The scopes to ask for; none asks for all that the client may have.
-    client_id
-        An app client of the stack's user pool; the stack's own client by default.
+    """Return an access token of an app client, by default the stack's own; no scopes ask for all of the client's.
 
     Raises
     ------

@@ -22,11 +22,10 @@ from matchcast.releases.served_models import ServedModels
 from matchcast.releases.switching import Attribution
 from matchcast_tools.errors import BadInput
 from matchcast_tools.models import release_run
-from matchcast_tools.models.aliases import move_alias
 from matchcast_tools.models.gates import GatesFailed, Limits
 from matchcast_tools.models.promote import Promotion, promote_version
 from matchcast_tools.models.publish import publish_models
-from matchcast_tools.models.release_run import ReleaseRun
+from matchcast_tools.models.release_run import ReleaseRun, move_alias
 from matchcast_tools.models.rollback import roll_back
 from matchcast_tools.models.tracking import Tracking
 from matchcast_tools.models.train import train
