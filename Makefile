@@ -8,6 +8,8 @@ SOURCES := functions infra layers tests
 COVERAGE := 85
 # Processes that share the tests; WORKERS=0 runs them in one, as `pytest` alone does.
 WORKERS := 2
+# A gate starts some hundred interpreters; each would compile every module of this checkout again.
+unexport PYTHONDONTWRITEBYTECODE
 LINTERS := lint-style lint-types lint-imports lint-template
 
 .PHONY: help setup up demo test lint $(LINTERS) faults prove-tasks prove-releases build deploy clean
@@ -24,7 +26,7 @@ up: setup ## Start the laptop stack with the sample league; Ctrl-C stops it
 demo: setup ## Start the laptop stack, ask it in every way, stop it
 	@MATCHCAST_LOCAL="$(CURDIR)/.local/demo" MATCHCAST_SAMPLE="$(CURDIR)/.local/sample" $(RUN)/python -m matchcast_tools.laptop.demo
 
-test: lint ## Run the whole gate: linters, types, template, and every test that needs no Docker
+test: lint ## Run the whole gate: linters, types, template, every test without Docker (EXAMPLES=4 for more examples)
 	$(RUN)/pytest -n $(WORKERS) -m "not docker" --cov --cov-report=term --cov-fail-under=$(COVERAGE)
 
 lint: setup ## Check style, types, imports and the template, all at once
@@ -44,6 +46,7 @@ lint-template:
 	$(RUN)/cfn-lint --append-rules infra/cfn_lint_rules
 
 faults: setup ## Lose nothing in random schedules of crashes and duplicates (SCHEDULES=10000 SEED= REPLAY=)
+	@$(if $(REPLAY),,EXAMPLES=$${EXAMPLES:-4} $(RUN)/pytest -q tests/faults/test_stateful.py)
 	@$(RUN)/python -m tests.faults $(SCHEDULES:%=--schedules %) $(SEED:%=--seed %) $(REPLAY:%=--replay %)
 
 prove-tasks: setup ## Load, poison, kill and slow down a laptop stack; every accepted task ends once (TASKS=1000)

@@ -40,6 +40,14 @@ def pytest_unconfigure() -> None:
     shutil.rmtree(_local, ignore_errors=True)
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let workers begin with what takes longest."""
+    if hasattr(config, "workerinput"):
+        from tests.support.workers import place_of
+
+        items.sort(key=lambda item: place_of(item.nodeid))
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> WholeFiles:
     """Share the tests out by files; asked for with `-n` alone, so that one test needs no pytest-xdist."""

@@ -25,11 +25,9 @@ SCOPES = ["predictions/read", "predictions/write"]
 _ready: list[str] = []
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark every test of this folder; workers begin with them, because they take longest."""
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark every test of this folder."""
     here = Path(__file__).parent
-    if hasattr(config, "workerinput"):
-        items.sort(key=lambda item: not item.path.is_relative_to(here))
     for item in items:
         if item.path.is_relative_to(here):
             item.add_marker(pytest.mark.e2e)

@@ -24,7 +24,7 @@ from tests.faults.table import SimulatedTasks
 from tests.faults.witness import Findings, Witness
 from tests.support.tasks import NOW, a_task
 
-GATE_SCHEDULES = 500
+GATE_SCHEDULES = 300
 GATE_SEED = 300_000
 
 

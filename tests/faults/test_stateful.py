@@ -18,6 +18,7 @@ from matchcast.messages import decode
 from matchcast.tasks.dead_letters import Redrive
 from tests.faults.handlers import Service
 from tests.faults.specification import LIFETIME, RETRIABLE, Known, Specification
+from tests.support.examples import examples
 from tests.support.http_events import Answer, ask
 from tests.support.releases import MATCHES
 from tests.support.tasks import NOW
@@ -318,7 +319,7 @@ def rfc3339(moment: datetime) -> str:
 
 
 Requests.TestCase.settings = settings(
-    max_examples=200,
+    max_examples=examples(60),
     stateful_step_count=50,
     deadline=None,
     derandomize=True,

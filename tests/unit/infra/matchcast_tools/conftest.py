@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,12 +34,24 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def tracking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tracking]:
-    """A SQLite store of these tests' own; what connecting puts into the environment is taken out at the end."""
+def new_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Tracking]]:
+    """Make SQLite stores, copies of an empty one; what connecting puts into the environment is taken out at the end."""
     before = dict(os.environ)
-    yield Tracking.at(tmp_path_factory.mktemp("mlflow"))
+    empty = tmp_path_factory.mktemp("empty-mlflow")
+    Tracking.at(empty).connect(create=True)
+
+    def make() -> Tracking:
+        return Tracking.at(Path(shutil.copytree(empty, tmp_path_factory.mktemp("mlflow"), dirs_exist_ok=True)))
+
+    yield make
     os.environ.clear()
     os.environ.update(before)
+
+
+@pytest.fixture(scope="session")
+def tracking(new_store: Callable[[], Tracking]) -> Tracking:
+    """A SQLite store of these tests' own."""
+    return new_store()
 
 
 @pytest.fixture(scope="session")

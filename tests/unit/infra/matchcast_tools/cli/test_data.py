@@ -126,13 +126,13 @@ def test_evaluate_refuses_what_makes_no_sense(files: Path, options: list[str], r
 def test_evaluate_scores_a_model_with_the_book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # GIVEN a registered model, from a registry that this test does not need
     monkeypatch.setattr(data, "_forecaster", lambda _: forecaster())
-    files = tmp_path / "sample"
-    write_sample(files, date(2026, 3, 14))
+    sample = write_sample(tmp_path / "sample", date(2026, 3, 14))
+    files = [path for path in sample if path.name.startswith("AM")]
     picture = tmp_path / "model.png"
 
     # WHEN
-    result = run_json("evaluate", files, "--book", "FON", "--model", "champion", "--picture", picture)
-    _, table, _ = run("evaluate", files, "--book", "FON", "--model", "champion")
+    result = run_json("evaluate", *files, "--book", "FON", "--model", "champion", "--picture", picture)
+    _, table, _ = run("evaluate", *files, "--book", "FON", "--model", "champion")
 
     # THEN
     assert result["model"]["name"] == "elo"

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterator
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -24,21 +23,26 @@ pytestmark = MLFLOW_WARNINGS
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tracking]:
+def store(new_store: Callable[[], Tracking]) -> Tracking:
     """A store of these tests' own, for they move its aliases."""
-    before = dict(os.environ)
-    yield Tracking.at(tmp_path_factory.mktemp("releases-mlflow"))
-    os.environ.clear()
-    os.environ.update(before)
+    return new_store()
+
+
+@pytest.fixture(scope="module")
+def both(store: Tracking, data_dir: Path) -> tuple[str, str]:
+    """Two versions, trained once."""
+    first = train(data_dir, hold_out_last_season=True, tracking=store)
+    second = train(data_dir, from_day=date(2022, 9, 15), hold_out_last_season=True, tracking=store)
+    return first.version, second.version
 
 
 @pytest.fixture
-def versions(store: Tracking, data_dir: Path) -> tuple[str, str]:
-    """The versions of champion and candidate."""
-    champion = train(data_dir, hold_out_last_season=True, aliases=["champion"], tracking=store)
-    start = date(2022, 9, 15)
-    candidate = train(data_dir, from_day=start, hold_out_last_season=True, aliases=["candidate"], tracking=store)
-    return champion.version, candidate.version
+def versions(store: Tracking, both: tuple[str, str]) -> tuple[str, str]:
+    """The versions of champion and candidate, as every test finds them."""
+    client = store.connect()
+    for alias, version in zip(("champion", "candidate"), both, strict=True):
+        client.set_registered_model_alias("matchcast", alias, version)
+    return both
 
 
 @pytest.fixture

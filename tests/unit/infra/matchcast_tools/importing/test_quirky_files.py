@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from matchcast_tools.errors import BadInput
 from matchcast_tools.importing.cells import parse_name
 from matchcast_tools.importing.match_file import ParsedFile, parse_match_file
+from tests.support.examples import examples
 from tests.support.match_files import Quirky, quirky_files
 
 
@@ -25,7 +26,7 @@ def noted(parsed: ParsedFile, kind: str) -> list[int]:
 
 
 @given(quirky_files())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(75), deadline=None)
 def test_every_row_is_a_match_or_has_a_line_in_the_report(file: Quirky) -> None:
     # WHEN
     parsed = parse(file.body)
@@ -44,7 +45,7 @@ def test_every_row_is_a_match_or_has_a_line_in_the_report(file: Quirky) -> None:
 
 
 @given(quirky_files())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(75), deadline=None)
 def test_no_date_is_shifted_and_no_match_is_invented(file: Quirky) -> None:
     # WHEN
     parsed = parse(file.body)
@@ -60,13 +61,13 @@ def test_no_date_is_shifted_and_no_match_is_invented(file: Quirky) -> None:
 
 
 @given(st.binary(max_size=400))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 def test_bytes_that_are_no_match_file_are_refused_and_nothing_else(body: bytes) -> None:
     parse(body)
 
 
 @given(st.text(max_size=300))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 def test_everything_below_a_header_is_accounted_for(text: str) -> None:
     parsed = parse(b"Div,Date,HomeTeam,AwayTeam,FTHG,FTAG\nE0,16/08/2014,Arsenal,Hull,1,0\n" + text.encode())
     assert parsed is None or parsed.report.rows == parsed.report.matches + parsed.report.skipped

@@ -67,47 +67,50 @@ def custom(tracking: Tracking, trained: Trained, tmp_path: Path) -> Callable[...
     return run
 
 
-class TestPyfunc:
-    def test_a_custom_model_is_published_as_it_is(
-        self, custom: Callable[..., str], export_of: Callable[..., Exported]
-    ) -> None:
-        # WHEN
-        exported = export_of(custom(STEADY, "steady"))
+@pytest.fixture(scope="module")
+def steady(trained: Trained, tracking: Tracking, data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    """The registered custom model `steady`, which brings a module of its own, exported once."""
+    folder = tmp_path_factory.mktemp("steady")
+    (folder / "helping.py").write_text("HOME = 0.5\n")
+    body = "import helping; return np.tile([helping.HOME, 0.3, 0.2], (len(model_input), 1))"
+    (folder / "custom.py").write_text(code(body))
+    helping = [str(folder / "helping.py")]
+    register_with(tracking, "pyfunc", str(folder / "custom.py"), name="steady", code_paths=helping)
+    return export(resolve("champion", tracking, "steady"), tracking, data_dir, BOTH)
 
-        # THEN
-        assert exported.published.runtime == "pyfunc"
-        assert exported.parity_rows == 630
-        assert exported.parity_difference <= 1e-7
-        assert {MLMODEL, FOLDER + "custom.py", "signature.json", "lineage.json"} <= set(exported.bodies)
-        for name, entry in exported.published.files.items():
-            assert entry.sha256 == hashlib.sha256(exported.bodies[name]).hexdigest()
+
+class TestPyfunc:
+    def test_a_custom_model_is_published_as_it_is(self, steady: Exported) -> None:
+        # WHEN it is exported
+        # THEN its files are those of the model
+        assert steady.published.runtime == "pyfunc"
+        assert steady.parity_rows == 630
+        assert steady.parity_difference <= 1e-7
+        assert {MLMODEL, FOLDER + "custom.py", "signature.json", "lineage.json"} <= set(steady.bodies)
+        for name, entry in steady.published.files.items():
+            assert entry.sha256 == hashlib.sha256(steady.bodies[name]).hexdigest()
         rows = np.zeros((2, len(FEATURES)), dtype=np.float32)
-        found = load_any(exported.published, exported.bodies).predict(rows)
+        found = load_any(steady.published, steady.bodies).predict(rows)
         np.testing.assert_allclose(found, [[0.5, 0.3, 0.2]] * 2, rtol=1e-6)
 
     def test_the_same_version_gives_the_same_files_under_the_same_prefix(
-        self, custom: Callable[..., str], export_of: Callable[..., Exported], tracking: Tracking, tmp_path: Path
+        self, steady: Exported, export_of: Callable[..., Exported], tracking: Tracking
     ) -> None:
-        # GIVEN a custom model that brings a module of its own
-        (tmp_path / "helping.py").write_text("HOME = 0.5\n")
-        body = "import helping; return np.tile([helping.HOME, 0.3, 0.2], (len(model_input), 1))"
-        name = custom(body, "twice", code_paths=[str(tmp_path / "helping.py")])
-        # WHEN
-        first = export_of(name)
-        # Loading a model leaves the bytecode of its own code behind.
-        left = load_version(resolve("champion", tracking, name), tracking).folder / "code" / "__pycache__"
+        # GIVEN the bytecode of its own code, which loading a model leaves behind
+        left = load_version(resolve("champion", tracking, "steady"), tracking).folder / "code" / "__pycache__"
         left.mkdir(exist_ok=True)
         (left / "helping.cpython-313.pyc").write_bytes(b"bytecode")
-        second = export_of(name)
+        # WHEN
+        second = export_of("steady")
         # THEN
-        assert second.published == first.published
-        assert second.bodies == first.bodies
+        assert second.published == steady.published
+        assert second.bodies == steady.bodies
 
     def test_a_stack_for_onnx_alone_refuses_it_and_says_what_to_do(
-        self, custom: Callable[..., str], export_of: Callable[..., Exported]
+        self, steady: Exported, export_of: Callable[..., Exported]
     ) -> None:
         with pytest.raises(NotExportable, match=r"logged as python_function.*ModelRuntime=pyfunc"):
-            export_of(custom(STEADY, "lonely"), ["onnx"])
+            export_of(steady.published.name, ["onnx"])
 
     def test_a_model_that_can_be_exported_is_not_served_as_code(self, export_of: Callable[..., Exported]) -> None:
         assert export_of("matchcast").published.runtime == "onnx"
@@ -138,7 +141,10 @@ class TestPyfunc:
         reason: str,
         custom: Callable[..., str],
         export_of: Callable[..., Exported],
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
+        # Loaded in this process: a fresh interpreter for each takes seconds.
+        monkeypatch.setattr(artifact, "IsolatedModel", load_any)
         with pytest.raises(error, match=reason):
             export_of(custom(body, name))
 
@@ -159,12 +165,11 @@ class TestPyfunc:
             export_of(name)
 
     def test_a_directory_that_no_function_could_hold_is_refused(
-        self, custom: Callable[..., str], export_of: Callable[..., Exported], monkeypatch: pytest.MonkeyPatch
+        self, steady: Exported, export_of: Callable[..., Exported], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        name = custom(STEADY, "heavy")
         monkeypatch.setattr(model_directory, "LARGEST_BYTES", 100)
-        with pytest.raises(ReleaseRefused, match="The directory of heavy version 1 has 0 MB"):
-            export_of(name)
+        with pytest.raises(ReleaseRefused, match="The directory of steady version 1 has 0 MB"):
+            export_of(steady.published.name)
 
 
 class TestServing:
@@ -178,7 +183,7 @@ class TestServing:
         objects.put(MODEL_MANIFEST_KEY, manifest.body())
 
     def test_an_image_for_onnx_keeps_serving_the_last_good_version(
-        self, custom: Callable[..., str], export_of: Callable[..., Exported]
+        self, steady: Exported, export_of: Callable[..., Exported]
     ) -> None:
         # GIVEN a function for each runtime, which serve the same exported model
         objects = InMemoryObjects()
@@ -187,10 +192,9 @@ class TestServing:
         before = light.get("champion").published
         assert full.get("champion").published == before
         # WHEN a model directory is released
-        exported = export_of(custom(STEADY, "released"))
-        self.switch(objects, 2, exported)
+        self.switch(objects, 2, steady)
         # THEN one serves it, the other its last good version, and says why
-        assert full.get("champion").published == exported.published
+        assert full.get("champion").published == steady.published
         assert full.problem_of("champion") is None
         assert light.get("champion").published == before
         problem = light.problem_of("champion")
@@ -198,17 +202,16 @@ class TestServing:
         assert "ModelRuntime=pyfunc" in problem.detail
 
     def test_a_changed_file_is_refused_before_a_line_of_it_runs(
-        self, custom: Callable[..., str], export_of: Callable[..., Exported], tmp_path: Path
+        self, steady: Exported, export_of: Callable[..., Exported], tmp_path: Path
     ) -> None:
         # GIVEN a bucket that serves a model, and a newer release of which one file was changed
         objects = InMemoryObjects()
         self.switch(objects, 1, export_of("matchcast"))
         served_models = self.served_models(objects, "pyfunc")
         before = served_models.get("champion").published
-        exported = export_of(custom(STEADY, "tampered"))
-        self.switch(objects, 2, exported)
+        self.switch(objects, 2, steady)
         trace = tmp_path / "ran"
-        objects.put(exported.published.prefix + FOLDER + "custom.py", f"open({str(trace)!r}, 'w')".encode())
+        objects.put(steady.published.prefix + FOLDER + "custom.py", f"open({str(trace)!r}, 'w')".encode())
 
         # WHEN the function looks for a release
         # THEN it keeps the old one, names the reason, and the new file has not run
@@ -313,21 +316,19 @@ class TestLineage:
         assert {"mlflow", "python", "sklearn"} <= set(lineage["libraries"])
 
     def test_is_the_same_each_time_and_another_one_gets_another_prefix(
-        self, custom: Callable[..., str], export_of: Callable[..., Exported], tracking: Tracking
+        self, steady: Exported, export_of: Callable[..., Exported], tracking: Tracking
     ) -> None:
         first = export_of("matchcast")
         assert export_of("matchcast").bodies == first.bodies
-        name = custom(STEADY, "tagged")
-        before = export_of(name)
-        tracking.connect().set_model_version_tag(name, "1", "reviewed", "yes")
-        after = export_of(name)
+        client = tracking.connect()
+        client.set_model_version_tag("steady", "1", "reviewed", "yes")
+        after = export_of("steady")
+        client.delete_model_version_tag("steady", "1", "reviewed")
         assert json.loads(after.bodies["lineage.json"])["tags"] == {"reviewed": "yes"}
-        assert after.published.prefix != before.published.prefix
+        assert after.published.prefix != steady.published.prefix
 
-    def test_a_version_without_a_run_of_ours_has_gaps(
-        self, custom: Callable[..., str], export_of: Callable[..., Exported]
-    ) -> None:
-        lineage = json.loads(export_of(custom(STEADY, "strange")).bodies["lineage.json"])
+    def test_a_version_without_a_run_of_ours_has_gaps(self, steady: Exported) -> None:
+        lineage = json.loads(steady.bodies["lineage.json"])
         assert lineage["dataset"] is None
         assert lineage["trained_from"] is None
         assert lineage["params"] == {}

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -81,11 +80,10 @@ class Registry:
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+def store(tmp_path_factory: pytest.TempPathFactory, new_store: Callable[[], Tracking]) -> Registry:
     """Two good versions, one with home and away mixed up, one that has seen everything, one without a last day."""
-    before = dict(os.environ)
     data_dir = write_dataset(tmp_path_factory.mktemp("promote"), played=1500)
-    tracking = Tracking.at(tmp_path_factory.mktemp("promote-mlflow"))
+    tracking = new_store()
     for alias, start in (("good", None), ("equal", date(2022, 9, 15))):
         train(data_dir, from_day=start, until_day=UNTIL, aliases=[alias], tracking=tracking)
     train(data_dir, aliases=["all-seeing"], tracking=tracking)
@@ -94,9 +92,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
     register(tracking, mixed_up, name="matchcast", alias="mixed-up", tags={"trained_until": UNTIL.isoformat()})
     silent = LogisticRegression().fit(matches.rows, matches.outcomes)
     register(tracking, silent, name="matchcast", alias="silent")
-    yield Registry(tracking, data_dir)
-    os.environ.clear()
-    os.environ.update(before)
+    return Registry(tracking, data_dir)
 
 
 @pytest.fixture

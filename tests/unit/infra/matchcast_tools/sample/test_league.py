@@ -17,6 +17,7 @@ from matchcast_tools.importing.divisions import SAMPLE_DIVISIONS
 from matchcast_tools.importing.import_files import import_paths
 from matchcast_tools.sample.league import sample_files, write_sample
 from matchcast_tools.sample.matches import SAMPLE_TEAMS, season_start
+from tests.support.examples import examples
 
 TODAY = date(2026, 3, 14)
 DIGEST = "b9e05b4194f473ad"
@@ -109,7 +110,7 @@ def test_features_of_the_sample_are_computed_in_seconds(dataset: Path) -> None:
 
 
 @given(st.dates(date(2024, 1, 1), date(2034, 1, 1)))
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=examples(3), deadline=None)
 def test_on_any_day_there_are_fixtures_soon_and_a_later_day_only_adds(today: date) -> None:
     # WHEN
     present, later = sample_files(today), sample_files(today + timedelta(days=3))
