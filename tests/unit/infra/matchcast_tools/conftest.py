@@ -18,6 +18,7 @@ from typer.testing import CliRunner, Result
 from functions.refresh_snapshot.handler import lambda_handler
 from matchcast.adapters.s3_objects import S3Objects
 from matchcast.bootstrap import releases as release_parts
+from matchcast.observability import metrics
 from matchcast_tools.cli import releases, snapshot, training
 from matchcast_tools.models.registry import RegisteredModel, load
 from matchcast_tools.models.tracking import Tracking
@@ -79,6 +80,8 @@ class Session:
 @pytest.fixture
 def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
     """A stack with an empty bucket and refresh_snapshot."""
+    # Else the handler prints what tests before left unsaid, in the middle of a command's output.
+    metrics.clear_metrics()
     with mock_aws():
         boto3.client("s3").create_bucket(Bucket="data")
         outputs = {"DataBucketName": "data", "RefreshSnapshotFunctionName": "refresh", "ModelRuntime": "onnx"}
