@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import sysconfig
+import tomllib
 from collections.abc import Iterator
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -110,6 +111,46 @@ def locks(name: str, module: str) -> list[str]:
     layers = {layer["Ref"] for layer in resource["Properties"]["Layers"]}
     assert "CoreLayer" in layers
     return [f"{LOCKS[layer]}/requirements.txt" for layer in layers - {"CoreLayer"}]
+
+
+@each_image
+def test_an_image_gets_code_by_copies_into_the_task_root_alone(name: str) -> None:
+    dockerfile = (ROOT / "functions" / name / "Dockerfile").read_text().replace("\\\n", " ")
+    targets = {line.split()[-1] for line in re.findall(r"^COPY .+$", dockerfile, re.MULTILINE)}
+    assert re.findall(r"^ADD ", dockerfile, re.MULTILINE) == []
+    assert all(target == "/tmp/" or target.startswith("${LAMBDA_TASK_ROOT}/") for target in targets)
+
+
+@each_image
+def test_the_folder_of_an_image_function_holds_no_other_module(name: str) -> None:
+    present = {str(file.relative_to(ROOT)) for file in (ROOT / "functions" / name).rglob("*.py")}
+    assert present == {str(file) for module, file in closure(name).items() if module.startswith("functions.")} - {
+        "functions/__init__.py"
+    }
+
+
+def test_functions_and_layers_hold_what_is_deployed_and_nothing_else() -> None:
+    assert {path.name for path in (ROOT / CORE).iterdir() if path.suffix != ".pyc"} - {"__pycache__"} == {"matchcast"}
+    deployed = {Path(folder).name for folder in FUNCTIONS}
+    assert {path.name for path in (ROOT / "functions").iterdir() if path.is_dir()} - {"__pycache__"} == deployed
+    libraries = [path for layer in LOCKS.values() for path in (ROOT / layer).rglob("*.py")]
+    assert libraries == []
+
+
+def test_no_import_hides_from_these_tests() -> None:
+    files = [*(ROOT / "functions").rglob("*.py"), *(ROOT / CORE).rglob("*.py")]
+    hidden = re.compile(r"import_module|__import__|importlib|\bexec\(|\beval\(")
+    assert [str(file) for file in files if hidden.search(file.read_text())] == []
+
+
+def test_every_room_is_kept_from_aws_libraries() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    [kept] = [
+        each for each in contracts if "boto3" in each["forbidden_modules" if "forbidden_modules" in each else "name"]
+    ]
+    rooms = {path.stem for path in (ROOT / CORE / "matchcast").iterdir() if not path.name.startswith("__")}
+    free = {"adapters", "bootstrap", "http", "observability", "settings", "errors"}
+    assert {module.removeprefix("matchcast.") for module in kept["source_modules"]} == rooms - free
 
 
 @each_image

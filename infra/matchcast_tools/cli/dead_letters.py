@@ -21,7 +21,7 @@ from matchcast_tools.cli.options import AsJson, DryRun
 from matchcast_tools.stack.dead_letters import dead_letters, discarding, redriving
 from matchcast_tools.stack.find_stack import find_stack
 
-NO_CAUSE = "(queue gave up)"
+NO_CAUSE = "(dead-lettered by SQS)"
 HIDE_SECONDS = 60
 
 Cause = Annotated[str | None, typer.Option("--cause", help="Only letters of this cause, as `dlq list` names it.")]

@@ -40,7 +40,8 @@ def running_stack() -> Stack:
     folder = Folder(local_folder())
     try:
         content = json.loads(folder.stack_file.read_text())
-    except FileNotFoundError:
+    except (FileNotFoundError, json.JSONDecodeError):
+        # There is none, or one that was cut off: either way nothing can be said of a running stack.
         content = None
     if content is None or not engine_is_running(folder):
         raise EnvironmentProblem(

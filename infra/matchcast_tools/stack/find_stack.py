@@ -34,12 +34,12 @@ def aws_stack(name: str) -> Stack:
     import boto3
     from botocore.exceptions import BotoCoreError, ClientError
 
-    session = boto3.session.Session()
     try:
+        session = boto3.session.Session()
         described = session.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
-    except (BotoCoreError, ClientError) as error:
+    except (BotoCoreError, ClientError, ValueError) as error:
         raise EnvironmentProblem(
-            f"The stack {name} cannot be described ({error}). Check the credentials, AWS_REGION and "
+            f"The stack {name} cannot be described ({error}). Check the credentials, AWS_PROFILE, AWS_REGION and "
             f"{STACK_NAME_VARIABLE}."
         ) from error
     outputs = {item["OutputKey"]: item["OutputValue"] for item in described.get("Outputs", [])}

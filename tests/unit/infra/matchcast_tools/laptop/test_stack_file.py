@@ -31,6 +31,14 @@ def test_a_described_stack_is_found_while_its_engine_runs(folder: Folder) -> Non
     assert stack.output("TasksTableName") == "tasks"
 
 
+@pytest.mark.parametrize("text", ["", "{", "x"])
+def test_a_description_that_was_cut_off_is_no_running_stack(folder: Folder, text: str) -> None:
+    folder.stack_file.write_text(text)
+
+    with engine_lock(folder), pytest.raises(EnvironmentProblem, match="No laptop stack is running"):
+        running_stack()
+
+
 def test_a_description_without_its_engine_is_no_running_stack(folder: Folder) -> None:
     assert folder.stack_file.exists()
 

@@ -22,7 +22,7 @@ from tests.support.counted_releases import (
 )
 
 
-class TestShelf:
+class TestServedModels:
     def test_loads_an_artifact_once_for_all_stages_and_requests(self, objects: CountingObjects, clock: Clock) -> None:
         # GIVEN two stages of one version, and a third of another
         publish_models(objects, 1, champion="a", candidate="a", smoke="b")
