@@ -25,7 +25,7 @@ status, list, cancel, retry, redrive, sweep); what is simulated is the outside:
 - `mutants`: broken copies of the product, which the same schedules have to catch.
 
 `specification` is a second, independent proof: the API's contract as a small model, to which sequences of
-requests through the real handlers (`handlers`) are compared.
+requests through the real handlers (`handlers`) are compared (`comparison`).
 
 To learn from a failing seed, replay it, and look for the task's four last digits in the trace.
 """
