@@ -1,70 +1,32 @@
-"""Publishing: what ends up in the bucket, and that a refusal leaves it as it was."""
+"""Publishing: what ends up in the bucket."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from matchcast.adapters.in_memory import InMemoryObjects
-from matchcast.adapters.onnx_model import load_onnx
-from matchcast.domain.manifests import MODEL_MANIFEST_KEY, ModelManifest
-from matchcast.errors import (
-    AliasUnknown,
-    ModelUnavailable,
-    ParityFailed,
-    ReleaseRaceLost,
-    ReleaseRefused,
-    SignatureMissing,
-    StorageUnavailable,
-)
-from matchcast.releases.readers import ManifestReader
-from matchcast.releases.served_models import ServedModels
-from matchcast_tools.errors import BadInput, EnvironmentProblem
-from matchcast_tools.models import artifact
+from matchcast.domain.manifests import MODEL_MANIFEST_KEY
+from matchcast.errors import ModelUnavailable
 from matchcast_tools.models.publish import Publication, publish_models
 from matchcast_tools.models.release_run import ReleaseRun
 from matchcast_tools.models.tracking import Tracking
 from matchcast_tools.models.train import Trained, train
 from tests.support.datasets import FEATURES
-from tests.support.mlflow_models import Constant, logistic, register
 from tests.support.mlflow_warnings import MLFLOW_WARNINGS
-from tests.support.objects import keys
+from tests.support.objects import content, keys
+from tests.support.served import STAGES, served_models
 
 pytestmark = MLFLOW_WARNINGS
-
-NOW = datetime(2026, 11, 21, 7, tzinfo=UTC)
-STAGES = ("champion", "candidate", "smoke")
 
 
 @pytest.fixture
 def objects() -> InMemoryObjects:
     return InMemoryObjects()
-
-
-@pytest.fixture
-def publish_to(trained: Trained, tracking: Tracking, data_dir: Path) -> Callable[..., Publication]:
-    """`publish_models` with this session's store and dataset."""
-
-    def run(objects: InMemoryObjects, stages: Any = STAGES, keep_others: bool = False, **options: Any) -> Publication:
-        run = ReleaseRun(objects=objects, tracking=tracking, now=NOW, **options)
-        return publish_models(run, stages, keep_others=keep_others, data_dir=data_dir)
-
-    return run
-
-
-def served_models(objects: InMemoryObjects) -> ServedModels:
-    """Return the models as the inference function has them."""
-    return ServedModels(ManifestReader(objects, MODEL_MANIFEST_KEY, ModelManifest, 0), objects, load_onnx)
-
-
-def content(objects: InMemoryObjects) -> dict[str, bytes]:
-    return {key: objects.get(key).body for key in keys(objects)}  # type: ignore[union-attr]
 
 
 def test_the_stages_serve_what_the_aliases_name(
@@ -187,113 +149,3 @@ def test_says_all_of_it_as_json(
     said = json.loads(json.dumps(publish_to(objects).as_dict()))
     assert said["stages"]["champion"]["version"] == trained.version
     assert said["parity"][trained.version]["max_difference"] <= 1e-5
-
-
-class TestRefusals:
-    """Each leaves every object as it was, and the version that is served with it."""
-
-    @pytest.fixture
-    def served(self, objects: InMemoryObjects, publish_to: Callable[..., Publication]) -> dict[str, bytes]:
-        publish_to(objects, ["champion"])
-        return content(objects)
-
-    @pytest.fixture
-    def drifted(self, trained: Trained, data_dir: Path, tracking: Tracking) -> str:
-        """Return the alias of a version that learnt from other matches than the champion."""
-        train(data_dir, aliases=["drifted"], tracking=tracking)
-        return "drifted"
-
-    def test_an_unknown_alias(
-        self, objects: InMemoryObjects, served: dict[str, bytes], publish_to: Callable[..., Publication]
-    ) -> None:
-        with pytest.raises(AliasUnknown, match="nobody"):
-            publish_to(objects, ["champion", "nobody"])
-        assert content(objects) == served
-
-    def test_no_stage_at_all(
-        self, objects: InMemoryObjects, served: dict[str, bytes], publish_to: Callable[..., Publication]
-    ) -> None:
-        with pytest.raises(BadInput, match="no stage"):
-            publish_to(objects, [])
-        assert content(objects) == served
-
-    def test_a_model_without_a_signature(
-        self,
-        objects: InMemoryObjects,
-        served: dict[str, bytes],
-        publish_to: Callable[..., Publication],
-        tracking: Tracking,
-    ) -> None:
-        register(tracking, logistic(), name="unsigned-release", inputs=None)
-        with pytest.raises(SignatureMissing):
-            publish_to(objects, ["champion"], name="unsigned-release")
-        assert content(objects) == served
-
-    def test_a_model_that_cannot_be_exported(
-        self,
-        objects: InMemoryObjects,
-        served: dict[str, bytes],
-        publish_to: Callable[..., Publication],
-        tracking: Tracking,
-    ) -> None:
-        register(tracking, Constant(), name="unknown-kind")
-        with pytest.raises(ReleaseRefused, match="cannot be exported"):
-            publish_to(objects, ["champion"], name="unknown-kind")
-        assert content(objects) == served
-
-    def test_an_artifact_of_another_width_than_the_signature(
-        self,
-        objects: InMemoryObjects,
-        served: dict[str, bytes],
-        publish_to: Callable[..., Publication],
-        tracking: Tracking,
-    ) -> None:
-        register(tracking, logistic(columns=2), name="narrow")
-        with pytest.raises(ReleaseRefused):
-            publish_to(objects, ["champion"], name="narrow")
-        assert content(objects) == served
-
-    def test_failing_parity(
-        self,
-        objects: InMemoryObjects,
-        served: dict[str, bytes],
-        publish_to: Callable[..., Publication],
-        monkeypatch: pytest.MonkeyPatch,
-        drifted: str,
-    ) -> None:
-        # GIVEN an exporter that gives another model than the registered one
-        wrong = next(body for key, body in served.items() if key.endswith("model.onnx"))
-        monkeypatch.setattr(artifact, "to_onnx", lambda _: wrong)
-        with pytest.raises(ParityFailed):
-            publish_to(objects, ["champion", drifted])
-        assert content(objects) == served
-
-    def test_a_lost_race(
-        self, served: dict[str, bytes], publish_to: Callable[..., Publication], data_dir: Path, tracking: Tracking
-    ) -> None:
-        # GIVEN another publisher, who switches between this one's reading and its switch
-        class Raced(InMemoryObjects):
-            def switch(self, key: str, body: bytes, etag: str | None) -> bool:
-                super().put(key, theirs)
-                return super().switch(key, body, etag)
-
-        theirs = served[MODEL_MANIFEST_KEY]
-        objects = Raced()
-        # WHEN this one publishes
-        # THEN that fails, and the manifest is the other one's
-        with pytest.raises(ReleaseRaceLost, match="Somebody else"):
-            publish_to(objects, ["champion"])
-        assert content(objects)[MODEL_MANIFEST_KEY] == theirs
-
-    def test_a_bucket_out_of_reach(self, publish_to: Callable[..., Publication]) -> None:
-        class Away(InMemoryObjects):
-            def get(self, key: str) -> Any:
-                raise StorageUnavailable("The data bucket did not answer.")
-
-        with pytest.raises(StorageUnavailable):
-            publish_to(Away())
-
-    def test_no_registry(self, objects: InMemoryObjects, tmp_path: Path) -> None:
-        with pytest.raises(EnvironmentProblem, match="matchcast train"):
-            publish_models(ReleaseRun(objects=objects, tracking=Tracking.at(tmp_path)), STAGES)
-        assert content(objects) == {}
