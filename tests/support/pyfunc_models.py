@@ -9,11 +9,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from matchcast.adapters.pyfunc_model import FOLDER
 from matchcast.domain.manifests import FileEntry, PublishedModel
 from matchcast.domain.signature import Column, Signature
 
 COLUMNS = (Column(name="elo_difference", type="float"), Column(name="form", type="double"))
+ROWS = np.array([[0, 1], [400, 0], [-400, 0.5]], dtype=np.float32)
 
 CODE = """
 import numpy as np

@@ -1,0 +1,49 @@
+"""A path without a snapshot, of another method or of no function says what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from functions.serve_predictions.handler import lambda_handler
+from tests.support.documented import ask
+from tests.support.http_events import Answer
+from tests.support.served_paths import PAGES, problem
+from tests.support.serving import Service
+
+Get = Callable[..., Answer]
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_without_a_snapshot_every_list_is_a_503_that_says_when_to_come_back(
+    empty: Service, get: Get, path: str
+) -> None:
+    found = get(path)
+    problem(found, 503, "snapshot-unavailable")
+    assert found.headers["retry-after"] == "5"
+    assert b"snapshots/" not in found.body
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allow"),
+    [
+        ("POST", "/predict/predictions", "GET"),
+        ("DELETE", "/predict/async/", "GET, POST"),
+        ("PUT", "/predict/e0-2026-03-07-alder-birch", "GET"),
+        ("GET", "/predict/", "POST"),
+        ("OPTIONS", "/predict/cards/", "GET"),
+        ("HEAD", "/health", "GET"),
+    ],
+)
+def test_a_path_of_any_function_under_another_method_is_a_405(
+    service: Service, method: str, path: str, allow: str
+) -> None:
+    found = ask(lambda_handler, method, path)
+    problem(found, 405, "method-not-allowed")
+    assert found.headers["allow"] == allow
+
+
+@pytest.mark.parametrize("path", ["/", "/predict/a/b/c", "/nothing", "/predict/precomputed/"])
+def test_an_unknown_path_is_a_404(service: Service, get: Get, path: str) -> None:
+    assert get(path).status == 404
