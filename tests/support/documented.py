@@ -15,6 +15,8 @@ from tests.support.http_events import Answer
 
 DOCUMENT: dict[str, Any] = json.loads(openapi.DOCUMENT.read_text())
 PROBLEM = {"$ref": "#/components/schemas/Problem"}
+# The operations that need no token.
+OPEN = {("get", "/health"), ("get", "/docs"), ("get", "/openapi.json")}
 
 
 def ask(handler: Any, method: str, path: str, **request: Any) -> Answer:

@@ -35,6 +35,8 @@ LOGISTIC = """
 home = 0.7 / (1 + np.exp(-model_input["elo_difference"].to_numpy() / 400))
 return np.column_stack([home, np.full(len(home), 0.3), 0.7 - home])
 """
+# The body of a model that gives every match the same probabilities.
+STEADY = "return np.tile([0.5, 0.3, 0.2], (len(model_input), 1))"
 
 
 def code(body: str) -> str:

@@ -20,12 +20,17 @@ from matchcast.adapters.s3_objects import S3Objects
 from matchcast.bootstrap import releases as release_parts
 from matchcast.observability import metrics
 from matchcast_tools.cli import releases, snapshot, training
-from matchcast_tools.models.registry import RegisteredModel, load
+from matchcast_tools.models.artifact import Exported, export
+from matchcast_tools.models.registry import RegisteredModel, load, resolve
 from matchcast_tools.models.tracking import Tracking
 from matchcast_tools.models.train import Trained, train
 from matchcast_tools.stack.deployed import Stack
 from tests.support.datasets import write_dataset
 from tests.support.lambda_client import HandlerClient
+from tests.support.mlflow_models import register_with
+from tests.support.pyfunc_models import code
+
+BOTH = ("onnx", "pyfunc")
 
 
 @pytest.fixture(scope="session")
@@ -65,6 +70,28 @@ def trained(data_dir: Path, tracking: Tracking) -> Trained:
 def champion(trained: Trained, tracking: Tracking) -> RegisteredModel:
     """The trained version, loaded from the registry."""
     return load("champion", tracking)
+
+
+@pytest.fixture(scope="session")
+def steady(trained: Trained, tracking: Tracking, data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    """The registered custom model `steady`, which brings a module of its own, exported once."""
+    folder = tmp_path_factory.mktemp("steady")
+    (folder / "helping.py").write_text("HOME = 0.5\n")
+    body = "import helping; return np.tile([helping.HOME, 0.3, 0.2], (len(model_input), 1))"
+    (folder / "custom.py").write_text(code(body))
+    helping = [str(folder / "helping.py")]
+    register_with(tracking, "pyfunc", str(folder / "custom.py"), name="steady", code_paths=helping)
+    return export(resolve("champion", tracking, "steady"), tracking, data_dir, BOTH)
+
+
+@pytest.fixture
+def export_of(trained: Trained, tracking: Tracking, data_dir: Path) -> Callable[..., Exported]:
+    """`export` of the champion of a registered model."""
+
+    def run(name: str, runtimes: Any = BOTH) -> Exported:
+        return export(resolve("champion", tracking, name), tracking, data_dir, runtimes)
+
+    return run
 
 
 @dataclass
