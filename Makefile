@@ -59,8 +59,17 @@ build: setup ## Build for AWS (needs the SAM CLI, and Docker for the images)
 	sam build --config-file infra/samconfig.toml
 	infra/bytecode.sh
 
-deploy: build ## Deploy to AWS with infra/samconfig.toml
-	sam deploy --config-file infra/samconfig.toml
+# The longest name of a stack: names of functions begin with it, and have at most 64 characters (a test computes it).
+LONGEST_STACK := 45
+STACK = $(shell sed -n 's/^stack_name = "\(.*\)"$$/\1/p' infra/samconfig.toml)
+deploy: stack-name build ## Deploy to AWS with infra/samconfig.toml (STACK= another name)
+	sam deploy --config-file infra/samconfig.toml --stack-name "$(STACK)"
+
+# CloudFormation would find it when half of the stack is made.
+.PHONY: stack-name
+stack-name:
+	@name="$(STACK)"; if [ $${#name} -gt $(LONGEST_STACK) ]; then \
+		echo "The stack's name $$name has $${#name} characters; $(LONGEST_STACK) are the most." >&2; exit 2; fi
 
 clean: ## Remove what can be made again (not your data, models and registry in .local)
 	@if [ -x $(RUN)/matchcast ]; then $(RUN)/matchcast down; fi

@@ -9,7 +9,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Header, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from matchcast.bootstrap import http, parts, predictions, table
+from matchcast.bootstrap import http, parts, predictions, table, tasks
 from matchcast.domain.prediction import Prediction, Subject
 from matchcast.http.api import Api, serve
 from matchcast.http.contract import READ, READ_OR_WRITE, answers
@@ -96,3 +96,12 @@ def deadline() -> datetime:
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Answer one HTTP request."""
     return serve(api, event, context)
+
+
+parts.make_at_init(
+    predictions.predict_now,
+    predictions.sync_deadline,
+    tasks.submit_prediction,
+    table.lane_speed,
+    http.tenant_claim,
+)

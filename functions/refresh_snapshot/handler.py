@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from matchcast.bootstrap import refresh
+from matchcast.bootstrap import parts, refresh, releases
 from matchcast.domain.manifests import SnapshotManifest
 from matchcast.errors import MatchcastError, ReleaseRaceLost, ReleaseRefused
 from matchcast.observability import MetricUnit, flushed_metrics, logger, metrics, report_refused
@@ -71,3 +71,6 @@ def _remove_old(use_case: RefreshSnapshot) -> None:
     else:
         if removed:
             logger.info("old snapshots removed", objects=len(removed))
+
+
+parts.make_at_init(releases.objects)

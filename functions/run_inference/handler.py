@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from matchcast.bootstrap import inference, table
+from matchcast.bootstrap import inference, parts, table
 from matchcast.domain.prediction import Prediction
 from matchcast.domain.task import Priority, utc_now
 from matchcast.errors import DeadlineExceeded, MatchcastError, ModelUnavailable, ReleaseRefused
@@ -130,3 +130,6 @@ def model_info(stage: str) -> ModelInfo:
         snapshot_id=snapshot_id,
         problem=ReleaseProblem(code=problem.code, detail=problem.public_detail) if problem else None,
     )
+
+
+parts.make_at_init(inference.help_high_lane, inference.lanes_by_queue_name, table.lane_speed)

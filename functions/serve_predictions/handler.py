@@ -21,7 +21,7 @@ from functions.serve_predictions.schemas import (
     SnapshotHealth,
     SnapshotScorecard,
 )
-from matchcast.bootstrap import snapshots
+from matchcast.bootstrap import http, parts, releases, snapshots
 from matchcast.http.api import Api, serve
 from matchcast.http.contract import READ, answers
 from matchcast.snapshots.serve import HealthStatus
@@ -126,3 +126,6 @@ def docs() -> Response[Any]:
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Answer one HTTP request."""
     return serve(api, event, context)
+
+
+parts.make_at_init(snapshots.serve_snapshot, releases.models, http.cursors)

@@ -7,7 +7,7 @@ from typing import Any, Self
 from aws_lambda_powertools.event_handler import Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from matchcast.bootstrap import http, table, tasks
+from matchcast.bootstrap import http, parts, table, tasks
 from matchcast.domain.prediction import Subject
 from matchcast.domain.task import Priority
 from matchcast.http.api import Api, serve
@@ -65,3 +65,6 @@ def submit(body: SubmitRequest, key: Key = None) -> Response[TaskEnvelope]:
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Answer one HTTP request."""
     return serve(api, event, context)
+
+
+parts.make_at_init(tasks.submit_prediction, table.lane_speed, http.tenant_claim)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from matchcast.bootstrap import tasks
+from matchcast.bootstrap import parts, tasks
 from matchcast.observability import logger
 
 
@@ -15,3 +15,6 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, int]:  # no
     swept = asdict(tasks.sweep_dead_letters().sweep())
     logger.info("dead letters swept", extra=swept)
     return swept
+
+
+parts.make_at_init(tasks.sweep_dead_letters)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
-from matchcast.bootstrap import http, table, tasks
+from matchcast.bootstrap import http, parts, table, tasks
 from matchcast.domain.prediction import Prediction
 from matchcast.domain.task import TaskStatus
 from matchcast.http.api import Api, serve
@@ -77,3 +77,6 @@ def tenant() -> str:
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Answer one HTTP request."""
     return serve(api, event, context)
+
+
+parts.make_at_init(tasks.retry_task, table.lane_speed, http.cursors, http.tenant_claim)

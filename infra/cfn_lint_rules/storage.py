@@ -13,6 +13,8 @@ GUARDED = {
     "AWS::SQS::Queue": ("AWS::SQS::QueuePolicy", "Queues"),
     "AWS::SNS::Topic": ("AWS::SNS::TopicPolicy", "Topics"),
 }
+# What a creation that fails has just made is empty; kept, it would have to be looked for and deleted by hand.
+KEPT = {"DeletionPolicy": "RetainExceptOnCreate", "UpdateReplacePolicy": "Retain"}
 ENCRYPTION = {
     "AWS::S3::Bucket": ["BucketEncryption"],
     "AWS::SQS::Queue": ["SqsManagedSseEnabled", "KmsMasterKeyId"],
@@ -72,9 +74,9 @@ def data_survives(template: base.Template) -> base.Problems:
         if table.get("PointInTimeRecoverySpecification", {}).get("PointInTimeRecoveryEnabled") is not True:
             yield name, f"{name} has no point-in-time recovery"
     for name in (*buckets, *tables):
-        for policy in ("DeletionPolicy", "UpdateReplacePolicy"):
-            if template["Resources"][name].get(policy) != "Retain":
-                yield name, f"{name} needs {policy}: Retain"
+        for policy, kept in KEPT.items():
+            if template["Resources"][name].get(policy) != kept:
+                yield name, f"{name} needs {policy}: {kept}"
 
 
 def denies_plain_http(statement: dict[str, Any]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import time
@@ -25,7 +26,7 @@ from tests.support.template import ROOT, deploy_storage
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(900)]
 
-BASE = "public.ecr.aws/lambda/python:3.13"
+[BASE] = re.findall(r"^FROM (.+)$", (ROOT / "functions/run_inference/Dockerfile").read_text(), re.MULTILINE)
 HOST = "host.docker.internal"
 INVOCATIONS = "/2015-03-31/functions/function/invocations"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}

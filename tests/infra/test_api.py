@@ -1,11 +1,15 @@
-"""The API: its routes with their scopes, who issues tokens, throttles, logs and CORS."""
+"""The API: its routes with their scopes, who issues tokens, throttles and logs."""
 
 from __future__ import annotations
 
 import json
+import re
 from fnmatch import fnmatchcase as fnmatch
 from typing import Any
 
+import pytest
+
+from matchcast_tools.laptop.http_api import expand_http_apis
 from tests.support.documented import DOCUMENT
 
 # The contract: scope and function of each route, without a trailing slash.
@@ -19,6 +23,7 @@ ROUTES = {
 }
 # API Gateway drops routes like /path/ on import, and takes such requests by /path/{proxy+}.
 ENDINGS = ("", "/{proxy+}")
+ROUTES_PER_API = 300
 DEFAULT = ("X-AMAZON-APIGATEWAY-ANY-METHOD", "$default")
 
 
@@ -53,6 +58,46 @@ def test_the_routes_are_those_of_the_document_with_and_without_a_trailing_slash(
 def test_what_submits_or_changes_a_task_requires_the_scope_to_write() -> None:
     writing = {route for route, (scope, _) in ROUTES.items() if scope == "predictions/write"}
     assert writing == {route for route in ROUTES if route[0] != "GET"} - {("POST", "/predict")}
+
+
+def test_an_import_makes_a_route_of_every_integration(plain: dict[str, Any]) -> None:
+    # GIVEN what API Gateway imports: of a path that ends in a slash it makes the integration, and no route
+    body = plain["Resources"]["HttpApi"]["Properties"]["Body"]
+    assert [path for path in body["paths"] if path.endswith("/")] == []
+    assert "x-amazon-apigateway-integrations" not in body.get("components", {})
+    # WHEN each operation is read as its route
+    found = operations(plain)
+    # THEN it has one integration, of a function that is there, and a greedy variable is the last part of its path
+    assert {item["x-amazon-apigateway-integration"]["type"] for item in found.values()} == {"aws_proxy"}
+    assert {f"{function_of(item)}Function" for item in found.values()} <= set(plain["Resources"])
+    assert all("+}" not in path or path.endswith("/{proxy+}") for _, path in found)
+    # AND there are no more routes than an API may have
+    assert len(found) <= ROUTES_PER_API
+
+
+def test_the_laptop_makes_a_route_of_every_integration_too(plain: dict[str, Any]) -> None:
+    resources = expand_http_apis(plain)
+    targets = [
+        item["Properties"]["Target"]["Fn::Join"][1][1]["Ref"]
+        for item in resources.values()
+        if item["Type"] == "AWS::ApiGatewayV2::Route"
+    ]
+    integrations = {name for name, item in resources.items() if item["Type"] == "AWS::ApiGatewayV2::Integration"}
+    assert set(targets) == integrations
+    assert len(targets) == len(operations(plain))
+
+
+def test_every_permission_of_the_api_is_for_a_route(plain: dict[str, Any]) -> None:
+    # GIVEN the routes, with * where a permission has a variable
+    routes = {f"{method}{re.sub('{[^}]+}', '*', path)}" for method, path in operations(plain)}
+    # WHEN the permissions that SAM makes are read
+    allowed = set()
+    for item in plain["Resources"].values():
+        if item["Type"] == "AWS::Lambda::Permission" and item["Properties"]["Principal"] == "apigateway.amazonaws.com":
+            allowed.add(item["Properties"]["SourceArn"]["Fn::Sub"][0].rpartition("/${__Stage__}/")[2])
+    # THEN each belongs to one; the function behind $default may be called on every path
+    assert allowed - {"*"} <= routes
+    assert "*" in allowed
 
 
 def test_every_route_speaks_payload_format_two(plain: dict[str, Any]) -> None:
@@ -110,6 +155,16 @@ def test_the_own_pool_issues_both_scopes_to_programs_only(plain: dict[str, Any])
     assert resources["UserPool"]["Properties"]["AdminCreateUserConfig"] == {"AllowAdminCreateUserOnly": True}
 
 
+@pytest.mark.parametrize(
+    ("prefix", "is_taken"), [("", True), ("our-scores", True), ("our-aws-scores", False), ("-scores", False)]
+)
+def test_a_prefix_that_cognito_refuses_is_refused_before_anything_is_made(
+    prefix: str, is_taken: bool, template: dict[str, Any]
+) -> None:
+    pattern = template["Parameters"]["AuthDomainPrefix"]["AllowedPattern"]
+    assert (re.fullmatch(pattern, prefix) is not None) == is_taken
+
+
 def test_the_stage_is_throttled_by_parameters_and_logs_every_request(plain: dict[str, Any]) -> None:
     [stage] = [item["Properties"] for item in plain["Resources"].values() if item["Type"] == "AWS::ApiGatewayV2::Stage"]
     assert stage["DefaultRouteSettings"] == {
@@ -119,20 +174,10 @@ def test_the_stage_is_throttled_by_parameters_and_logs_every_request(plain: dict
     assert stage["AccessLogSettings"]["DestinationArn"] == {"Fn::GetAtt": ["HttpApiLogGroup", "Arn"]}
 
 
-def test_an_access_log_line_is_json_and_holds_no_token(plain: dict[str, Any]) -> None:
+def test_an_access_log_line_is_json_names_the_tenant_and_holds_no_token(plain: dict[str, Any]) -> None:
     [stage] = [item["Properties"] for item in plain["Resources"].values() if item["Type"] == "AWS::ApiGatewayV2::Stage"]
-    line = json.loads(stage["AccessLogSettings"]["Format"])
+    line = json.loads(stage["AccessLogSettings"]["Format"]["Fn::Sub"])
     assert line["request_id"] == "$context.requestId"
     assert line["route"] == "$context.routeKey"
+    assert line["tenant"] == "$context.authorizer.claims.${TenantClaim}"
     assert all(value.startswith("$context.") for value in line.values())
-
-
-def test_no_page_may_call_the_api_unless_its_origin_is_named(plain: dict[str, Any], template: dict[str, Any]) -> None:
-    condition, allowed, otherwise = plain["Resources"]["HttpApi"]["Properties"]["Body"]["x-amazon-apigateway-cors"][
-        "Fn::If"
-    ]
-    assert (condition, otherwise) == ("HasCors", {"Ref": "AWS::NoValue"})
-    assert allowed["allowOrigins"] == {"Ref": "CorsAllowOrigins"}
-    assert "authorization" in allowed["allowHeaders"]
-    parameter = template["Parameters"]["CorsAllowOrigins"]
-    assert (parameter["Type"], parameter["Default"]) == ("CommaDelimitedList", "")

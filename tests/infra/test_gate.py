@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ast
+import re
 import tomllib
 from collections.abc import Iterator
 from typing import Any
 
 import yaml
 
-from tests.support.template import ROOT
+from tests.support.template import ROOT, load
 
 
 def read(path: str) -> Any:
@@ -18,11 +19,31 @@ def read(path: str) -> Any:
 
 
 def test_the_workflow_runs_the_gate_on_every_supported_python() -> None:
-    [job] = read(".github/workflows/test.yml")["jobs"].values()
+    job = read(".github/workflows/test.yml")["jobs"]["test"]
     assert job["strategy"]["matrix"]["python"] == ["3.11", "3.12", "3.13"]
     assert [step["run"] for step in job["steps"] if "run" in step] == ["make test PYTHON=python${{ matrix.python }}"]
     oldest = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["requires-python"]
     assert oldest == f">={job['strategy']['matrix']['python'][0]}"
+
+
+def test_the_workflow_builds_what_is_deployed_and_looks_at_it() -> None:
+    job = read(".github/workflows/test.yml")["jobs"]["build"]
+    [python] = [step["with"]["python-version"] for step in job["steps"] if "setup-python" in step.get("uses", "")]
+    assert {item["Properties"].get("Runtime") for item in load()["Resources"].values()} - {None} == {f"python{python}"}
+    validate, build, look = [step["run"] for step in job["steps"] if "run" in step]
+    assert validate.startswith("sam validate --lint")
+    assert build == "make build"
+    assert look == ".venv/bin/pytest tests/infra/test_build.py"
+
+
+def test_an_action_is_pinned_by_its_commit_and_moved_by_a_robot() -> None:
+    jobs = read(".github/workflows/test.yml")["jobs"].values()
+    used = [step["uses"] for job in jobs for step in job["steps"] if "uses" in step]
+    assert [action for action in used if not re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", action)] == []
+    updates = {each["package-ecosystem"]: each for each in read(".github/dependabot.yml")["updates"]}
+    assert "github-actions" in updates
+    folders = sorted(f"/{path.parent.relative_to(ROOT)}" for path in (ROOT / "functions").glob("*/Dockerfile"))
+    assert updates["docker"]["directories"] == folders
 
 
 def test_the_workflow_may_read_and_no_more() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from tests.support.template import ROOT
 
 IMAGES = ("run_inference", "refresh_snapshot")
 IGNORED = (ROOT / ".dockerignore").read_text().splitlines()
+BASE = r"public\.ecr\.aws/lambda/python:3\.13(\.\d{4}(\.\d{2}){3})?@sha256:[0-9a-f]{64}"
 each_image = pytest.mark.parametrize("name", IMAGES)
 
 
@@ -27,8 +30,35 @@ def reaches_the_build(source: str) -> bool:
 
 
 @each_image
-def test_an_image_starts_from_the_runtime_that_is_deployed(name: str) -> None:
-    assert instructions(name, "FROM") == ["public.ecr.aws/lambda/python:3.13"]
+def test_an_image_starts_from_one_build_of_the_runtime_that_is_deployed(name: str) -> None:
+    [base] = instructions(name, "FROM")
+    assert re.fullmatch(BASE, base)
+    assert [base] == instructions(IMAGES[0], "FROM")
+
+
+@pytest.mark.parametrize(("tag", "answer"), [("3.13", f"sha256:{'a' * 64}"), ("3.13.2026.01.02.03", "none")])
+def test_a_command_moves_the_base_of_both_images(tag: str, answer: str, tmp_path: Path) -> None:
+    # GIVEN a copy of the Dockerfiles, and a registry that gives this answer
+    for name in IMAGES:
+        (tmp_path / "functions" / name).mkdir(parents=True)
+        shutil.copy(ROOT / "functions" / name / "Dockerfile", tmp_path / "functions" / name)
+    (tmp_path / "infra").mkdir()
+    script = shutil.copy(ROOT / "infra" / "base-image.sh", tmp_path / "infra")
+    (tmp_path / "docker").write_text(f"#!/bin/sh\necho {answer}\n")
+    (tmp_path / "docker").chmod(0o755)
+    before = [(tmp_path / "functions" / name / "Dockerfile").read_text() for name in IMAGES]
+    # WHEN
+    path = {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
+    done = subprocess.run(["bash", script, tag], env=path, capture_output=True, text=True, check=False)
+    # THEN both begin with what it answered, or are as they were
+    after = [(tmp_path / "functions" / name / "Dockerfile").read_text() for name in IMAGES]
+    if answer == "none":
+        assert (done.returncode, after) == (1, before)
+    else:
+        moved = [re.sub(r"(?m)^FROM ([^:]+):.*$", rf"FROM \1:{tag}@{answer}", text) for text in before]
+        assert (done.returncode, after) == (0, moved)
+        assert after != before
+    assert not list(tmp_path.rglob("*.before"))
 
 
 @each_image

@@ -59,6 +59,30 @@ def test_a_refused_release_fires_an_alarm_from_any_function(
     assert alarm["TreatMissingData"] == "notBreaching"
 
 
+def test_an_error_of_a_function_that_answers_no_client_fires_an_alarm(
+    monitoring: dict[str, Any], template: dict[str, Any]
+) -> None:
+    # GIVEN the functions that no request of the API reaches
+    functions = {
+        key: item for key, item in template["Resources"].items() if item["Type"] == "AWS::Serverless::Function"
+    }
+    silent = {
+        key.removesuffix("Function"): item["Properties"]["FunctionName"]["Fn::Sub"]
+        for key, item in functions.items()
+        if not any(event["Type"] == "HttpApi" for event in item["Properties"]["Events"].values())
+    }
+    assert len(silent) == 3
+    for name, function in silent.items():
+        # WHEN
+        alarm = monitoring["Resources"][f"{name}ErrorsAlarm"]["Properties"]
+        # THEN it counts the errors of the function by its name, and one is enough
+        assert (alarm["Namespace"], alarm["MetricName"], alarm["Statistic"]) == ("AWS/Lambda", "Errors", "Sum")
+        named = function.replace("${AWS::StackName}", "${ParentStackName}")
+        assert alarm["Dimensions"] == [{"Name": "FunctionName", "Value": {"Fn::Sub": named}}]
+        assert (alarm["Threshold"], alarm["TreatMissingData"]) == ({"Ref": "AlarmFunctionErrors"}, "notBreaching")
+    assert template["Parameters"]["AlarmFunctionErrors"]["Default"] == 0
+
+
 def test_every_parameter_of_the_nested_template_is_passed(monitoring: dict[str, Any], template: dict[str, Any]) -> None:
     passed = template["Resources"]["Monitoring"]["Properties"]["Parameters"]
     assert set(passed) == set(monitoring["Parameters"])

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from cfn_lint_rules import _rule, alarms, functions, queues, storage
+from cfn_lint_rules import _rule, alarms, apis, functions, queues, storage
 
 Template = dict[str, Any]
 RULES = [
     item
-    for module in (alarms, functions, queues, storage)
+    for module in (alarms, apis, functions, queues, storage)
     for _, item in inspect.getmembers(module, inspect.isclass)
     if issubclass(item, _rule.Rule)
 ]
@@ -42,6 +42,10 @@ def state(name: str, **changes: Any) -> Callable[[Template], None]:
         document["Statement"][0].update(changes)
 
     return apply
+
+
+def stage(template: Template) -> dict[str, Any]:
+    return of(template, "HttpApiApiGatewayDefaultStage")
 
 
 def slow_worker(template: Template, **bounds: int) -> None:
@@ -117,6 +121,26 @@ FAULTS: dict[str, tuple[type[_rule.Rule], Callable[[Template], object]]] = {
     "a table that goes with the stack": (
         storage.data_survives,
         lambda t: t["Resources"]["TasksTable"].pop("DeletionPolicy"),
+    ),
+    "a bucket that a failed creation leaves": (
+        storage.data_survives,
+        lambda t: t["Resources"]["DataBucket"].update(DeletionPolicy="Retain"),
+    ),
+    "a public route at everybody's rate": (
+        apis.public_routes_are_throttled,
+        lambda t: stage(t)["RouteSettings"].pop("GET /health"),
+    ),
+    "half a throttle": (
+        apis.public_routes_are_throttled,
+        lambda t: stage(t)["RouteSettings"]["$default"].pop("ThrottlingBurstLimit"),
+    ),
+    "a token that is no longer asked for": (
+        apis.public_routes_are_throttled,
+        lambda t: of(t, "HttpApi")["Body"]["paths"]["/predict/cards"]["get"].pop("security"),
+    ),
+    "throttles of no route": (
+        apis.public_routes_are_throttled,
+        lambda t: stage(t)["RouteSettings"].update({"GET /health/": {}}),
     ),
     "logs outside the template": (
         functions.functions_have_log_groups,

@@ -18,11 +18,10 @@ def properties(template: dict[str, Any], name: str) -> dict[str, Any]:
     return found
 
 
-def test_the_table_is_paid_by_request_and_streams_changes_and_removes_expired_tasks(template: dict[str, Any]) -> None:
+def test_the_table_is_paid_by_request_and_removes_expired_tasks(template: dict[str, Any]) -> None:
     table = properties(template, "TasksTable")
     assert table["BillingMode"] == "PAY_PER_REQUEST"
     assert table["TimeToLiveSpecification"] == {"AttributeName": "ttl", "Enabled": True}
-    assert table["StreamSpecification"] == {"StreamViewType": "NEW_AND_OLD_IMAGES"}
 
 
 def test_the_tenant_index_holds_only_what_never_changes(template: dict[str, Any]) -> None:
@@ -31,22 +30,19 @@ def test_the_tenant_index_holds_only_what_never_changes(template: dict[str, Any]
     assert index["Projection"] == {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["match_id", "created_at"]}
 
 
-def test_only_large_results_and_old_versions_expire(template: dict[str, Any]) -> None:
-    rules = {rule["Id"]: rule for rule in properties(template, "DataBucket")["LifecycleConfiguration"]["Rules"]}
-    assert rules["results"]["Prefix"] == "results/"
-    assert rules["results"]["ExpirationInDays"] == {"Ref": "ResultsRetentionDays"}
-    assert rules["old-versions"]["NoncurrentVersionExpiration"] == {"NoncurrentDays": 30}
-    # What the lifecycle deletes leaves a marker, which has to be removed as well.
-    assert rules["old-versions"]["ExpiredObjectDeleteMarker"] is True
-    # Nothing but results/ may expire: manifests and what they name stay until they are overwritten.
-    assert [key for key, rule in rules.items() if "ExpirationInDays" in rule] == ["results"]
+def test_nothing_in_the_bucket_expires_but_old_versions(template: dict[str, Any]) -> None:
+    [rule] = properties(template, "DataBucket")["LifecycleConfiguration"]["Rules"]
+    assert rule["NoncurrentVersionExpiration"] == {"NoncurrentDays": 30}
+    # What is deleted leaves a marker, which has to be removed as well.
+    assert rule["ExpiredObjectDeleteMarker"] is True
+    # Manifests and what they name stay until they are overwritten.
+    assert "ExpirationInDays" not in rule
 
 
-def test_large_results_outlive_the_tasks_that_point_to_them(template: dict[str, Any]) -> None:
-    parameters = template["Parameters"]
-    gone_for_days = 7
-    lifetime_days = parameters["TaskLifetimeSeconds"]["Default"] / 86_400
-    assert parameters["ResultsRetentionDays"]["Default"] >= lifetime_days + gone_for_days
+def test_every_dead_letter_outlives_the_stack_but_not_its_failed_creation(template: dict[str, Any]) -> None:
+    for lane in LANES:
+        queue = template["Resources"][f"{lane}DeadLetterQueue"]
+        assert (queue["DeletionPolicy"], queue["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
 
 
 @pytest.mark.parametrize("lane", LANES)

@@ -1,15 +1,22 @@
 """What each function reads from its environment; nothing else in the product does.
 
-A setting is read when a function's parts are first made, never at import, and the template
-provides every one of them (a test compares the two, and the table in infra/docs/settings.md).
+A setting is read when a function's parts are first made, and the template provides every one of
+them (a test compares the two, and the table in infra/docs/settings.md).
 """
 
 from __future__ import annotations
+
+import os
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from matchcast.domain.manifests import Runtime
+
+
+def is_on_lambda() -> bool:
+    """Return whether this process is an environment of a function, and so has that function's settings."""
+    return "AWS_LAMBDA_FUNCTION_NAME" in os.environ
 
 
 class Settings(BaseSettings):
@@ -27,7 +34,7 @@ class HttpSettings(Settings):
 class DataSettings(Settings):
     """Every function that reads the data bucket."""
 
-    data_bucket_name: str = Field(description="The bucket of models, snapshots and large results.")
+    data_bucket_name: str = Field(description="The bucket of datasets, models and snapshots.")
     model_refresh_seconds: float = Field(
         default=30, ge=0, description="Seconds for which a function trusts the manifests that it has read."
     )

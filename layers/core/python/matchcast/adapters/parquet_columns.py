@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from matchcast.adapters.json_columns import CodedColumn, Indices, NumberColumn
@@ -71,7 +72,7 @@ class ParquetTable:
 
     def take(self, rows: Indices) -> None:
         """Keep some rows, in their order."""
-        self._table = self._table.take(pa.array(rows))
+        self._table = pc.take(self._table, pa.array(rows))
 
     def texts(self, name: str) -> list[str]:
         """Return a column of texts."""

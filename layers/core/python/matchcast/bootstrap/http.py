@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING
 
+from matchcast.adapters.aws_errors import unavailable_as
+from matchcast.bootstrap import parts
+from matchcast.errors import StorageUnavailable
+from matchcast.http.cursors import Cursors
 from matchcast.settings import CursorSettings, HttpSettings
-
-if TYPE_CHECKING:
-    from matchcast.http.cursors import Cursors
 
 
 @cache
@@ -20,9 +20,11 @@ def tenant_claim() -> str:
 @cache
 def cursors() -> Cursors:
     """Return the signer of list cursors; the key is read when the first cursor is sealed or opened."""
-    from aws_lambda_powertools.utilities.parameters import get_secret
+    secrets_manager, name = parts.client("secretsmanager"), CursorSettings().cursor_secret_name
 
-    from matchcast.http.cursors import Cursors
+    @cache
+    def key() -> bytes:
+        with unavailable_as(StorageUnavailable, "The secret that signs cursors"):
+            return str(secrets_manager.get_secret_value(SecretId=name)["SecretString"]).encode()
 
-    name = CursorSettings().cursor_secret_name
-    return Cursors(cache(lambda: str(get_secret(name, max_age=3600)).encode()))
+    return Cursors(key)

@@ -1,0 +1,87 @@
+"""Every call of the SDK that a function's code can make is granted to its role, or known not to be made by it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.infra.test_artifacts import closure
+from tests.infra.test_functions import GRANTS, logical, target
+from tests.support.template import ROOT
+
+# By the beginning of a module's name; the composition root reads the secret itself.
+SERVICES = {"dynamodb_": "dynamodb", "sqs_": "sqs", "s3_": "s3", "lambda_": "lambda", "http": "secretsmanager"}
+# Operations whose permission has another name.
+NAMED_OTHERWISE = {
+    "sqs:DeleteMessageBatch": "sqs:DeleteMessage",
+    "s3:DeleteObjects": "s3:DeleteObject",
+    "s3:ListObjectsV2": "s3:ListBucket",
+    "lambda:Invoke": "lambda:InvokeFunction",
+}
+# Without it S3 answers 403 for a key that is missing, and the code could not tell that from a missing permission.
+TELLS_MISSING_KEYS = {"s3:ListBucket"}
+POLLED = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ChangeMessageVisibility"}
+WRITES_OBJECTS = {"s3:PutObject", "s3:DeleteObject"}
+RECEIVES = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"}
+# Functions that page no list get the module of the tenant's claim, where the cursors are too.
+CURSORS = {"secretsmanager:GetSecretValue"}
+NEVER_MADE: dict[str, set[str]] = {
+    "serve_predictions": WRITES_OBJECTS,
+    "predict_now": {*WRITES_OBJECTS, *RECEIVES, "dynamodb:UpdateItem", *CURSORS},
+    "submit_prediction": {*WRITES_OBJECTS, *RECEIVES, "dynamodb:UpdateItem", *CURSORS},
+    "track_tasks": {*WRITES_OBJECTS, *RECEIVES},
+    # Letters are left to operators; the modules that it shares with the others accept tasks.
+    "sweep_dead_letters": {
+        *WRITES_OBJECTS,
+        *TELLS_MISSING_KEYS,
+        "s3:GetObject",
+        "sqs:DeleteMessage",
+        "sqs:SendMessage",
+        "dynamodb:GetItem",
+        "dynamodb:PutItem",
+        "dynamodb:Query",
+    },
+    "run_inference": {*WRITES_OBJECTS, "dynamodb:GetItem", "dynamodb:Query"},
+    "refresh_snapshot": set(),
+}
+
+
+def calls(module: str, file: Path) -> Iterator[str]:
+    """Yield the permissions that the calls of one module need."""
+    name = module.rpartition(".")[2]
+    service = next((service for prefix, service in SERVICES.items() if name.startswith(prefix)), None)
+    for node in ast.walk(ast.parse((ROOT / file).read_text())):
+        match node:
+            case ast.Call(func=ast.Attribute(attr="get_paginator"), args=[ast.Constant(value=str(operation))]):
+                pass
+            case ast.Attribute(value=ast.Attribute(attr="_client") | ast.Name(id="secrets_manager"), attr=operation):
+                if operation == "get_paginator":
+                    continue
+            case _:
+                continue
+        assert service is not None, f"{module} calls {operation}; say in SERVICES of which service that is"
+        action = f"{service}:{''.join(word.capitalize() for word in operation.split('_'))}"
+        yield NAMED_OTHERWISE.get(action, action)
+
+
+@pytest.mark.parametrize("name", sorted(GRANTS))
+def test_a_role_grants_the_calls_of_its_function_and_no_others(name: str, plain: dict[str, Any]) -> None:
+    # GIVEN what the function's modules can call
+    can_call = {action for module, file in closure(name).items() for action in calls(module, file)}
+    polled = POLLED if name == "run_inference" else set()
+    # WHEN its role is read
+    role = plain["Resources"][f"{logical(name)}Role"]["Properties"]
+    statements = [each for policy in role["Policies"] for each in policy["PolicyDocument"]["Statement"]]
+    granted = {
+        action
+        for statement in statements
+        if not target(statement["Resource"]).endswith("LogGroup")
+        for action in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])
+    }
+    # THEN what it grants is called, and what is called is granted, but for what this function never asks for
+    assert granted - can_call - polled - TELLS_MISSING_KEYS == set()
+    assert can_call - granted == NEVER_MADE[name]
