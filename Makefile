@@ -12,7 +12,7 @@ WORKERS := 2
 unexport PYTHONDONTWRITEBYTECODE
 LINTERS := lint-style lint-types lint-imports lint-template
 
-.PHONY: help setup up demo test lint $(LINTERS) faults prove-tasks prove-releases build deploy clean
+.PHONY: help setup up demo test lint $(LINTERS) faults prove-tasks prove-releases prove-scale build deploy clean
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-16s %s\n", $$1, $$2}'
@@ -54,6 +54,9 @@ prove-tasks: setup ## Load, poison, kill and slow down a laptop stack; every acc
 
 prove-releases: setup ## Move, corrupt, promote and gate releases on a laptop stack (PROMOTIONS=100)
 	@$(RUN)/python -m tests.proofs.releases $(PROMOTIONS:%=--promotions %)
+
+prove-scale: setup ## Count, list and sweep with a long history on the engine (TASKS=100000 LETTERS=10000)
+	@$(RUN)/python -m tests.proofs.scale $(TASKS:%=--tasks %) $(LETTERS:%=--letters %)
 
 build: setup ## Build for AWS (needs the SAM CLI, and Docker for the images)
 	sam build --config-file infra/samconfig.toml

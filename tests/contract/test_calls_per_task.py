@@ -55,7 +55,7 @@ class Service:
             ),
             models=release.models,
             matches=MatchIds(release.snapshots, release.objects),
-            open_tasks=OpenTasks(tasks=self.tasks, index=self.tasks, speed=speed, limit=10_000, now=lambda: NOW),
+            open_tasks=OpenTasks(index=self.tasks, speed=speed, limit=10_000, now=lambda: NOW),
             lifetime=timedelta(hours=1),
         )
         self.run = RunPredictions(
@@ -147,7 +147,7 @@ def test_the_open_tasks_of_a_tenant_are_looked_up_once_for_many_submissions(serv
     for _ in range(5):
         service.accept()
 
-    assert service.calls["Query"] == SHARDS
+    assert service.calls["Query"] == 1
 
 
 def test_the_final_write_touches_nothing_that_the_index_holds(service: Service) -> None:

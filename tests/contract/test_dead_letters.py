@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
+from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
+from typing import Any
 
 import boto3
 import pytest
 
 from matchcast.adapters.in_memory import InMemoryLanes
-from matchcast.adapters.sqs_dead_letters import SQSDeadLetters
+from matchcast.adapters.sqs_dead_letters import SQSDeadLetters, _letter
 from matchcast.adapters.sqs_lanes import SQSLanes
 from matchcast.domain.task import Priority
 from matchcast.errors import QueueUnavailable
@@ -40,7 +44,12 @@ def parts(request: pytest.FixtureRequest) -> tuple[DeadLetters, Bury]:
         else:
             SQSLanes(sqs, {}, urls).bury(lane, body, cause, "task")
 
-    return SQSDeadLetters(sqs, urls), bury
+    return reader(urls), bury
+
+
+def reader(urls: dict[Priority, str]) -> SQSDeadLetters:
+    """Return the letters of the queues; a test of moto's queues has no need to wait for them."""
+    return SQSDeadLetters(boto3.client("sqs"), urls, calls_at_once=4, wait_seconds=0)
 
 
 def all_letters(letters: DeadLetters, lane: Priority) -> list[DeadLetter]:
@@ -110,16 +119,91 @@ def test_a_released_letter_can_be_received_again_at_once(parts: tuple[DeadLetter
 def test_a_received_letter_is_hidden_from_other_readers(urls: dict[Priority, str]) -> None:
     # Only on SQS: in memory no letter is ever hidden.
     sqs = boto3.client("sqs")
-    letters, other = SQSDeadLetters(sqs, urls), SQSDeadLetters(boto3.client("sqs"), urls)
+    letters, other = reader(urls), reader(urls)
     sqs.send_message(QueueUrl=urls[Priority.HIGH], MessageBody="one")
 
     assert len(all_letters(letters, Priority.HIGH)) == 1
     assert all_letters(other, Priority.HIGH) == []
 
 
+def fill(urls: dict[Priority, str], letters: int) -> None:
+    """Put letters into the high lane's queue."""
+    sqs = boto3.client("sqs")
+    for number in range(letters):
+        sqs.send_message(QueueUrl=urls[Priority.HIGH], MessageBody=f"letter {number}")
+
+
+def test_letters_are_received_by_more_calls_at_once_as_there_are_more(urls: dict[Priority, str]) -> None:
+    # GIVEN many letters, and a count of the calls
+    fill(urls, 120)
+    letters, calls = reader(urls), Counter[str]()
+    letters._client.meta.events.register("before-call", lambda model, **_: calls.update([model.name]))
+    # WHEN they are received, in rounds of 1, 2, 4, 4 and 4 calls, and 4 calls and one that find no more
+    received = all_letters(letters, Priority.HIGH)
+    # THEN
+    assert (len(received), calls) == (120, {"ReceiveMessage": 20})
+    # WHEN they are handed back
+    letters.release(*received)
+    # THEN it is ten a call, and all are there again
+    assert calls == {"ReceiveMessage": 20, "ChangeMessageVisibilityBatch": 12}
+    assert len(all_letters(letters, Priority.HIGH)) == 120
+
+
+def test_one_answer_without_letters_does_not_end_the_receive(urls: dict[Priority, str]) -> None:
+    # GIVEN a queue that answers twice with nothing while it has letters, as SQS may
+    fill(urls, 30)
+    letters, answers = reader(urls), itertools.count()
+
+    def forget(parsed: dict[str, Any], **_: Any) -> None:
+        if next(answers) in (0, 2):
+            for message in parsed.pop("Messages", []):
+                letters.release(_letter(Priority.HIGH, message))
+
+    letters._client.meta.events.register("after-call.sqs.ReceiveMessage", forget)
+    # WHEN its letters are received
+    # THEN
+    assert len(all_letters(letters, Priority.HIGH)) == 30
+
+
+def test_letters_that_come_twice_are_yielded_once_and_the_receive_ends(urls: dict[Priority, str]) -> None:
+    # GIVEN letters that no receive hides, so that each comes again and again
+    fill(urls, 7)
+    letters = reader(urls)
+    # WHEN they are received
+    found = list(letters.receive(Priority.HIGH, 0))
+    # THEN
+    assert sorted(letter.body for letter in found) == [f"letter {number}" for number in range(7)]
+
+
+def test_a_reader_that_stops_leaves_no_letter_hidden_that_it_has_not_seen(urls: dict[Priority, str]) -> None:
+    # GIVEN letters of which ten are received at once
+    fill(urls, 10)
+    letters = reader(urls)
+    # WHEN a reader takes three and stops
+    with closing(letters.receive(Priority.HIGH, HIDE_SECONDS)) as received:
+        seen = {next(received).message_id for _ in range(3)}
+    # THEN the other seven are visible
+    rest = {letter.message_id for letter in all_letters(letters, Priority.HIGH)}
+    assert (len(rest), rest & seen) == (7, set())
+
+
+def test_a_letter_that_was_deleted_meanwhile_keeps_no_other_from_being_released(
+    urls: dict[Priority, str],
+) -> None:
+    # GIVEN two received letters, of which an operator has deleted one
+    fill(urls, 2)
+    letters = reader(urls)
+    first, second = all_letters(letters, Priority.HIGH)
+    letters.delete(first)
+    # WHEN both are released
+    letters.release(first, second)
+    # THEN
+    assert [letter.message_id for letter in all_letters(letters, Priority.HIGH)] == [second.message_id]
+
+
 def test_a_missing_queue_is_reported_as_unavailable(urls: dict[Priority, str]) -> None:
     # GIVEN queues that do not exist
-    gone = SQSDeadLetters(boto3.client("sqs"), {lane: f"{url}-gone" for lane, url in urls.items()})
+    gone = reader({lane: f"{url}-gone" for lane, url in urls.items()})
     letter = DeadLetter(Priority.HIGH, "message", "receipt", "{}", None, a_task().created_at)
 
     # WHEN they are called

@@ -112,7 +112,7 @@ def test_a_reopened_task_stays_where_it_was_in_the_list(tasks: TaskStore) -> Non
     tasks.reopen(reopened(older))
 
     listed: Any = tasks
-    assert list(listed.list_ids("north", None, 10)) == [newer.task_id, older.task_id]
+    assert list(listed.list_ids("north", None, 10).ids) == [newer.task_id, older.task_id]
 
 
 def test_a_missing_table_is_reported_as_unavailable(aws: dict[str, str]) -> None:

@@ -156,7 +156,7 @@ def test_a_message_that_the_queue_dead_lettered_fails_its_task_and_is_redriven_u
     failed = api.get(task["links"]["status"]).expect(200)
     assert (failed["status"], failed["error"]["code"]) == ("failed", "dead-lettered")
     dry = json.loads(laptop_command.run("dlq", "redrive", "--dry-run", "--json").stdout)
-    assert (dry["redriven"], dry["dry_run"]) == (1, True)
+    assert (dry["planned"]["redriven"], dry["dry_run"]) == (1, True)
     # AND a redrive completes the task under its own id
     assert json.loads(laptop_command.run("dlq", "redrive", "--json").stdout)["redriven"] == 1
     resting_lanes()

@@ -17,10 +17,11 @@ from matchcast.messages import decode
 from matchcast.ports import DeadLetter, KeyRecord, Received
 from matchcast.predictions.predictor import Answer
 from matchcast.tasks.accept import AcceptTask, IdempotencyKey, MakeTask
-from matchcast.tasks.dead_letters import Redrive, RedriveDeadLetters, SweepDeadLetters, Swept
+from matchcast.tasks.dead_letters import Redrive, RedriveDeadLetters
 from matchcast.tasks.help_high_lane import HelpHighLane
 from matchcast.tasks.retry import RetryTask
 from matchcast.tasks.run import Delivery, Outcome, RunPredictions, _task_error
+from matchcast.tasks.sweep import SweepDeadLetters, Swept
 from matchcast.tasks.track import TrackTasks
 from tests.faults.queues import SimulatedQueues
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 
 from matchcast.domain.task import Priority, Task
@@ -128,7 +128,7 @@ class SimulatedQueues:
 
     # `DeadLetters`.
 
-    def receive(self, lane: Priority, hide_seconds: int) -> Iterator[DeadLetter]:
+    def receive(self, lane: Priority, hide_seconds: int) -> Generator[DeadLetter, None, None]:
         def hide() -> list[DeadLetter]:
             now, letters = self._scheduler.now, []
             for message in self.dead[lane]:
@@ -140,13 +140,14 @@ class SimulatedQueues:
 
         yield from self._calls("queue", f"receive {lane} dead letters", hide, writes=False)
 
-    def release(self, letter: DeadLetter) -> None:
+    def release(self, *letters: DeadLetter) -> None:
         def show() -> None:
-            for message in self.dead[letter.lane]:
-                if message.handle == letter.receipt_handle:
-                    message.visible_at = self._scheduler.now
+            for letter in letters:
+                for message in self.dead[letter.lane]:
+                    if message.handle == letter.receipt_handle:
+                        message.visible_at = self._scheduler.now
 
-        self._calls("queue", f"release letter {letter.message_id}", show)
+        self._calls("queue", f"release letters {', '.join(letter.message_id for letter in letters)}", show)
 
     def delete(self, letter: DeadLetter) -> None:
         def delete() -> None:

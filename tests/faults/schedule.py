@@ -10,7 +10,7 @@ from unittest import mock
 
 from matchcast.domain import task as task_module
 from matchcast.tasks import run as run_predictions
-from matchcast.tasks.dead_letters import HIDE_SECONDS
+from matchcast.tasks.sweep import HIDE_SECONDS
 from tests.faults.calls import Weather
 from tests.faults.clients import Client
 from tests.faults.services import Operators, Pollers, sends_poison, sweep, sweeps

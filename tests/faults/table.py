@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from matchcast.adapters.in_memory import InMemoryKeys, InMemoryTasks
-from matchcast.domain.task import CREATE, FINISH, REOPEN, Task, WriteRule
+from matchcast.domain.task import CREATE, FINISH, REOPEN, IdPage, Task, WriteRule
 from matchcast.ports import KeyRecord
 from tests.faults.calls import Calls
 
@@ -44,7 +44,10 @@ class SimulatedTasks:
     def reopen(self, task: Task) -> bool:
         return self._write("reopen", REOPEN, task, self.records.reopen)
 
-    def list_ids(self, tenant: str, before: str | None, limit: int, match_id: str | None = None) -> Sequence[str]:
+    def count_open(self, tenant: str, now: datetime, most: int) -> int:
+        return self._calls("table", "count", lambda: self.records.count_open(tenant, now, most), writes=False)
+
+    def list_ids(self, tenant: str, before: str | None, limit: int, match_id: str | None = None) -> IdPage:
         return self._calls(
             "table", "list", lambda: self.records.list_ids(tenant, before, limit, match_id), writes=False
         )

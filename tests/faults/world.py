@@ -12,12 +12,13 @@ from matchcast.predictions.result_cache import CachedResults
 from matchcast.snapshots.features import MatchIds
 from matchcast.tasks.accept import AcceptTask
 from matchcast.tasks.circuit_breaker import CircuitBreaker
-from matchcast.tasks.dead_letters import RedriveDeadLetters, SweepDeadLetters
+from matchcast.tasks.dead_letters import RedriveDeadLetters
 from matchcast.tasks.lane_speed import LaneSpeed
 from matchcast.tasks.open_tasks import OpenTasks
 from matchcast.tasks.retry import RetryTask
 from matchcast.tasks.run import RunPredictions
 from matchcast.tasks.submit import SubmitPrediction
+from matchcast.tasks.sweep import SweepDeadLetters
 from matchcast.tasks.track import TrackTasks
 from tests.faults.calls import Calls, Weather
 from tests.faults.model import FaultyPredictor, InTurn, InvokedInference, release
@@ -48,7 +49,6 @@ class World:
             models=one.models,
             matches=MatchIds(one.snapshots, one.objects),
             open_tasks=OpenTasks(
-                tasks=self.tasks,
                 index=self.tasks,
                 speed=LaneSpeed(InMemorySpeeds()),
                 limit=4 if rng.random() < 0.1 else 10_000,

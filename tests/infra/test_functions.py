@@ -37,13 +37,18 @@ ACCEPT_TASKS = {
     "HighQueue": SEND,
     "NormalQueue": SEND,
     "TasksTable": {"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem"},
-    "TasksTable/index/tenant_index": {"dynamodb:Query"},
+    "TasksTable/index/open_index": {"dynamodb:Query"},
 }
 GRANTS: dict[str, dict[str, set[str]]] = {
     "serve_predictions": READ_SNAPSHOT | SIGN,
     "predict_now": ACCEPT_TASKS | {"RunInferenceFunction": {"lambda:InvokeFunction"}},
     "submit_prediction": ACCEPT_TASKS,
-    "track_tasks": {**ACCEPT_TASKS, **SIGN, "TasksTable": ACCEPT_TASKS["TasksTable"] | {"dynamodb:UpdateItem"}},
+    "track_tasks": {
+        **ACCEPT_TASKS,
+        **SIGN,
+        "TasksTable": ACCEPT_TASKS["TasksTable"] | {"dynamodb:UpdateItem"},
+        "TasksTable/index/tenant_index": {"dynamodb:Query"},
+    },
     "sweep_dead_letters": {
         "HighDeadLetterQueue": {"sqs:ReceiveMessage", "sqs:ChangeMessageVisibility"},
         "NormalDeadLetterQueue": {"sqs:ReceiveMessage", "sqs:ChangeMessageVisibility"},

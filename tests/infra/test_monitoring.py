@@ -10,12 +10,13 @@ import pytest
 
 from matchcast.errors import ManifestInvalid
 from matchcast.observability import report_refused
+from matchcast.tasks.sweep import HIDE_SECONDS
 
 LANES = ("High", "Normal")
 ALARMS = {
     "QueueDepth": ("ApproximateNumberOfMessagesVisible", "{lane}QueueName", "AlarmQueueDepth", 1000),
-    "OldestMessage": ("ApproximateAgeOfOldestMessage", "{lane}QueueName", "AlarmOldestMessageSeconds", 300),
     "DeadLetters": ("ApproximateNumberOfMessagesVisible", "{lane}DeadLetterQueueName", "AlarmDeadLetters", 0),
+    "OldestMessage": ("ApproximateAgeOfOldestMessage", "{lane}QueueName", "AlarmOldestMessageSeconds", 300),
 }
 
 
@@ -35,6 +36,20 @@ def test_a_lane_has_its_alarm(lane: str, kind: str, monitoring: dict[str, Any], 
     # A queue that was empty and unused for hours sends no metric, which must not fire the alarm.
     assert alarm["TreatMissingData"] == "notBreaching"
     assert template["Parameters"][threshold]["Default"] == default
+
+
+@pytest.mark.parametrize("lane", LANES)
+def test_the_alarm_on_dead_letters_lasts_while_sweeps_hide_them(
+    lane: str, monitoring: dict[str, Any], template: dict[str, Any]
+) -> None:
+    # GIVEN the time between two sweeps, and for how long one hides letters if it dies
+    schedule = template["Resources"]["SweepDeadLettersFunction"]["Properties"]["Events"]["Schedule"]["Properties"]
+    between_sweeps = 60 * int(schedule["Schedule"].removeprefix("rate(").removesuffix(" minutes)"))
+    # WHEN
+    alarm = monitoring["Resources"][f"{lane}DeadLettersAlarm"]["Properties"]
+    # THEN it fires after one minute with letters, and ends after three sweeps between which none were visible
+    assert (alarm["Period"], alarm["DatapointsToAlarm"]) == (60, 1)
+    assert alarm["EvaluationPeriods"] * alarm["Period"] == 3 * between_sweeps > 3 * HIDE_SECONDS
 
 
 @pytest.mark.parametrize("kind", ["model", "snapshot"])

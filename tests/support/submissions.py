@@ -29,6 +29,6 @@ def a_submit(
         accept=AcceptTask(tasks=tasks, lanes=lanes, keys=keys or InMemoryKeys(), now=now, sleep=lambda _: None),
         models=release.models,
         matches=MatchIds(release.snapshots, release.objects),
-        open_tasks=OpenTasks(tasks=tasks, index=tasks, speed=LaneSpeed(InMemorySpeeds()), limit=limit, now=now),
+        open_tasks=OpenTasks(index=tasks, speed=LaneSpeed(InMemorySpeeds()), limit=limit, now=now),
         lifetime=timedelta(hours=1),
     )

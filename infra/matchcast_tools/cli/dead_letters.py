@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from enum import StrEnum
+from itertools import islice
 from typing import Annotated
 
 import typer
-from rich.progress import track
 from rich.table import Table
 
 from matchcast.domain.task import Priority
-from matchcast.ports import DeadLetter, DeadLetters
-from matchcast.tasks.dead_letters import Discard, Redrive, task_in
+from matchcast.ports import DeadLetter
+from matchcast.tasks.dead_letters import Discard, Redrive
 from matchcast_tools.cli import output
+from matchcast_tools.cli.letters_at_hand import FASTEST, at_work, cause_of, task_id_of
 from matchcast_tools.cli.options import AsJson, DryRun
-from matchcast_tools.stack.dead_letters import dead_letters, discarding, redriving
+from matchcast_tools.stack.dead_letters import discarding, redriving
 from matchcast_tools.stack.find_stack import find_stack
-
-NO_CAUSE = "(dead-lettered by SQS)"
-HIDE_SECONDS = 60
 
 Cause = Annotated[str | None, typer.Option("--cause", help="Only letters of this cause, as `dlq list` names it.")]
 TaskId = Annotated[str | None, typer.Option("--task", help="Only the letters of this task.")]
@@ -42,10 +39,8 @@ def register(app: typer.Typer) -> None:
 
 def list_letters(lane: Lane = None, as_json: AsJson = False) -> None:
     """Count dead letters by lane and cause."""
-    letters = dead_letters(find_stack())
-    found = chosen(letters, lane=lane)
-    counts = Counter((letter.lane, cause_of(letter)) for letter in found)
-    show_again(letters, found)
+    with at_work(find_stack(), lane) as work:
+        counts = Counter((letter.lane, cause_of(letter)) for letter in work.letters())
     rows = [{"lane": lane, "cause": cause, "letters": count} for (lane, cause), count in sorted(counts.items())]
     output.answer(rows, lambda: show_counts(rows), as_json=as_json)
 
@@ -53,11 +48,13 @@ def list_letters(lane: Lane = None, as_json: AsJson = False) -> None:
 def show(cause: Cause = None, task: TaskId = None, lane: Lane = None, as_json: AsJson = False) -> None:
     """Show dead letters, message by message."""
     stack = find_stack()
-    plan = redriving(stack, timedelta(days=1)).plan
-    letters = dead_letters(stack)
-    found = chosen(letters, cause, task, lane)
-    shown = [described(letter, plan(letter)[0]) for letter in found]
-    show_again(letters, found)
+    plans = redriving(stack, timedelta(days=1)).plans
+    with at_work(stack, lane) as work:
+        shown = [
+            described(letter, outcome)
+            for letters in in_hundreds(work.letters(cause, task))
+            for letter, (outcome, _) in zip(letters, plans(letters), strict=True)
+        ]
     output.answer(shown, lambda: show_letters(shown), as_json=as_json)
 
 
@@ -72,15 +69,11 @@ def redrive(
 ) -> None:
     """Queue the tasks of dead letters again, under the same ids in their next generation."""
     stack = find_stack()
-    letters, act = dead_letters(stack), redriving(stack, timedelta(seconds=lifetime))
-
-    def again(letter: DeadLetter) -> Redrive:
-        outcome = act.plan(letter)[0] if dry_run else act.redrive(letter)
-        if dry_run or outcome is Redrive.NO_TASK:
-            letters.release(letter)
-        return outcome
-
-    act_on(chosen(letters, cause, task, lane), rate, again, Redrive, as_json=as_json, dry_run=dry_run)
+    act = redriving(stack, timedelta(seconds=lifetime))
+    with at_work(stack, lane, FASTEST if dry_run else rate) as work:
+        letters = work.letters(cause, task)
+        counts = planned(letters, act.plans, Redrive) if dry_run else work.done(letters, rate, act.redrive, Redrive)
+    show_outcomes(counts, dry_run=dry_run, as_json=as_json)
 
 
 def discard(
@@ -94,37 +87,13 @@ def discard(
 ) -> None:
     """Delete dead letters for good; a task that still waits for one of them fails."""
     stack = find_stack()
-    letters, act = dead_letters(stack), discarding(stack)
+    act = discarding(stack)
     if not (dry_run or yes):
-        typer.confirm("Deleted letters cannot be brought back. Go on?", abort=True)
-
-    def drop(letter: DeadLetter) -> Discard:
-        if not dry_run:
-            return act.discard(letter)
-        letters.release(letter)
-        return act.plan(letter)[0]
-
-    act_on(chosen(letters, cause, task, lane), rate, drop, Discard, as_json=as_json, dry_run=dry_run)
-
-
-def chosen(
-    letters: DeadLetters, cause: str | None = None, task_id: str | None = None, lane: Priority | None = None
-) -> list[DeadLetter]:
-    """Return the letters that were asked for, hidden from other readers; the others are visible again."""
-    wanted: list[DeadLetter] = []
-    others: list[DeadLetter] = []
-    for one in Priority if lane is None else [lane]:
-        for letter in letters.receive(one, HIDE_SECONDS):
-            fits = cause in (None, cause_of(letter)) and task_id in (None, task_id_of(letter))
-            (wanted if fits else others).append(letter)
-    show_again(letters, others)
-    return wanted
-
-
-def show_again(letters: DeadLetters, received: Sequence[DeadLetter]) -> None:
-    """Make letters visible to other readers again."""
-    for letter in received:
-        letters.release(letter)
+        output.confirm("Deleted letters cannot be brought back. Go on?")
+    with at_work(stack, lane, FASTEST if dry_run else rate) as work:
+        letters = work.letters(cause, task)
+        counts = planned(letters, act.plans, Discard) if dry_run else work.done(letters, rate, act.discard, Discard)
+    show_outcomes(counts, dry_run=dry_run, as_json=as_json)
 
 
 def described(letter: DeadLetter, outcome: Redrive) -> dict[str, str | None]:
@@ -140,34 +109,32 @@ def described(letter: DeadLetter, outcome: Redrive) -> dict[str, str | None]:
     }
 
 
-def cause_of(letter: DeadLetter) -> str:
-    """Return why a letter is there, in a word."""
-    return letter.cause or NO_CAUSE
-
-
-def task_id_of(letter: DeadLetter) -> str | None:
-    """Return the id of the task in a letter, if it can be read."""
-    task = task_in(letter)
-    return None if task is None else task.task_id
-
-
-def act_on(
-    letters: Sequence[DeadLetter],
-    rate: float,
-    act: Callable[[DeadLetter], str],
+def planned(
+    letters: Iterable[DeadLetter],
+    plans: Callable[[Sequence[DeadLetter]], Sequence[tuple[StrEnum, object]]],
     known: type[StrEnum],
-    *,
-    as_json: bool,
-    dry_run: bool,
-) -> None:
-    """Do something with each letter, no faster than `rate` a second, and print how often each outcome came of it."""
+) -> dict[str, int]:
+    """Return how often each outcome would come of the letters."""
     counts = dict.fromkeys(map(str, known), 0)
-    for letter in track(letters, "letters", console=output.notes, disable=not output.notes.is_terminal):
-        started = time.monotonic()
-        counts[str(act(letter))] += 1
-        time.sleep(max(0.0, 1 / rate - (time.monotonic() - started)))
-    shown = ", ".join(f"{outcome}: {count}" for outcome, count in counts.items()) + (" (dry run)" * dry_run)
-    output.answer({**counts, "dry_run": dry_run}, lambda: output.say(shown), as_json=as_json)
+    for some in in_hundreds(letters):
+        for outcome, _ in plans(some):
+            counts[str(outcome)] += 1
+    return counts
+
+
+def in_hundreds(letters: Iterable[DeadLetter]) -> Iterator[Sequence[DeadLetter]]:
+    """Yield the letters a hundred at a time, as many as one read of their records takes."""
+    rest = iter(letters)
+    while some := list(islice(rest, 100)):
+        yield some
+
+
+def show_outcomes(counts: Mapping[str, int], *, dry_run: bool, as_json: bool) -> None:
+    """Print how often each outcome came of the letters, or would."""
+    shown = ", ".join(f"{outcome}: {count}" for outcome, count in counts.items())
+    shown = f"Nothing was changed. It would be {shown}" if dry_run else shown
+    content = {"planned": counts, "dry_run": True} if dry_run else {**counts, "dry_run": False}
+    output.answer(content, lambda: output.say(shown), as_json=as_json)
 
 
 def show_counts(rows: Sequence[Mapping[str, object]]) -> None:
@@ -180,6 +147,8 @@ def show_counts(rows: Sequence[Mapping[str, object]]) -> None:
 
 def show_letters(shown: Sequence[Mapping[str, object]]) -> None:
     """Print letters, each in two lines."""
+    if not shown:
+        output.say("There are no such dead letters.")
     for item in shown:
         output.say(", ".join(f"{name}: {value}" for name, value in item.items() if name != "body"))
         output.say(f"  {item['body']}")

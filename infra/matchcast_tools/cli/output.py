@@ -12,6 +12,7 @@ from typing import Any
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.prompt import Confirm
 
 from matchcast_tools.progress import Items, Steps
 
@@ -51,6 +52,17 @@ def say(text: str) -> None:
 def warn(text: str, style: str = "yellow") -> None:
     """Print what people should notice, as it is."""
     notes.print(text, style=style, soft_wrap=True, highlight=False, markup=False)
+
+
+def confirm(question: str) -> None:
+    """Ask on stderr, and go on only after a yes: stdout is for answers, and `typer.confirm` writes a space to it."""
+    try:
+        agreed = Confirm.ask(question, console=notes, default=False)
+    except EOFError:
+        warn("There is nobody to ask. Use --yes.")
+        agreed = False
+    if not agreed:
+        raise typer.Abort
 
 
 @contextmanager

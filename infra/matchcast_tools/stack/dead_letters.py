@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 
 from matchcast.domain.task import Priority, utc_now
@@ -14,11 +15,14 @@ def dead_letters(stack: Stack) -> DeadLetters:
     """Return the dead letters of a stack."""
     from matchcast.adapters.sqs_dead_letters import SQSDeadLetters
 
-    urls = {
-        Priority.HIGH: stack.output("HighDeadLetterQueueUrl"),
-        Priority.NORMAL: stack.output("NormalDeadLetterQueueUrl"),
-    }
-    return SQSDeadLetters(stack.client("sqs"), urls)
+    return SQSDeadLetters(stack.client("sqs"), _urls(stack))
+
+
+def waiting_letters(stack: Stack, lanes: Iterable[Priority]) -> int:
+    """Return about how many letters of some lanes can be received."""
+    sqs, urls, name = stack.client("sqs"), _urls(stack), "ApproximateNumberOfMessages"
+    found = [sqs.get_queue_attributes(QueueUrl=urls[lane], AttributeNames=[name]) for lane in lanes]
+    return sum(int(answer["Attributes"][name]) for answer in found)
 
 
 def redriving(stack: Stack, lifetime: timedelta) -> RedriveDeadLetters:
@@ -38,6 +42,13 @@ def redriving(stack: Stack, lifetime: timedelta) -> RedriveDeadLetters:
 def discarding(stack: Stack) -> DiscardDeadLetters:
     """Return the use case over a stack's dead letters and table."""
     return DiscardDeadLetters(letters=dead_letters(stack), tasks=_tasks(stack), now=utc_now)
+
+
+def _urls(stack: Stack) -> dict[Priority, str]:
+    return {
+        Priority.HIGH: stack.output("HighDeadLetterQueueUrl"),
+        Priority.NORMAL: stack.output("NormalDeadLetterQueueUrl"),
+    }
 
 
 def _tasks(stack: Stack) -> TaskStore:

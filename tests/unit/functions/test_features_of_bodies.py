@@ -80,7 +80,7 @@ class Served:
             ),
             models=self.release.models,
             matches=MatchIds(self.release.snapshots, self.release.objects),
-            open_tasks=OpenTasks(tasks=self.tasks, index=self.tasks, speed=speed, limit=10, now=lambda: NOW),
+            open_tasks=OpenTasks(index=self.tasks, speed=speed, limit=10, now=lambda: NOW),
             lifetime=timedelta(hours=1),
         )
         results = CachedResults(

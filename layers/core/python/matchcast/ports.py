@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 from matchcast.domain.manifests import PublishedModel
 from matchcast.domain.prediction import Prediction, Subject
-from matchcast.domain.task import Priority, Task
+from matchcast.domain.task import IdPage, Priority, Task
 from matchcast.messages import ModelInfo
 
 if TYPE_CHECKING:
@@ -47,10 +47,13 @@ class TaskStore(Protocol):
 
 
 class TaskIndex(Protocol):
-    """The tenant index of the tasks table."""
+    """The indexes of the tasks table. What one call reads is bounded, however many tasks a tenant has had."""
 
-    def list_ids(self, tenant: str, before: str | None, limit: int, match_id: str | None = None) -> Sequence[str]:
-        """Return up to `limit` ids of a tenant's tasks, newest first, older than the id `before`."""
+    def list_ids(self, tenant: str, before: str | None, limit: int, match_id: str | None = None) -> IdPage:
+        """Return up to `limit` ids of a tenant's tasks older than the id `before`; fewer may not be all."""
+
+    def count_open(self, tenant: str, now: datetime, most: int) -> int:
+        """Return about how many tasks a tenant has open, counted to about `most`; redriven ones do not count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +133,11 @@ class DeadLetter:
 class DeadLetters(Protocol):
     """The dead letters of both lanes."""
 
-    def receive(self, lane: Priority, hide_seconds: int) -> Iterator[DeadLetter]:
+    def receive(self, lane: Priority, hide_seconds: int) -> Generator[DeadLetter, None, None]:
         """Yield every visible letter once, hiding each from other readers for a while."""
 
-    def release(self, letter: DeadLetter) -> None:
-        """Make a received letter visible to other readers again."""
+    def release(self, *letters: DeadLetter) -> None:
+        """Make received letters visible to other readers again, except those that were deleted."""
 
     def delete(self, letter: DeadLetter) -> None:
         """Delete a received letter for good."""

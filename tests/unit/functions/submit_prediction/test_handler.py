@@ -65,8 +65,8 @@ def test_a_submission_is_answered_with_202_and_where_to_ask(path: str) -> None:
 def test_a_task_belongs_to_the_tenant_of_the_token(tasks: InMemoryTasks) -> None:
     answer = submit({"match_id": MATCH}, tenant="tenant-x")
 
-    assert list(tasks.list_ids("tenant-x", None, 10)) == [answer.json["task_id"]]
-    assert list(tasks.list_ids(TENANT, None, 10)) == []
+    assert list(tasks.list_ids("tenant-x", None, 10).ids) == [answer.json["task_id"]]
+    assert list(tasks.list_ids(TENANT, None, 10).ids) == []
 
 
 @pytest.mark.usefixtures("tasks")

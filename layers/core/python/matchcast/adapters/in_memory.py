@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from matchcast.domain.prediction import Prediction
-from matchcast.domain.task import CREATE, FINISH, REOPEN, Priority, Task, WriteRule, utc_now
+from matchcast.domain.task import CREATE, FINISH, REOPEN, IdPage, Priority, Task, WriteRule, utc_now
 from matchcast.messages import encode
 from matchcast.ports import DeadLetter, KeyRecord, ListedObject, Received, StoredObject
 
@@ -97,8 +97,8 @@ class InMemoryTasks:
         with self._lock:
             return self._allows(REOPEN, task) and self._put(task)
 
-    def list_ids(self, tenant: str, before: str | None, limit: int, match_id: str | None = None) -> Sequence[str]:
-        """Return up to `limit` ids of a tenant's tasks, newest first, older than the id `before`."""
+    def list_ids(self, tenant: str, before: str | None, limit: int, match_id: str | None = None) -> IdPage:
+        """Return up to `limit` ids of a tenant's tasks older than the id `before`."""
         ids = sorted(
             (
                 task.task_id
@@ -109,7 +109,12 @@ class InMemoryTasks:
             ),
             reverse=True,
         )
-        return ids[:limit]
+        return IdPage(ids[:limit], next_before=ids[limit - 1] if len(ids) > limit else None)
+
+    def count_open(self, tenant: str, now: datetime, most: int) -> int:
+        """Return how many tasks a tenant has open, counted to `most`; redriven ones do not count."""
+        tasks = [task for task in list(self._tasks.values()) if task.tenant == tenant and task.generation == 0]
+        return min(most, sum(not task.status.is_final and task.open_until >= now for task in tasks))
 
     def _allows(self, rule: WriteRule, task: Task) -> bool:
         return rule.allows(self._tasks.get(task.task_id), task)
@@ -156,11 +161,11 @@ class InMemoryLanes:
         """Remember that messages were deleted."""
         self.removed += [received.message_id for received in taken]
 
-    def receive(self, lane: Priority, hide_seconds: int) -> Iterator[DeadLetter]:  # noqa: ARG002
+    def receive(self, lane: Priority, hide_seconds: int) -> Generator[DeadLetter, None, None]:  # noqa: ARG002
         """Yield every letter of a lane."""
         yield from [letter for letter in self.dead_letters if letter.lane is lane]
 
-    def release(self, letter: DeadLetter) -> None:
+    def release(self, *letters: DeadLetter) -> None:
         """Do nothing: here no letter is ever hidden."""
 
     def delete(self, letter: DeadLetter) -> None:

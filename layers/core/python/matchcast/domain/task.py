@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -92,6 +93,11 @@ class Task(BaseModel):
             return TaskStatus.EXPIRED
         return self.status
 
+    @property
+    def open_until(self) -> datetime:
+        """Return until when the task may still be queued: later readers see it as over, whatever its record says."""
+        return self.expires_at if self.start_by is None else min(self.start_by, self.expires_at)
+
     def is_readable_at(self, now: datetime) -> bool:
         """Return whether the task is still within its lifetime (else 410, then 404)."""
         return now < self.expires_at
@@ -99,6 +105,14 @@ class Task(BaseModel):
     def is_remembered_at(self, now: datetime) -> bool:
         """Return whether the task is readable, or expired within the last seven days (410)."""
         return now < self.expires_at + GONE_FOR
+
+
+@dataclass(frozen=True, slots=True)
+class IdPage:
+    """Some ids of tasks, newest first, and the id before which the list goes on (None: it has ended)."""
+
+    ids: Sequence[str]
+    next_before: str | None
 
 
 @dataclass(frozen=True, slots=True)

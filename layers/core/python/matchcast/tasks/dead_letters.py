@@ -1,4 +1,4 @@
-"""Dead letters and their tasks: failed by the sweep, given another life by a redrive, or discarded.
+"""Dead letters and their tasks: given another life by a redrive, or discarded.
 
 A worker that buries a message fails its task. Where every worker dies before it can, SQS moves the message to the
 dead letters after its last delivery, and the task stays queued until the sweep. The letter is left for operators, who
@@ -12,30 +12,19 @@ a letter whose task has moved on.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from matchcast.domain.task import Priority, Task, TaskError, TaskStatus
+from matchcast.domain.task import Task, TaskError, TaskStatus
 from matchcast.errors import InvalidMessage
 from matchcast.messages import decode
 from matchcast.ports import DeadLetter, DeadLetters, PredictionQueue, TaskStore
 
-HIDE_SECONDS = 120
-"""How long a sweep hides letters from other readers."""
 DEAD_LETTERED = TaskError(
     code="dead-lettered",
     detail="The task was started several times and never came to an end. Its operators can see why; try it again.",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Swept:
-    """How many letters were seen, and how many tasks failed."""
-
-    letters: int
-    failed: int
 
 
 class Redrive(StrEnum):
@@ -61,13 +50,19 @@ def task_in(letter: DeadLetter) -> Task | None:
         return None
 
 
-class _LettersAndRecords:
+class LettersAndRecords:
     """Dead letters, and the records of their tasks."""
 
     def __init__(self, letters: DeadLetters, tasks: TaskStore, now: Callable[[], datetime]) -> None:
         self._letters = letters
         self._tasks = tasks
         self._now = now
+
+    def _read(self, letters: Sequence[DeadLetter]) -> list[tuple[Task | None, Task | None]]:
+        """Return the task of each letter and its record, where there are any."""
+        tasks = [task_in(letter) for letter in letters]
+        records = self._tasks.get_many(list({task.task_id for task in tasks if task is not None}))
+        return [(task, records.get(task.task_id) if task is not None else None) for task in tasks]
 
     def _record(self, task: Task) -> Task | None:
         return self._tasks.get_many([task.task_id]).get(task.task_id)
@@ -78,29 +73,7 @@ class _LettersAndRecords:
         return self._tasks.finish(task.model_copy(update=failed))
 
 
-class SweepDeadLetters(_LettersAndRecords):
-    """Fails the tasks of letters without a cause, so that their clients do not wait in vain."""
-
-    def sweep(self) -> Swept:
-        """Look at every dead letter once; a task that is over, or in a later generation, is left alone."""
-        # All are received before any is released, or a released one would come again in place of an unseen one.
-        letters = [letter for lane in Priority for letter in self._letters.receive(lane, HIDE_SECONDS)]
-        failed = sum(self._fail_task(letter) for letter in letters if letter.cause is None)
-        for letter in letters:
-            self._letters.release(letter)
-        return Swept(letters=len(letters), failed=failed)
-
-    def _fail_task(self, letter: DeadLetter) -> bool:
-        task = task_in(letter)
-        if task is None:
-            return False
-        record = self._record(task) or task
-        if record.status.is_final or record.generation != task.generation:
-            return False
-        return self._fail(task)
-
-
-class RedriveDeadLetters(_LettersAndRecords):
+class RedriveDeadLetters(LettersAndRecords):
     """Gives the tasks of letters another life, one at a time."""
 
     def __init__(
@@ -122,8 +95,13 @@ class RedriveDeadLetters(_LettersAndRecords):
         `MOVED_ON`: the task ended otherwise, or in a later generation; the letter is no longer needed.
         `NO_TASK`: the letter cannot be read, or its task is unknown; it can only be shown or discarded.
         """
-        task = task_in(letter)
-        record = None if task is None else self._record(task)
+        return self.plans([letter])[0]
+
+    def plans(self, letters: Sequence[DeadLetter]) -> list[tuple[Redrive, Task | None]]:
+        """Return the plan of each letter, with one read of the records."""
+        return [self._plan(*read) for read in self._read(letters)]
+
+    def _plan(self, task: Task | None, record: Task | None) -> tuple[Redrive, Task | None]:
         if task is None or record is None:
             return Redrive.NO_TASK, None
         if record.status is TaskStatus.QUEUED and record.generation == task.generation + 1:
@@ -175,7 +153,7 @@ class RedriveDeadLetters(_LettersAndRecords):
         )
 
 
-class DiscardDeadLetters(_LettersAndRecords):
+class DiscardDeadLetters(LettersAndRecords):
     """Deletes letters for good, one at a time; a task that still depends on its letter fails first."""
 
     def plan(self, letter: DeadLetter) -> tuple[Discard, Task | None]:
@@ -183,9 +161,15 @@ class DiscardDeadLetters(_LettersAndRecords):
 
         That is a task that no sweep has failed yet, or that a redrive reopened without sending its message.
         """
-        task = task_in(letter)
+        return self.plans([letter])[0]
+
+    def plans(self, letters: Sequence[DeadLetter]) -> list[tuple[Discard, Task | None]]:
+        """Return the plan of each letter, with one read of the records."""
+        return [self._plan(*read) for read in self._read(letters)]
+
+    def _plan(self, task: Task | None, record: Task | None) -> tuple[Discard, Task | None]:
         if task is not None:
-            record = self._record(task) or task
+            record = record or task
             if record.status is TaskStatus.QUEUED and record.generation in (task.generation, task.generation + 1):
                 return Discard.TASK_FAILED, record
         return Discard.DISCARDED, None

@@ -71,7 +71,7 @@ class SubmitPrediction:
         def make(task_id: str, created_at: datetime) -> Task:
             asked = submission if isinstance(submission, Submission) else submission()
             self._check(asked)
-            self._open_tasks.check(tenant)
+            self._open_tasks.check(tenant, asked.priority)
             subject, within = asked.subject, asked.start_within
             return Task(
                 task_id=task_id,

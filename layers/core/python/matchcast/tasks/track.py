@@ -12,7 +12,7 @@ from matchcast.errors import Conflict, TaskGone, TaskNotFound, TaskOver
 from matchcast.ports import TaskIndex, TaskStore
 
 _PAGE = 100
-_MAX_PAGES = 10
+_MAX_PAGES = 5
 """A list request reads at most this many pages of 100 ids; the cursor continues a filter that found less."""
 
 
@@ -100,11 +100,9 @@ class TrackTasks:
         now = self._now()
         found: list[Task] = []
         for _ in range(_MAX_PAGES):
-            wanted = _PAGE if status else min(_PAGE, limit - len(found))
-            ids = self._index.list_ids(tenant, before, wanted, match_id)
-            records = self._tasks.get_many(ids)
-            for task_id in ids:
-                before = task_id
+            page = self._index.list_ids(tenant, before, _PAGE if status else limit - len(found), match_id)
+            records = self._tasks.get_many(page.ids)
+            for task_id in page.ids:
                 # The index lags behind the table: an id without a record was deleted by its TTL.
                 task = records.get(task_id)
                 if task is None or not task.is_readable_at(now):
@@ -113,9 +111,10 @@ class TrackTasks:
                 if status in (None, seen.status):
                     found.append(seen)
                     if len(found) == limit:
-                        return TaskPage(found, next_before=before)
-            if len(ids) < wanted:
-                return TaskPage(found, next_before=None)
+                        return TaskPage(found, next_before=task_id)
+            before = page.next_before
+            if before is None:
+                break
         return TaskPage(found, next_before=before)
 
     def _seen(self, task: Task, now: datetime) -> Task:

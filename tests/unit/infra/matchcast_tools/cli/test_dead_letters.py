@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Generator
+from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import typer
@@ -12,9 +14,11 @@ from typer.testing import CliRunner
 
 from matchcast.adapters.in_memory import InMemoryLanes, InMemoryTasks
 from matchcast.domain.task import Priority, TaskStatus
-from matchcast.messages import encode
-from matchcast.tasks.dead_letters import DiscardDeadLetters, RedriveDeadLetters
+from matchcast.messages import decode, encode
+from matchcast.ports import DeadLetter
+from matchcast.tasks.dead_letters import DiscardDeadLetters, Redrive, RedriveDeadLetters, task_in
 from matchcast_tools.cli import dead_letters as commands
+from matchcast_tools.cli import letters_at_hand
 from tests.support.tasks import NOW, a_task
 
 TASK = a_task()
@@ -38,19 +42,26 @@ def tasks() -> InMemoryTasks:
 
 
 @pytest.fixture
-def dlq(lanes: InMemoryLanes, tasks: InMemoryTasks, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The commands on these letters; each answers the JSON that it prints."""
+def app(lanes: InMemoryLanes, tasks: InMemoryTasks, monkeypatch: pytest.MonkeyPatch) -> typer.Typer:
+    """The commands on these letters."""
 
     def redriving(_: Any, lifetime: timedelta) -> RedriveDeadLetters:
         return RedriveDeadLetters(letters=lanes, tasks=tasks, lanes=lanes, now=lambda: NOW, lifetime=lifetime)
 
     monkeypatch.setattr(commands, "find_stack", lambda: None)
-    monkeypatch.setattr(commands, "dead_letters", lambda _: lanes)
+    monkeypatch.setattr(letters_at_hand, "dead_letters", lambda _: lanes)
+    monkeypatch.setattr(letters_at_hand, "waiting_letters", lambda _, chosen: len(chosen))
     monkeypatch.setattr(commands, "redriving", redriving)
     discarding = DiscardDeadLetters(letters=lanes, tasks=tasks, now=lambda: NOW)
     monkeypatch.setattr(commands, "discarding", lambda _: discarding)
     app = typer.Typer()
     commands.register(app)
+    return app
+
+
+@pytest.fixture
+def dlq(app: typer.Typer) -> Any:
+    """What runs a command; it answers the JSON that the command prints."""
 
     def run(*arguments: str, json_wanted: bool = True) -> Any:
         ran = CliRunner().invoke(app, ["dlq", *arguments, *(["--json"] if json_wanted else [])])
@@ -63,7 +74,7 @@ def dlq(lanes: InMemoryLanes, tasks: InMemoryTasks, monkeypatch: pytest.MonkeyPa
 def test_letters_are_counted_by_lane_and_cause(dlq: Any) -> None:
     assert dlq("list") == [
         {"lane": "high", "cause": "invalid-message", "letters": 1},
-        {"lane": "normal", "cause": commands.NO_CAUSE, "letters": 1},
+        {"lane": "normal", "cause": letters_at_hand.NO_CAUSE, "letters": 1},
     ]
     assert [row["lane"] for row in dlq("list", "--lane", "normal")] == ["normal"]
 
@@ -92,12 +103,131 @@ def test_people_are_shown_the_same(dlq: Any) -> None:
     assert "redriven: 1" in dlq("redrive", "--task", TASK.task_id, json_wanted=False)
 
 
-def test_a_dry_run_says_what_would_happen_and_changes_nothing(dlq: Any, lanes: InMemoryLanes) -> None:
+def test_a_dry_run_says_what_would_happen_and_changes_nothing(
+    dlq: Any, lanes: InMemoryLanes, tasks: InMemoryTasks
+) -> None:
     before = list(lanes.dead_letters)
-    tried = dlq("redrive", "--dry-run")
-    assert (tried["redriven"], tried["dry_run"]) == (1, True)
-    assert dlq("discard", "--dry-run")["discarded, task failed"] == 1
+    assert dlq("redrive", "--dry-run") == {"planned": {"redriven": 1, "moved on": 0, "no task": 1}, "dry_run": True}
+    assert dlq("discard", "--dry-run")["planned"] == {"discarded": 1, "discarded, task failed": 1}
     assert lanes.dead_letters == before
+    assert tasks.get_many([TASK.task_id])[TASK.task_id] == TASK
+
+
+@pytest.mark.parametrize(("command", "outcome"), [("redrive", "redriven: 1"), ("discard", "discarded: 1")])
+def test_a_dry_run_does_not_tell_people_that_it_was_done(dlq: Any, command: str, outcome: str) -> None:
+    said = dlq(command, "--dry-run", json_wanted=False)
+    assert said.startswith(f"Nothing was changed. It would be {outcome}")
+
+
+@pytest.mark.parametrize("command", ["list", "show"])
+def test_people_are_told_that_there_is_nothing(dlq: Any, lanes: InMemoryLanes, command: str) -> None:
+    lanes.dead_letters.clear()
+    assert dlq(command) == []
+    assert "There are no" in dlq(command, json_wanted=False)
+
+
+def test_people_are_told_that_no_letter_is_like_that(dlq: Any) -> None:
+    assert dlq("show", "--cause", "another", json_wanted=False) == "There are no such dead letters.\n"
+
+
+@pytest.mark.parametrize(("answer", "left"), [("y\n", 0), ("n\n", 2), ("", 2)])
+def test_the_question_before_a_discard_is_no_part_of_the_answer(
+    app: typer.Typer, lanes: InMemoryLanes, answer: str, left: int
+) -> None:
+    # WHEN someone is asked, or nobody is there
+    ran = CliRunner().invoke(app, ["dlq", "discard", "--json"], input=answer)
+    # THEN the question is on stderr, and stdout has the answer of the command alone
+    assert "Go on?" in ran.stderr
+    assert (json.loads(ran.stdout)["discarded"] if left == 0 else ran.stdout) == (1 if left == 0 else "")
+    assert (len(lanes.dead_letters), ran.exit_code) == (left, 0 if left == 0 else 1)
+
+
+@dataclass
+class Interrupted(InMemoryLanes):
+    """Letters that remember which are hidden; the third deletion is interrupted by Ctrl-C."""
+
+    hidden: set[str] = field(default_factory=set)
+    deletions: int = 0
+
+    def receive(self, lane: Priority, hide_seconds: int) -> Generator[DeadLetter, None, None]:
+        for letter in super().receive(lane, hide_seconds):
+            self.hidden.add(letter.message_id)
+            yield letter
+
+    def release(self, *letters: DeadLetter) -> None:
+        self.hidden -= {letter.message_id for letter in letters}
+
+    def delete(self, letter: DeadLetter) -> None:
+        self.deletions += 1
+        if self.deletions == 3:
+            raise KeyboardInterrupt
+        super().delete(letter)
+
+
+@pytest.fixture
+def many() -> Interrupted:
+    lanes = Interrupted()
+    for _ in range(30):
+        lanes.bury(Priority.NORMAL, encode(a_task()), None, None)
+    return lanes
+
+
+def test_an_interrupted_command_hands_back_every_letter_that_it_has_not_deleted(
+    many: Interrupted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN thirty letters of queued tasks, and a command that is interrupted while it deletes the third
+    tasks = InMemoryTasks()
+    for letter in many.dead_letters:
+        task = task_in(letter)
+        assert task is not None
+        tasks.create(task)
+    monkeypatch.setattr(letters_at_hand, "dead_letters", lambda _: many)
+    monkeypatch.setattr(letters_at_hand, "waiting_letters", lambda *_: 30)
+    redriving = RedriveDeadLetters(letters=many, tasks=tasks, lanes=many, now=lambda: NOW, lifetime=timedelta(days=1))
+
+    # WHEN it redrives them
+    with (
+        pytest.raises(KeyboardInterrupt),
+        letters_at_hand.at_work(cast("Any", None), None) as work,
+    ):
+        work.done(work.letters(), 10_000, redriving.redrive, Redrive)
+
+    # THEN what is left is visible
+    assert 0 < len(many.dead_letters) < 30
+    assert not many.hidden & {letter.message_id for letter in many.dead_letters}
+
+    # WHEN it is repeated
+    with letters_at_hand.at_work(cast("Any", None), None) as work:
+        work.done(work.letters(), 10_000, redriving.redrive, Redrive)
+
+    # THEN every task is in its next generation, with its message sent, and no letter is left
+    assert many.dead_letters == []
+    sent = {decode(body).task_id for _, body, _ in many.sent}
+    assert {(task.status, task.generation) for task in tasks._tasks.values()} == {(TaskStatus.QUEUED, 1)}
+    assert sent == set(tasks._tasks)
+
+
+def test_letters_are_hidden_as_long_as_the_command_needs_for_all_of_them(
+    lanes: InMemoryLanes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN thirty thousand letters
+    hidden: list[int] = []
+
+    def receive(lane: Priority, hide_seconds: int) -> Generator[DeadLetter, None, None]:
+        hidden.append(hide_seconds)
+        yield from ()
+
+    monkeypatch.setattr(lanes, "receive", receive)
+    monkeypatch.setattr(letters_at_hand, "dead_letters", lambda _: lanes)
+    monkeypatch.setattr(letters_at_hand, "waiting_letters", lambda *_: 30_000)
+
+    # WHEN one lane is worked on at 50 a second, at 1 a second, and as fast as it can be read
+    for rate in (50, 1, letters_at_hand.FASTEST):
+        with letters_at_hand.at_work(cast("Any", None), Priority.HIGH, rate) as work:
+            assert list(work.letters()) == []
+
+    # THEN
+    assert hidden == [660, 30_060, 360]
 
 
 def test_a_redriven_task_leaves_the_letters_that_were_not_chosen(dlq: Any, lanes: InMemoryLanes) -> None:

@@ -205,7 +205,7 @@ def test_a_receive_in_which_anything_was_answered_is_no_failure_of_the_service(s
         worker(task)
 
     assert not worker.breaker.is_open
-    tasks = worker.tasks.get_many(worker.tasks.list_ids("north", None, 100)).values()
+    tasks = worker.tasks.get_many(worker.tasks.list_ids("north", None, 100).ids).values()
     assert {task.status for task in tasks} == {TaskStatus.FAILED}
 
 

@@ -101,7 +101,7 @@ def test_without_a_queue_there_is_no_task() -> None:
     with pytest.raises(QueueUnavailable):
         desk(A_SUBMISSION)
 
-    assert list(desk.tasks.list_ids("north", None, 10)) == []
+    assert list(desk.tasks.list_ids("north", None, 10).ids) == []
 
 
 def test_without_the_table_the_message_is_sent_all_the_same_and_the_client_gets_the_fault() -> None:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import pytest
 
 from matchcast.adapters.in_memory import InMemoryLanes, InMemoryTasks
 from matchcast.domain.task import Priority, Task, TaskStatus
+from matchcast.errors import QueueUnavailable, StorageUnavailable
 from matchcast.messages import encode
 from matchcast.ports import DeadLetter
-from matchcast.tasks.dead_letters import DEAD_LETTERED, SweepDeadLetters, Swept
+from matchcast.tasks.dead_letters import DEAD_LETTERED
+from matchcast.tasks.sweep import HIDE_SECONDS, SweepDeadLetters, Swept
 from tests.support.tasks import NOW, a_prediction, a_task
+from tests.support.template import load
 
 
 @dataclass
@@ -22,14 +26,28 @@ class Hiding(InMemoryLanes):
     hidden: list[str] = field(default_factory=list)
     released: list[str] = field(default_factory=list)
 
-    def receive(self, lane: Priority, hide_seconds: int) -> Iterator[DeadLetter]:
+    def receive(self, lane: Priority, hide_seconds: int) -> Generator[DeadLetter, None, None]:
         for letter in super().receive(lane, hide_seconds):
             assert self.released == [], "a letter that is released at once would come again"
             self.hidden.append(letter.message_id)
             yield letter
 
-    def release(self, letter: DeadLetter) -> None:
-        self.released.append(letter.message_id)
+    def release(self, *letters: DeadLetter) -> None:
+        self.released += [letter.message_id for letter in letters]
+
+
+@dataclass
+class Counting(InMemoryTasks):
+    """Tasks that count how often they are read."""
+
+    reads: list[int] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        InMemoryTasks.__init__(self)
+
+    def get_many(self, task_ids: Sequence[str]) -> Mapping[str, Task]:
+        self.reads += [len(task_ids)] * bool(task_ids)
+        return super().get_many(task_ids)
 
 
 @dataclass
@@ -37,8 +55,9 @@ class Desk:
     tasks: InMemoryTasks = field(default_factory=InMemoryTasks)
     lanes: Hiding = field(default_factory=Hiding)
 
-    def __call__(self) -> Swept:
-        return SweepDeadLetters(self.lanes, self.tasks, lambda: NOW).sweep()
+    def __call__(self, has_time: Callable[[], bool] = lambda: True) -> Swept:
+        with ThreadPoolExecutor(4) as threads:
+            return SweepDeadLetters(self.lanes, self.tasks, lambda: NOW, threads).sweep(has_time)
 
     def bury(self, task: Task, cause: str | None = None) -> Task:
         self.lanes.bury(task.priority, encode(task), cause, task.task_id)
@@ -80,12 +99,70 @@ def test_letters_stay_and_are_visible_again() -> None:
 
 
 def test_a_letter_that_a_worker_buried_is_not_swept() -> None:
-    desk = Desk()
+    tasks = Counting()
+    desk = Desk(tasks=tasks)
     task = desk.bury(a_task(), cause="model-unavailable")
-    desk.tasks.create(task)
+    tasks.create(task)
 
     assert desk() == Swept(letters=1, failed=0)
+    assert tasks.reads == []
     assert desk.read(task).status is TaskStatus.QUEUED
+
+
+def test_the_records_of_many_letters_are_read_together() -> None:
+    # GIVEN more letters in both lanes than the sweep takes at once
+    desk = Desk(tasks=(tasks := Counting()))
+    for number in range(1100):
+        desk.bury(a_task(priority=Priority.HIGH if number < 50 else Priority.NORMAL))
+    # WHEN they are swept
+    # THEN
+    assert desk() == Swept(letters=1100, failed=1100)
+    assert tasks.reads == [50, 500, 500, 50]
+
+
+def test_many_letters_of_one_lane_do_not_keep_the_other_waiting() -> None:
+    # GIVEN many letters in the high lane, one in the normal lane, and little time
+    desk = Desk()
+    for _ in range(1100):
+        desk.bury(a_task(priority=Priority.HIGH))
+    other = desk.bury(a_task(priority=Priority.NORMAL))
+    times = iter([True, False])
+    # WHEN they are swept until the time is over
+    swept = desk(lambda: next(times))
+    # THEN both lanes had their turn, and what was hidden is visible again
+    assert (swept, desk.read(other).status) == (Swept(letters=501, failed=501), TaskStatus.FAILED)
+    assert set(desk.lanes.released) == set(desk.lanes.hidden)
+
+
+def test_letters_are_visible_again_when_the_table_does_not_answer() -> None:
+    class Broken(InMemoryTasks):
+        def get_many(self, task_ids: Sequence[str]) -> Mapping[str, Task]:
+            raise StorageUnavailable("no answer")
+
+    desk = Desk(tasks=Broken())
+    desk.bury(a_task())
+
+    with pytest.raises(StorageUnavailable):
+        desk()
+    assert desk.lanes.released == ["letter-0"]
+
+
+def test_a_sweep_that_cannot_hand_letters_back_has_swept_all_the_same() -> None:
+    class Stuck(Hiding):
+        def release(self, *letters: DeadLetter) -> None:
+            raise QueueUnavailable("no answer")
+
+    desk = Desk(lanes=Stuck())
+    desk.bury(a_task())
+
+    assert desk() == Swept(letters=1, failed=1)
+
+
+def test_letters_are_hidden_longer_than_a_sweep_runs_and_no_longer_than_until_the_next() -> None:
+    sweep = load()["Resources"]["SweepDeadLettersFunction"]["Properties"]
+
+    assert sweep["Timeout"] < HIDE_SECONDS < 300
+    assert sweep["Events"]["Schedule"]["Properties"]["Schedule"] == "rate(5 minutes)"
 
 
 @pytest.mark.parametrize("status", [status for status in TaskStatus if status.is_final])

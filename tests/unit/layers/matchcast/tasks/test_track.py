@@ -119,12 +119,12 @@ def test_a_filter_by_status_reads_on_until_the_page_is_full() -> None:
 
 
 def test_a_filter_that_finds_little_returns_a_cursor_instead_of_reading_on() -> None:
-    tasks = [a_task(created_at=NOW - timedelta(seconds=n), status=TaskStatus.SUCCEEDED) for n in range(1500)]
+    tasks = [a_task(created_at=NOW - timedelta(seconds=n), status=TaskStatus.SUCCEEDED) for n in range(800)]
     track = tracking(*tasks)
 
     page = track.list("north", limit=5, status=TaskStatus.FAILED)
 
-    assert (page.tasks, page.next_before) == ([], tasks[999].task_id)
+    assert (page.tasks, page.next_before) == ([], tasks[499].task_id)
     assert track.list("north", before=page.next_before, limit=5, status=TaskStatus.FAILED).next_before is None
 
 

@@ -1,0 +1,95 @@
+"""The dead letters that a command works on: received as it goes on, hidden meanwhile, and handed back at its end.
+
+A command that is interrupted hands back what it has not deleted. One that is killed leaves letters hidden for the time
+that it would have needed; nothing is lost.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from itertools import islice
+
+from matchcast.domain.task import Priority
+from matchcast.ports import DeadLetter, DeadLetters
+from matchcast.tasks.dead_letters import task_in
+from matchcast_tools.cli import output
+from matchcast_tools.progress import Items
+from matchcast_tools.stack.dead_letters import dead_letters, waiting_letters
+from matchcast_tools.stack.deployed import Stack
+
+NO_CAUSE = "(dead-lettered by SQS)"
+FASTEST = 100.0
+"""Letters a second that a command surely reads."""
+_SPARE_SECONDS = 60
+_LONGEST_SECONDS = 43_200
+"""SQS hides no message for longer."""
+_AT_ONCE = 8
+
+
+@contextmanager
+def at_work(stack: Stack, lane: Priority | None, rate: float = FASTEST) -> Iterator[LettersAtHand]:
+    """Work on the letters of one lane or both, at `rate` a second; at the end those that are left are handed back."""
+    letters, lanes = dead_letters(stack), list(Priority) if lane is None else [lane]
+    expected = waiting_letters(stack, lanes)
+    hide_seconds = min(_LONGEST_SECONDS, _SPARE_SECONDS + int(expected / min(rate, FASTEST)))
+    with output.progress_bar("letters") as moved:
+        work = LettersAtHand(letters, lanes, hide_seconds, expected, moved)
+        try:
+            yield work
+        finally:
+            letters.release(*work.held.values())
+
+
+@dataclass
+class LettersAtHand:
+    """Letters of some lanes; `held` are those that were received and not deleted, without their bodies."""
+
+    _letters: DeadLetters
+    _lanes: list[Priority]
+    _hide_seconds: int
+    _expected: int
+    _moved: Items
+    held: dict[tuple[Priority, str], DeadLetter] = field(default_factory=dict)
+
+    def letters(self, cause: str | None = None, task_id: str | None = None) -> Iterator[DeadLetter]:
+        """Yield the letters that are asked for."""
+        for lane in self._lanes:
+            with closing(self._letters.receive(lane, self._hide_seconds)) as received:
+                for letter in received:
+                    self.held[lane, letter.message_id] = replace(letter, body="")
+                    self._moved(len(self.held), max(self._expected, len(self.held)), "")
+                    if cause in (None, cause_of(letter)) and task_id in (None, task_id_of(letter)):
+                        yield letter
+
+    def done(
+        self, letters: Iterable[DeadLetter], rate: float, act: Callable[[DeadLetter], str], known: type[StrEnum]
+    ) -> dict[str, int]:
+        """Do something with the letters, several at once and `rate` a second; return how often each outcome came."""
+        counts = dict.fromkeys(map(str, known), 0)
+        rest, at_once = iter(letters), min(_AT_ONCE, max(1, int(rate)))
+        threads = ThreadPoolExecutor(at_once)
+        try:
+            while some := list(islice(rest, at_once)):
+                started = time.monotonic()
+                for outcome in threads.map(act, some):
+                    counts[str(outcome)] += 1
+                time.sleep(max(0.0, len(some) / rate - (time.monotonic() - started)))
+        finally:
+            threads.shutdown(cancel_futures=True)
+        return counts
+
+
+def cause_of(letter: DeadLetter) -> str:
+    """Return why a letter is there, in a word."""
+    return letter.cause or NO_CAUSE
+
+
+def task_id_of(letter: DeadLetter) -> str | None:
+    """Return the id of the task in a letter, if it can be read."""
+    task = task_in(letter)
+    return None if task is None else task.task_id

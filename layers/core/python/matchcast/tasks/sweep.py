@@ -1,0 +1,91 @@
+"""The sweep: tasks of letters that SQS itself dead-lettered fail, so that their clients do not wait in vain.
+
+A letter that a worker buried has a cause, and its task has failed: it is passed over without being read. The others
+are looked up a hundred at a time. All letters are hidden until the end, or one would come again in place of an unseen
+one, and then they are visible to operators again. A sweep that ends early, or dies, leaves the rest to the next one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor
+from contextlib import closing, suppress
+from dataclasses import dataclass, replace
+from datetime import datetime
+from itertools import islice
+
+from matchcast.domain.task import Priority, Task
+from matchcast.errors import Transient
+from matchcast.ports import DeadLetter, DeadLetters, TaskStore
+from matchcast.tasks.dead_letters import LettersAndRecords
+
+HIDE_SECONDS = 270
+"""How long a sweep hides letters at most: longer than it runs, and no longer than until the next one."""
+_LETTERS_AT_ONCE = 500
+_MOST_LETTERS = 100_000
+"""A sweep hides no more: SQS allows 120,000 messages of a queue to be hidden at the same time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """How many letters were seen, and how many tasks failed."""
+
+    letters: int
+    failed: int
+
+
+class SweepDeadLetters(LettersAndRecords):
+    """Fails the tasks of letters without a cause."""
+
+    def __init__(
+        self,
+        letters: DeadLetters,
+        tasks: TaskStore,
+        now: Callable[[], datetime],
+        threads: Executor | None = None,
+    ) -> None:
+        super().__init__(letters, tasks, now)
+        self._threads = threads
+
+    def sweep(self, has_time: Callable[[], bool] = lambda: True) -> Swept:
+        """Look at every dead letter once, as long as there is time, and make all visible again.
+
+        A task that is over, or in a later generation, is left alone.
+        """
+        held: list[DeadLetter] = []
+        failed = 0
+        try:
+            for letters in self._in_turn():
+                held += [replace(letter, body="") for letter in letters]
+                failed += self._fail_tasks(letters)
+                if len(held) >= _MOST_LETTERS or not has_time():
+                    break
+        finally:
+            with suppress(Transient):  # else they are visible when their time is over
+                self._letters.release(*held)
+        return Swept(letters=len(held), failed=failed)
+
+    def _in_turn(self) -> Iterator[Sequence[DeadLetter]]:
+        """Yield some letters of each lane in turn, so that many of one do not keep the other waiting."""
+        with (
+            closing(self._letters.receive(Priority.HIGH, HIDE_SECONDS)) as high,
+            closing(self._letters.receive(Priority.NORMAL, HIDE_SECONDS)) as normal,
+        ):
+            lanes = [high, normal]
+            while lanes:
+                for lane in list(lanes):
+                    letters = list(islice(lane, _LETTERS_AT_ONCE))
+                    if letters:
+                        yield letters
+                    if len(letters) < _LETTERS_AT_ONCE:
+                        lanes.remove(lane)
+
+    def _fail_tasks(self, letters: Sequence[DeadLetter]) -> int:
+        """Fail the tasks of some letters; return how many were not over."""
+        read = self._read([letter for letter in letters if letter.cause is None])
+        open_ones = [task for task, record in read if task is not None and _is_open(task, record or task)]
+        return sum((self._threads.map if self._threads else map)(self._fail, open_ones))
+
+
+def _is_open(task: Task, record: Task) -> bool:
+    return not record.status.is_final and record.generation == task.generation

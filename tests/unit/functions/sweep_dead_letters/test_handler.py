@@ -1,0 +1,56 @@
+"""The sweep as the schedule starts it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from functions.sweep_dead_letters import handler
+from matchcast.adapters.in_memory import InMemoryLanes, InMemoryTasks
+from matchcast.domain.task import Priority
+from matchcast.messages import encode
+from matchcast.tasks.sweep import SweepDeadLetters
+from tests.support.http_events import Context
+from tests.support.parts import put
+from tests.support.tasks import NOW, a_task
+
+EVENT = json.loads((Path(handler.__file__).parent / "event.json").read_text())
+
+
+@dataclass(frozen=True)
+class Timed(Context):
+    """An invocation with some time left each time that it is asked."""
+
+    left: Callable[[], int] = lambda: 240_000
+
+    def get_remaining_time_in_millis(self) -> int:
+        return self.left()
+
+
+@pytest.fixture
+def lanes(monkeypatch: pytest.MonkeyPatch) -> InMemoryLanes:
+    """Letters of more tasks than the sweep takes at once."""
+    lanes, tasks = InMemoryLanes(), InMemoryTasks()
+    for _ in range(1200):
+        lanes.bury(Priority.HIGH, encode(a_task(priority=Priority.HIGH)), None, None)
+    put(monkeypatch.setattr, {"tasks.sweep_dead_letters": SweepDeadLetters(lanes, tasks, lambda: NOW)})
+    return lanes
+
+
+@pytest.mark.usefixtures("lanes")
+def test_the_answer_says_how_many_letters_were_seen_and_how_many_tasks_failed() -> None:
+    assert handler.lambda_handler(EVENT, Timed()) == {"letters": 1200, "failed": 1200}
+
+
+@pytest.mark.usefixtures("lanes")
+def test_a_sweep_stops_while_there_is_still_time_to_hand_the_letters_back() -> None:
+    # GIVEN an invocation that has little time left after its second look at the clock
+    times = iter([60_000, 44_000])
+    # WHEN it sweeps
+    # THEN it ends, and the next one sees to the rest
+    assert handler.lambda_handler(EVENT, Timed(left=lambda: next(times))) == {"letters": 1000, "failed": 1000}
+    assert handler.lambda_handler(EVENT, Timed()) == {"letters": 1200, "failed": 200}
