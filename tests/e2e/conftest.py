@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from matchcast_tools.laptop.denials import denials_in
 from matchcast_tools.laptop.http_api import API_ID
 from matchcast_tools.laptop.processes import group_members
 from matchcast_tools.laptop.stack_file import laptop_stack
@@ -17,6 +18,7 @@ from matchcast_tools.stack.api_client import ApiClient
 from matchcast_tools.stack.deployed import Stack
 from matchcast_tools.stack.tokens import fetch_token
 from tests.proofs.bench import REFRESH_SECONDS
+from tests.support.connections import PROC, ConnectionWatch
 from tests.support.laptop import Command
 
 # A test's time holds that of the fixtures which it is first to ask for: the stack's start, the contract's requests.
@@ -65,6 +67,8 @@ def command(tmp_path: Path, sample_folder: Path) -> Iterator[Command]:
 def laptop(laptop_command: Command, sample_folder: Path) -> Iterator[dict[str, Any]]:
     """Return the `stack.json` of a running stack with the sample league; at the end nothing is left of it."""
     command = laptop_command
+    watch = ConnectionWatch("MATCHCAST_LOCAL", str(command.local))
+    watch.start()
     trained_before = sample_folder.exists()
     started = time.monotonic()
     # Releases are looked for every second, so that tests of releases need not wait.
@@ -78,11 +82,22 @@ def laptop(laptop_command: Command, sample_folder: Path) -> Iterator[dict[str, A
     finally:
         engine = command.engine
         down = command.run("down")
+        watch.stop()
     assert down.returncode == 0, down.stderr
     assert engine is not None
+    _check(watch, engine["port"], (command.local / "engine.log").read_text(errors="replace"))
     assert group_members(engine["pid"]) == []
     assert not command.stack_file.exists()
     assert not (command.local / "engine").exists()
+
+
+def _check(watch: ConnectionWatch, port: int, log: str) -> None:
+    """Check that all connections of the stack's processes were those to the engine, and that no role was denied."""
+    outside = [connection for connection in watch.seen if not connection.belongs_to(port)]
+    _ready.append(f"{len(watch.seen)} connections of {len(watch.processes)} processes, {len(outside)} not the engine's")
+    assert not outside
+    assert watch.seen or not PROC.exists()
+    assert denials_in(log) == []
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from cfn_lint_rules._rule import as_list
+from matchcast import TELEMETRY_OFF
 from matchcast import settings as declared
 from matchcast.settings import Settings
 from tests.support.template import ROOT
@@ -41,7 +42,8 @@ ACCEPT_TASKS = {
 }
 GRANTS: dict[str, dict[str, set[str]]] = {
     "serve_predictions": READ_SNAPSHOT | SIGN,
-    "predict_now": ACCEPT_TASKS | {"RunInferenceFunction": {"lambda:InvokeFunction"}},
+    "predict_now": {name: actions for name, actions in ACCEPT_TASKS.items() if name != "NormalQueue"}
+    | {"RunInferenceFunction": {"lambda:InvokeFunction"}},
     "submit_prediction": ACCEPT_TASKS,
     "track_tasks": {
         **ACCEPT_TASKS,
@@ -106,7 +108,12 @@ def test_every_folder_of_a_function_is_deployed_under_its_own_name(plain: dict[s
 @each_function
 def test_a_function_gets_exactly_the_settings_that_it_declares(name: str, plain: dict[str, Any]) -> None:
     expected = {field.upper() for field in SETTINGS[name].model_fields}
-    assert set(environment(plain, name)) - POWERTOOLS - SDK == expected
+    assert set(environment(plain, name)) - POWERTOOLS - SDK - set(TELEMETRY_OFF) == expected
+
+
+@pytest.mark.parametrize("name", sorted(IMAGES))
+def test_libraries_that_would_report_to_their_makers_are_told_not_to(name: str, plain: dict[str, Any]) -> None:
+    assert environment(plain, name).items() >= TELEMETRY_OFF.items()
 
 
 @each_function

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from matchcast import TELEMETRY_OFF
 from tests.support.template import ROOT
 
 IMAGES = ("run_inference", "refresh_snapshot")
@@ -59,6 +60,12 @@ def test_a_command_moves_the_base_of_both_images(tag: str, answer: str, tmp_path
         assert (done.returncode, after) == (0, moved)
         assert after != before
     assert not list(tmp_path.rglob("*.before"))
+
+
+@each_image
+def test_no_library_of_an_image_reports_to_its_maker(name: str) -> None:
+    [switches] = instructions(name, "ENV")
+    assert set(shlex.split(switches)) == {f"{switch}={value}" for switch, value in TELEMETRY_OFF.items()}
 
 
 @each_image

@@ -14,6 +14,8 @@ from matchcast_tools.laptop.package import dockerfile_command, function_files, i
 
 Template = dict[str, Any]
 LOCAL_RUNTIME = "python3.13"
+BATCHED = ("sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:SendMessage")
+WITHOUT_TLS = {"Bool": {"aws:SecureTransport": "false"}}
 
 
 @dataclass(slots=True)
@@ -154,6 +156,42 @@ def drop_empty_endpoints(template: Template, _: Artifacts) -> None:
             del variables["AWS_ENDPOINT_URL"]
 
 
+def drop_tls_only(template: Template, _: Artifacts) -> None:
+    """Drop the policies of buckets and queues that deny requests without TLS; keep their other statements.
+
+    Why: the engine enforces policies, and its clients on this machine speak plain HTTP.
+    """
+    for kind in ("AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy"):
+        for name, policy in of_type(template, kind):
+            document = policy["Properties"]["PolicyDocument"]
+            document["Statement"] = [one for one in document["Statement"] if one.get("Condition") != WITHOUT_TLS]
+            if not document["Statement"]:
+                del template["Resources"][name]
+
+
+def allow_batches(template: Template, _: Artifacts) -> None:
+    """Allow a role the batch form of each action of a queue that it is allowed.
+
+    Why: SQS has one permission for both forms; the engine asks for an action of the batch form's own name.
+    """
+    for _name, role in of_type(template, "AWS::IAM::Role"):
+        for policy in role["Properties"].get("Policies", []):
+            for statement in policy["PolicyDocument"]["Statement"]:
+                allowed = statement["Action"]
+                actions = [allowed] if isinstance(allowed, str) else allowed
+                statement["Action"] = [*actions, *(f"{one}Batch" for one in actions if one in BATCHED)]
+
+
+def name_secrets_by_arn(template: Template, _: Artifacts) -> None:
+    """Replace each `Ref` to a secret by its attribute `Id`.
+
+    Why: on AWS both are the secret's ARN, which roles name; the engine's `Ref` is the secret's name.
+    """
+    arns = {name: {"Fn::GetAtt": [name, "Id"]} for name, _secret in of_type(template, "AWS::SecretsManager::Secret")}
+    for section in ("Resources", "Outputs"):
+        template[section] = with_values(template.get(section, {}), arns)
+
+
 def with_values(node: Any, values: Mapping[str, Any]) -> Any:
     """Return a part of a template with each reference to one of `values` replaced."""
     match node:
@@ -184,4 +222,7 @@ AFTER_SAM: tuple[Adaptation, ...] = (
     upload_nested_templates,
     write_numbers_out,
     drop_empty_endpoints,
+    drop_tls_only,
+    allow_batches,
+    name_secrets_by_arn,
 )

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import urllib3
 
+from matchcast import TELEMETRY_OFF
 from matchcast_tools.errors import EnvironmentProblem
 from matchcast_tools.laptop.processes import group_members, signal_group, wait_for_group_end
 from matchcast_tools.laptop.state import EngineRecord, Folder, engine_is_running, engine_lock
@@ -74,6 +75,9 @@ def engine_environment(inherited: Mapping[str, str], folder: Folder, port: int) 
     scratch = folder.scratch
     kept = {name: value for name, value in inherited.items() if not name.startswith(FOREIGN_PREFIXES)}
     return kept | {
+        **TELEMETRY_OFF,
+        # Functions get the credentials of their roles, and what the template does not allow is denied.
+        "AUTH": "true",
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,

@@ -24,6 +24,8 @@ import sys
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, cast
 
+from matchcast_tools.laptop.denials import report_denials
+
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -73,6 +75,7 @@ def main(port: int, *more_addresses: str) -> None:
     from hypercorn.config import Config
 
     raise_file_limit()
+    report_denials()
     shorten_log_wait()
     config = Config()
     config.bind = [f"{address}:{port}" for address in dict.fromkeys(["127.0.0.1", *more_addresses])]

@@ -56,7 +56,6 @@ class Tracking:
         if self.uri.startswith(_SQLITE):
             _check_database(Path(self.uri.removeprefix(_SQLITE)), create=create)
         for name, value in (
-            ("MLFLOW_DISABLE_TELEMETRY", "true"),
             ("GIT_PYTHON_REFRESH", "quiet"),
             # A server that is away is reported in seconds, not minutes.
             ("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2"),

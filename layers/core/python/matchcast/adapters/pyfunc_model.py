@@ -110,9 +110,8 @@ def open_folder(what: str, folder: Path, code: OwnCode) -> Any:
 
 
 def _quiet_mlflow(what: str) -> Any:
-    """Return MLflow without telemetry and without hints on the console."""
-    for name, value in (("MLFLOW_DISABLE_TELEMETRY", "true"), ("GIT_PYTHON_REFRESH", "quiet")):
-        os.environ.setdefault(name, value)
+    """Return MLflow without hints on the console."""
+    os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
     try:
         with _silenced():
             import mlflow.pyfunc

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from matchcast import TELEMETRY_OFF
 from matchcast_tools.errors import EnvironmentProblem
 from matchcast_tools.laptop import engine, processes
 from matchcast_tools.laptop.engine import engine_environment, require_free, stop_engine, tail, wait_until_ready
@@ -134,6 +135,7 @@ def test_where_there_is_no_proc_the_group_itself_is_asked(monkeypatch: pytest.Mo
 def test_the_engine_sees_nothing_of_another_stack_account_or_registry(folder: Folder) -> None:
     # GIVEN settings of another stack, account and registry
     inherited = {
+        "AUTH": "false",
         "AWS_PROFILE": "work",
         "AWS_ENDPOINT_URL": "https://elsewhere",
         "GATEWAY_PORT": "1",
@@ -157,6 +159,9 @@ def test_the_engine_sees_nothing_of_another_stack_account_or_registry(folder: Fo
     assert "127.0.0.1" in made["NO_PROXY"]
     assert not {"AWS_PROFILE", "AWS_ENDPOINT_URL", "LAMBDA_EXECUTOR", "LOCALSTACK_HOSTNAME"} & set(made)
     assert not {"MINISTACK_REGION", "MLFLOW_TRACKING_URI"} & set(made)
+    assert made.items() >= TELEMETRY_OFF.items()
+    # Whoever starts it, roles and policies count.
+    assert made["AUTH"] == "true"
     # The address of Docker leads nowhere, and everything is written under the folder.
     assert not Path(made["DOCKER_HOST"].removeprefix("unix://")).exists()
     for name in ("TMPDIR", "S3_DATA_DIR", "STATE_DIR"):

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 
 import pytest
 
-from matchcast.adapters import pyfunc_model
 from matchcast.adapters.model_loaders import loader_for
 from matchcast.errors import ReleaseRefused
 from tests.support.mlflow_warnings import MLFLOW_WARNINGS
@@ -59,8 +57,3 @@ class TestRuntimes:
         assert done.returncode == 0, done.stderr
         assert {"mlflow", "pandas", "sklearn", "lightgbm"}.isdisjoint(done.stdout.split())
         assert "onnxruntime" in done.stdout.split()
-
-    def test_the_telemetry_of_mlflow_is_off(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.delenv("MLFLOW_DISABLE_TELEMETRY", raising=False)
-        pyfunc_model._quiet_mlflow("it")
-        assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"

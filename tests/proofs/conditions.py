@@ -1,0 +1,98 @@
+"""Conditions under which functions do what they seldom do, made on a laptop stack by the hand of an operator."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from matchcast.domain.manifests import MODEL_MANIFEST_KEY, ModelManifest
+from matchcast_tools.stack.deployed import Stack
+from tests.support.laptop import queue_depth
+
+QUEUES = {"high": "HighQueueUrl", "normal": "NormalQueueUrl"}
+DEAD_LETTERS = {"high": "HighDeadLetterQueueUrl", "normal": "NormalDeadLetterQueueUrl"}
+CHAMPION = "champion"
+
+
+class Conditions:
+    """A laptop stack whose queues, lanes and model can be made to misbehave for a while."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack, self._bucket = stack, stack.output("DataBucketName")
+        self._sqs, self._s3, self._lambda = stack.client("sqs"), stack.client("s3"), stack.client("lambda")
+        mappings = self._lambda.list_event_source_mappings()["EventSourceMappings"]
+        self._mappings = {item["EventSourceArn"].rpartition("-")[2]: item["UUID"] for item in mappings}
+        self._keep_a_release()
+
+    @contextmanager
+    def resting_lanes(self) -> Iterator[Callable[[str], None]]:
+        """Let no worker receive; the yielded function wakes up one lane, and in the end all are awake."""
+        for lane in QUEUES:
+            self._switch(lane, enabled=False)
+        time.sleep(0.5)  # a receive that was under way ends
+        try:
+            yield lambda lane: self._switch(lane, enabled=True)
+        finally:
+            for lane in QUEUES:
+                self._switch(lane, enabled=True)
+
+    @contextmanager
+    def unreadable_manifest(self) -> Iterator[None]:
+        """Replace the model manifest by what is none: functions fall back on the release before."""
+        with self._replaced(MODEL_MANIFEST_KEY, b"{}"):
+            yield
+
+    @contextmanager
+    def unloadable_model(self) -> Iterator[None]:
+        """Replace the artifact of the champion: no worker that starts now can predict, and all try again later."""
+        body = self._read(MODEL_MANIFEST_KEY)
+        published = ModelManifest.parse(body, MODEL_MANIFEST_KEY).stages[CHAMPION]
+        with self._replaced(f"{published.prefix}model.onnx", b"none"):
+            yield
+
+    def poison(self) -> None:
+        """Send a message to both lanes that nobody can read."""
+        for output in QUEUES.values():
+            self._sqs.send_message(QueueUrl=self._stack.output(output), MessageBody="poison")
+
+    def dead_letter(self, lane: str) -> None:
+        """Move what waits in a lane to its dead letters, as SQS does after the last delivery."""
+        queue, letters = self._stack.output(QUEUES[lane]), self._stack.output(DEAD_LETTERS[lane])
+        for message in self._sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", []):
+            self._sqs.send_message(QueueUrl=letters, MessageBody=message["Body"])
+            self._sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+
+    def waiting(self, lane: str) -> int:
+        """Return how many messages a lane has, those under way included."""
+        return queue_depth(self._stack, QUEUES[lane], hidden=True)
+
+    def dead_letters(self, lane: str) -> int:
+        """Return how many dead letters a lane has."""
+        return queue_depth(self._stack, DEAD_LETTERS[lane], hidden=True)
+
+    def purge(self) -> None:
+        """Remove all messages and dead letters."""
+        for output in (*QUEUES.values(), *DEAD_LETTERS.values()):
+            self._sqs.purge_queue(QueueUrl=self._stack.output(output))
+
+    def _keep_a_release(self) -> None:
+        """Give the stack a release before the present one, as a second publication does."""
+        body = self._read(MODEL_MANIFEST_KEY)
+        kept = ModelManifest.parse(body, MODEL_MANIFEST_KEY).kept_key
+        self._s3.put_object(Bucket=self._bucket, Key=kept, Body=body)
+
+    @contextmanager
+    def _replaced(self, key: str, body: bytes) -> Iterator[None]:
+        good = self._read(key)
+        self._s3.put_object(Bucket=self._bucket, Key=key, Body=body)
+        try:
+            yield
+        finally:
+            self._s3.put_object(Bucket=self._bucket, Key=key, Body=good)
+
+    def _read(self, key: str) -> bytes:
+        return bytes(self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read())
+
+    def _switch(self, lane: str, *, enabled: bool) -> None:
+        self._lambda.update_event_source_mapping(UUID=self._mappings[lane], Enabled=enabled)
