@@ -12,9 +12,15 @@ WORKERS := 2
 unexport PYTHONDONTWRITEBYTECODE
 # No tool of this checkout reports to its maker; the libraries' own switches are in matchcast/__init__.py.
 export SAM_CLI_TELEMETRY := 0
+# A Ctrl-C before a command can take it would make Python print where it was; the command takes it after 50 ms.
+UNTIL_READY := trap '' INT;
+# The demo's stack is its own, new each time; the trained sample is that of `make up`.
+DEMO_LOCAL := $(CURDIR)/.local/demo
+DEMO_SAMPLE := $(CURDIR)/.local/sample
 LINTERS := lint-style lint-types lint-imports lint-template
 
-.PHONY: help setup up demo test lint $(LINTERS) faults prove-tasks prove-releases prove-scale build deploy clean prove-permissions prove-offline
+.PHONY: help setup up demo test lint $(LINTERS) faults build deploy clean
+.PHONY: prove-tasks prove-releases prove-scale prove-stops prove-permissions prove-offline
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-16s %s\n", $$1, $$2}'
@@ -23,10 +29,11 @@ setup: ## Make .venv from the lock (PYTHON=... picks the interpreter)
 	@PYTHON="$(PYTHON)" sh infra/setup.sh $(VENV)
 
 up: setup ## Start the laptop stack with the sample league; Ctrl-C stops it
-	@exec $(RUN)/matchcast up
+	@$(UNTIL_READY) exec $(RUN)/matchcast up
 
 demo: setup ## Start the laptop stack, ask it in every way, stop it
-	@MATCHCAST_LOCAL="$(CURDIR)/.local/demo" MATCHCAST_SAMPLE="$(CURDIR)/.local/sample" $(RUN)/python -m matchcast_tools.laptop.demo
+	@$(UNTIL_READY) MATCHCAST_LOCAL="$(DEMO_LOCAL)" MATCHCAST_SAMPLE="$(DEMO_SAMPLE)" \
+		exec $(RUN)/python -m matchcast_tools.laptop.demo
 
 test: lint ## Run the whole gate: linters, types, template, every test without Docker (EXAMPLES=4 for more examples)
 	$(RUN)/pytest -n $(WORKERS) -m "not docker" --cov --cov-report=term --cov-fail-under=$(COVERAGE)
@@ -65,6 +72,9 @@ prove-permissions: setup ## Take each permission of each role away on a laptop s
 
 prove-offline: setup ## Run demo and proofs with every call to the network traced; none leaves this machine
 	@$(RUN)/python -m tests.proofs.offline
+
+prove-stops: setup ## End `make demo` and `make up` at ten moments by each signal; nothing is left, the next start works
+	@$(RUN)/python -m tests.proofs.stops $(MOMENTS:%=--moments %)
 
 build: setup ## Build for AWS (needs the SAM CLI, and Docker for the images)
 	sam build --config-file infra/samconfig.toml

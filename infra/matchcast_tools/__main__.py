@@ -5,6 +5,7 @@ It imports nothing but the standard library before it knows that the command's l
 
 from __future__ import annotations
 
+import signal
 import sys
 
 OWN_PACKAGES = ("matchcast", "matchcast_tools")
@@ -12,6 +13,9 @@ OWN_PACKAGES = ("matchcast", "matchcast_tools")
 
 def main() -> None:
     """Run the command; exit with code 3 and a message if a library is not installed."""
+    if sys.argv[1:2] == ["up"]:
+        # `make` and background jobs start it with SIGINT ignored; what it starts must not outlive a Ctrl-C.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         from matchcast_tools.cli.main import main as run
 
@@ -25,6 +29,10 @@ def main() -> None:
             "pip install 'matchcast[tools]'\n"
         )
         sys.exit(3)
+    except KeyboardInterrupt:
+        # During the imports above; later typer says it.
+        sys.stderr.write("Interrupted.\n")
+        sys.exit(130)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from matchcast_tools.laptop import demo
+from matchcast_tools.laptop.walk import Walk, take
 from matchcast_tools.stack.api_client import Answer, ApiClient
 from matchcast_tools.stack.deployed import Stack
 from matchcast_tools.stack.tokens import fetch_token
@@ -227,7 +227,7 @@ def test_what_was_submitted_is_listed_newest_first(api: ApiClient, subject: Subj
 def test_the_walk_of_the_demo_is_right(stack: Stack) -> None:
     page = StringIO()
 
-    demo.take(demo.Walk(ApiClient.of(stack), Console(file=page, width=120)), stack)
+    take(Walk(ApiClient.of(stack), Console(file=page, width=120)), stack)
 
     assert page.getvalue().count("POST /predict/async/") >= 2
 

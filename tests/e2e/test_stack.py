@@ -15,10 +15,11 @@ import pytest
 from matchcast_tools.errors import EnvironmentProblem
 from matchcast_tools.laptop.deploy import deploy
 from matchcast_tools.laptop.engine import start_engine, stop_engine
-from matchcast_tools.laptop.processes import group_members
+from matchcast_tools.laptop.processes import group_members, marked_processes
 from matchcast_tools.laptop.state import Folder
 from matchcast_tools.laptop.template import LocalTemplate
 from matchcast_tools.stack.api_client import ApiClient
+from tests.proofs.stops import end_after
 from tests.support.laptop import Command, assert_nothing_is_left
 
 STARTING_SECONDS = 60
@@ -52,6 +53,7 @@ def test_a_resource_that_the_engine_cannot_make_is_named_with_the_reason(tmp_pat
             deploy(template, engine.port)
     finally:
         stop_engine(folder)
+        engine.close()
 
     # THEN the message names the resource and gives the engine's reason
     assert "Broken (AWS::Lambda::Function)" in caught.value.detail
@@ -96,7 +98,7 @@ def test_up_is_used_and_down_leaves_nothing(command: Command) -> None:
     down = command.run("down", "--json")
 
     # THEN nothing is left, and the next `down` says so
-    assert json.loads(down.stdout) == {"stopped": True}
+    assert json.loads(down.stdout) == {"stopped": True, "kept": True}
     assert time.monotonic() - started < 10
     assert_nothing_is_left(command, engine)
     assert "No laptop stack is running" in command.run("down").stderr
@@ -161,6 +163,46 @@ def test_ctrl_c_during_the_start_leaves_nothing(command: Command) -> None:
     said, _ = up.communicate(timeout=20)
     assert up.returncode == 0, said
     assert_nothing_is_left(command, engine)
+
+
+# `make prove-stops` does it with `make`, at ten moments each.
+@pytest.mark.parametrize(
+    ("number", "after"), [(signal.SIGINT, 0.15), (signal.SIGTERM, 0.7), (signal.SIGHUP, 1.2), (signal.SIGKILL, 0.9)]
+)
+def test_a_start_that_is_ended_at_any_moment_leaves_nothing(
+    command: Command, number: signal.Signals, after: float
+) -> None:
+    outcome = end_after([*command.arguments, "up", "--no-sample"], command, number, after)
+
+    assert not outcome.had_ended
+    assert outcome.problems == []
+
+
+def test_down_ends_a_start_which_says_so(command: Command) -> None:
+    # GIVEN a start with its engine
+    up = command.start("up", "--no-sample")
+    wait_until(lambda: command.engine is not None)
+
+    # WHEN another command stops it
+    down = command.run("down", "--json")
+
+    # THEN both say it, and nothing is left
+    said, _ = up.communicate(timeout=STARTING_SECONDS)
+    assert json.loads(down.stdout)["stopped"] is True
+    assert up.returncode == 3
+    assert "Traceback" not in said
+    assert marked_processes(command.local) == []
+
+
+def test_of_two_starts_at_once_one_succeeds(command: Command) -> None:
+    # WHEN
+    starts = [command.start("up", "--detach", "--no-sample") for _ in range(2)]
+    said = [start.communicate(timeout=STARTING_SECONDS * 2)[0] for start in starts]
+
+    # THEN the other one is told so, and the stack is usable
+    assert sorted(start.returncode for start in starts) == [0, 3], said
+    assert "Traceback" not in "".join(said)
+    assert command.run("token").returncode == 0
 
 
 def test_a_stack_whose_engine_died_is_recognised_and_replaced(command: Command) -> None:

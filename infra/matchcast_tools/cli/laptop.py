@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import json
 import shlex
-import signal
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from matchcast_tools.checkout import local_folder
 from matchcast_tools.cli.options import AsJson
-from matchcast_tools.cli.output import answer, answers, notes, progress, say
+from matchcast_tools.cli.output import answer, answers, notes, progress, say, warn
 from matchcast_tools.errors import BadInput, EnvironmentProblem
-from matchcast_tools.laptop.engine import stop_engine
 from matchcast_tools.laptop.sam import environments
+from matchcast_tools.laptop.signals import interrupt_by_signals, interrupted_as_one
 from matchcast_tools.laptop.stack_file import running_stack
 from matchcast_tools.laptop.state import Folder, engine_is_running
 from matchcast_tools.stack.find_stack import find_stack
@@ -27,8 +26,7 @@ from matchcast_tools.stack.tokens import fetch_token
 
 if TYPE_CHECKING:
     from matchcast_tools.laptop.doctor import Finding
-
-ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    from matchcast_tools.laptop.lifecycle import Started
 
 
 def register(app: typer.Typer) -> None:
@@ -45,7 +43,7 @@ def up(
     *,
     detach: Annotated[bool, typer.Option("--detach", help="Return when the stack is ready; `down` stops it.")] = False,
     port: Annotated[
-        int | None, typer.Option("--port", min=1, max=65535, help="Loopback port of the engine; a free one by default.")
+        int | None, typer.Option("--port", min=1, max=65535, help="Loopback port; that of the last start by default.")
     ] = None,
     bind: Annotated[
         list[str] | None,
@@ -58,29 +56,43 @@ def up(
         list[str] | None,
         typer.Option("--set", help="A template parameter, for example OddsBookmaker=bet365; repeat it."),
     ] = None,
+    new: Annotated[
+        bool, typer.Option("--new", help="Discard releases, tasks and clients of the last stack, and start a new one.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the content of stack.json.")] = False,
 ) -> None:
-    """Start the laptop stack: the product's template on a local engine, with a sample league and a token."""
-    started = time.monotonic()
-    for number in ENDING_SIGNALS:
-        # A signal that ends the command also ends what it has started.
-        signal.signal(number, signal.default_int_handler)
-    # After the handlers, since Ctrl-C may come during this import, which takes a moment.
-    from matchcast_tools.laptop.lifecycle import start_stack
+    """Start the laptop stack: the product's template on a local engine, with a sample league and a token.
 
-    folder, values = Folder(local_folder()), parameter_values(parameters or [])
+    It continues the last stack of this folder: port, releases, snapshots, tasks, queues and clients are as they were.
+    """
+    started = time.monotonic()
+    values = parameter_values(parameters or [])
+    interrupt_by_signals()
     try:
-        with progress("starting") as tell:
-            content = start_stack(
-                folder, port=port, bind=bind or (), sample=not no_sample, parameters=values, progress=tell
-            )
-        show_ready(content, time.monotonic() - started, as_json=as_json)
-        if not detach:
-            notes.print("Ctrl-C stops it.")
-            wait_for_end(folder)
+        with interrupted_as_one(), ExitStack() as scope:
+            # With the signals taken over already: this import takes a moment.
+            from matchcast_tools.laptop.lifecycle import running_stack as run_stack
+
+            folder = Folder(local_folder())
+            with progress("starting") as tell:
+                stack = scope.enter_context(
+                    run_stack(
+                        folder,
+                        port=port,
+                        bind=bind or (),
+                        sample=not no_sample,
+                        new=new,
+                        parameters=values,
+                        progress=tell,
+                    )
+                )
+            show_ready(stack, time.monotonic() - started, as_json=as_json)
+            if detach:
+                stack.engine.release()
+            else:
+                notes.print("Ctrl-C stops it.")
+                wait_for_end(folder)
     except KeyboardInterrupt:
-        with ignoring_signals():
-            stop_engine(folder)
         notes.print("The laptop stack is stopped; nothing is left running.")
 
 
@@ -99,11 +111,27 @@ def parameter_values(given: Sequence[str]) -> dict[str, str]:
     return {name: value for name, _, value in pairs}
 
 
-def down(*, as_json: AsJson = False) -> None:
-    """Stop the laptop stack and every process that it started."""
-    stopped = stop_engine(Folder(local_folder()))
+def down(
+    *,
+    discard: Annotated[
+        bool, typer.Option("--discard", help="Also discard what the stack holds; the next `up` starts a new one.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Stop the laptop stack and every process that it started; the next `up` continues it."""
+    from matchcast_tools.laptop.engine import save_engine, stop_engine
+
+    folder = Folder(local_folder())
+    if not discard:
+        # What cannot be saved is not stopped.
+        save_engine(folder)
+    stopped = stop_engine(folder)
+    kept = folder.saved.exists() and not discard
+    if discard:
+        folder.discard()
     text = "The laptop stack is stopped." if stopped else "No laptop stack is running."
-    answer({"stopped": stopped}, lambda: notes.print(text), as_json=as_json)
+    more = " `matchcast up` continues it, `matchcast up --new` starts a new one." if kept else ""
+    answer({"stopped": stopped, "kept": kept}, lambda: notes.print(text + more, soft_wrap=True), as_json=as_json)
 
 
 def url() -> None:
@@ -146,7 +174,9 @@ def doctor(*, as_json: AsJson = False) -> None:
     findings = examine()
     content = {"findings": [asdict(finding) for finding in findings]}
     answer(content, lambda: show_findings(findings), as_json=as_json)
-    if any(finding.state == "error" for finding in findings):
+    broken = [finding.check for finding in findings if finding.state == "error"]
+    if broken:
+        warn(f"Broken: {', '.join(broken)}.", "red")
         raise typer.Exit(code=3)
 
 
@@ -162,9 +192,11 @@ def show_findings(findings: Sequence[Finding]) -> None:
             say(f"    {finding.remedy}")
 
 
-def show_ready(content: dict[str, Any], seconds: float, *, as_json: bool) -> None:
+def show_ready(stack: Started, seconds: float, *, as_json: bool) -> None:
     """Print the address, the token, and lines to copy."""
-    notes.print(f"The laptop stack is ready after {seconds:.1f} s.")
+    content = stack.content
+    how = ", as it was left (`matchcast up --new` starts a new one)" if stack.continues else ""
+    notes.print(f"The laptop stack is ready after {seconds:.1f} s{how}.", soft_wrap=True)
     if as_json:
         typer.echo(json.dumps(content))
         return
@@ -191,16 +223,4 @@ def wait_for_end(folder: Folder) -> None:
     never = threading.Event()
     while engine_is_running(folder):
         never.wait(0.5)
-    stop_engine(folder)
-    raise EnvironmentProblem(f"The local engine ended. The end of {folder.log} says why.")
-
-
-@contextmanager
-def ignoring_signals() -> Iterator[None]:
-    """Ignore signals during the stop: it is short, and an interrupted stop would leave processes behind."""
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in ENDING_SIGNALS}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    raise EnvironmentProblem(f"The local engine has ended. The end of {folder.log} says why.")

@@ -95,9 +95,7 @@ def show_history(entries: Sequence[Entry]) -> None:
         return
     table = Table("release", "when", "action", "by", "changes", "why", "figures")
     for entry in entries:
-        changes = ", ".join(
-            f"{stage} {move.before or '-'} > {move.after or '-'}" for stage, move in sorted(entry.stages.items())
-        )
+        changes = ", ".join(_moved(stage, move.before, move.after) for stage, move in sorted(entry.stages.items()))
         figures = ", ".join(f"{name} {entry.figures[name]:.4f}" for name in NEW if name in entry.figures)
         action = entry.action + (f" (to {entry.restores})" if entry.restores else "")
         table.add_row(
@@ -120,6 +118,17 @@ def _show_unchanged(change: StageChange) -> None:
 def _show_removed(switched: Switched | None) -> None:
     if switched is not None and switched.removed:
         say(f"{len(switched.removed)} files of versions that no kept release names are removed")
+
+
+def _moved(stage: str, before: str | None, after: str | None) -> str:
+    """Return what became of a stage; MLflow numbers versions from 1, so a dash would read as a sign."""
+    match before, after:
+        case None, _:
+            return f"{stage}: new, {_known(after)}"
+        case _, None:
+            return f"{stage}: {_known(before)}, removed"
+        case _:
+            return f"{stage}: {before} to {after}"
 
 
 def _known(version: str | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -27,15 +28,22 @@ class Artifacts:
     objects: dict[str, bytes] = field(default_factory=dict)
 
     def add_zip(self, name: str, files: dict[str, bytes]) -> dict[str, str]:
-        """Keep a zip, and return its place for the template."""
-        key = f"{name}.zip"
-        self.objects[key] = zip_files(files)
+        """Keep a zip, and return its place for the template; other content has another place, so it is deployed."""
+        body = zip_files(files)
+        key = f"{name}-{digest(body)}.zip"
+        self.objects[key] = body
         return {"Bucket": self.bucket, "Key": key}
 
     def add_template(self, name: str, body: bytes) -> str:
         """Keep a nested template, and return its address."""
-        self.objects[name] = body
-        return f"https://s3.amazonaws.com/{self.bucket}/{name}"
+        key = f"{digest(body)}-{name}"
+        self.objects[key] = body
+        return f"https://s3.amazonaws.com/{self.bucket}/{key}"
+
+
+def digest(body: bytes) -> str:
+    """Return what tells contents apart in a name."""
+    return hashlib.sha256(body).hexdigest()[:12]
 
 
 Adaptation = Callable[[Template, Artifacts], None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
 from collections.abc import Callable, Iterator
@@ -24,9 +25,10 @@ from matchcast.snapshots.contract import SHOWN_ODDS_FILE
 from matchcast.snapshots.dataset import MATCHES_FILE
 from matchcast_tools.checkout import find_checkout, local_folder
 from matchcast_tools.errors import EnvironmentProblem
-from matchcast_tools.laptop.engine import free_port
+from matchcast_tools.laptop.engine import stack_processes
+from matchcast_tools.laptop.ports import free_port
 from matchcast_tools.laptop.state import Folder, engine_is_running
-from matchcast_tools.stack.deployed import Stack
+from matchcast_tools.stack.deployed import STACK_NAME_VARIABLE, Stack
 from matchcast_tools.stack.find_stack import find_stack
 
 State = Literal["ok", "warning", "error"]
@@ -54,7 +56,9 @@ def examine() -> list[Finding]:
     try:
         stack = find_stack()
     except EnvironmentProblem as problem:
-        return [*findings, Finding("stack", "warning", problem.detail)]
+        # Nobody needs a laptop stack; a stack that somebody names has to be there, and so has one that runs.
+        wanted = bool(os.environ.get(STACK_NAME_VARIABLE)) or engine_is_running(Folder(local_folder()))
+        return [*findings, Finding("stack", "error" if wanted else "warning", problem.detail)]
     return [*findings, check_api(stack), *check_bucket(stack), *check_dead_letters(stack)]
 
 
@@ -93,7 +97,7 @@ def check_port() -> Finding:
 
 def check_leftovers(folder: Folder) -> Finding:
     """Check that no files describe a laptop stack that has ended."""
-    if folder.engine.exists() and not engine_is_running(folder):
+    if not engine_is_running(folder) and (folder.engine.exists() or stack_processes(folder)):
         detail = f"{folder.root} describes a laptop stack that has ended."
         return Finding("leftovers", "warning", detail, "`matchcast down` cleans up.")
     return Finding("leftovers", "ok", f"none in {folder.root}")
@@ -182,11 +186,18 @@ def describe_snapshot(body: bytes, now: datetime) -> Iterator[Finding]:
 
 def check_dead_letters(stack: Stack) -> Iterator[Finding]:
     """Check that no message waits in a dead-letter queue."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
     sqs, name = stack.client("sqs"), "ApproximateNumberOfMessages"
     for lane in ("High", "Normal"):
-        url = stack.output(f"{lane}DeadLetterQueueUrl")
-        waiting = int(sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[name])["Attributes"][name])
-        check = f"{lane.lower()} lane"
+        check, url = f"{lane.lower()} lane", stack.output(f"{lane}DeadLetterQueueUrl")
+        try:
+            waiting = int(sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[name])["Attributes"][name])
+        except (BotoCoreError, ClientError) as error:
+            yield Finding(
+                check, "error", f"{url} cannot be looked at: {error}.", "Check the credentials and the stack."
+            )
+            continue
         if waiting:
             detail = f"{waiting} dead letters wait in {url}."
             yield Finding(check, "warning", detail, "Look at them first: `matchcast dlq list`.")

@@ -4,100 +4,168 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import urllib3
 
 from matchcast import TELEMETRY_OFF
 from matchcast_tools.errors import EnvironmentProblem
-from matchcast_tools.laptop.processes import group_members, signal_group, wait_for_group_end
-from matchcast_tools.laptop.state import EngineRecord, Folder, engine_is_running, engine_lock
+from matchcast_tools.laptop.gateway import SAVE_PATH
+from matchcast_tools.laptop.keeping import prepare
+from matchcast_tools.laptop.ports import choose_port, require_addresses
+from matchcast_tools.laptop.processes import RELEASE, end_processes, group_members, marked_processes, marked_with
+from matchcast_tools.laptop.signals import uninterrupted
+from matchcast_tools.laptop.state import EngineRecord, Folder, engine_is_running, engine_lock, write_whole
 
 READY_SECONDS = 30.0
-STOP_SECONDS = 5.0
+SAVE_SECONDS = 20.0
+# How long a start waits for an engine whose command was killed a moment ago.
+LOCK_SECONDS = 5.0
 # Variables of a developer's shell that would point the engine or a function to another stack.
 FOREIGN_PREFIXES = ("AWS_", "EDGE_PORT", "GATEWAY_PORT", "LAMBDA_", "LOCALSTACK_", "MINISTACK_", "MLFLOW_")
 
 
-def start_engine(folder: Folder, port: int | None = None, bind: Sequence[str] = ()) -> EngineRecord:
-    """Start an engine in a session of its own, and wait until it answers.
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """An engine that this process owns: it ends with its owner, unless it is released."""
+
+    port: int
+    process: subprocess.Popen[bytes]
+
+    @property
+    def pid(self) -> int:
+        """The engine's process, which leads a session of its own."""
+        return self.process.pid
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the engine has ended."""
+        return self.process.poll() is not None
+
+    @property
+    def is_released(self) -> bool:
+        """Whether the engine outlives this process."""
+        return self.process.stdin is None or self.process.stdin.closed
+
+    def ends_within(self, seconds: float) -> bool:
+        """Return whether the engine has ended, or does so in a moment."""
+        try:
+            self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def release(self) -> None:
+        """Let the engine outlive this process."""
+        if self.process.stdin is not None:
+            self.process.stdin.write(RELEASE + b"\n")
+            self.process.stdin.close()
+        # Without an exit status Python would warn of a process that still runs.
+        self.process.returncode = 0
+
+    def close(self) -> None:
+        """Read the exit status of an engine that was stopped, and close its owner's pipe."""
+        self.process.wait()
+        if self.process.stdin is not None:
+            self.process.stdin.close()
+
+
+def start_engine(folder: Folder, port: int | None = None, bind: Sequence[str] = (), *, new: bool = False) -> Engine:
+    """Start an engine in a session of its own, and wait until it answers; it continues what `folder` keeps.
 
     Parameters
     ----------
     folder
-        Where it keeps its log, scratch files and record.
+        Where it keeps its log, scratch files, record and state.
     port
-        A loopback port; a free one by default.
+        A loopback port; by default that of the last start, else a free one.
     bind
         Addresses to listen on in addition to loopback.
+    new
+        Discard what is kept.
 
     Raises
     ------
     EnvironmentProblem
-        If one is running already, the port is taken, or the engine does not come up.
+        If one is running already, the port is taken, what is kept cannot be read, or the engine does not come up.
     """
-    with engine_lock(folder) as lock:
+    with engine_lock(folder, LOCK_SECONDS) as lock:
+        # Whatever an engine left that was killed: it holds no lock, so nobody else ends it.
+        end_all(folder)
         clear_leftovers(folder)
-        chosen = free_port() if port is None else require_free(port)
+        chosen = choose_port(folder.port, port, new=new)
+        require_addresses(bind, chosen)
+        if new:
+            folder.discard()
+        prepare(folder, chosen)
         folder.scratch.mkdir(parents=True, exist_ok=True)
-        with folder.log.open("wb") as log:
-            process = subprocess.Popen(  # noqa: S603 - the engine of this environment
-                [sys.executable, "-m", "matchcast_tools.laptop.gateway", str(chosen), *bind],
-                cwd=folder.scratch,
-                env=engine_environment(os.environ, folder, chosen),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                pass_fds=[lock],
-            )
-        record = EngineRecord(pid=process.pid, port=chosen)
-        folder.write_record(record)
-    try:
-        wait_until_ready(record, folder, lambda: process.poll() is not None)
-    except BaseException:
-        stop_engine(folder)
-        process.wait(STOP_SECONDS)
-        raise
-    # The engine outlives this object; without an exit status Python would warn of a process that still runs.
-    process.returncode = 0
-    return record
+        try:
+            engine = Engine(chosen, spawn(folder, chosen, bind, lock))
+            folder.write_record(EngineRecord(pid=engine.pid, port=chosen))
+            write_whole(folder.port, str(chosen))
+            wait_until_ready(engine, folder)
+        except BaseException:
+            with uninterrupted():
+                end_all(folder)
+                clear_leftovers(folder)
+            raise
+    return engine
+
+
+def spawn(folder: Folder, port: int, bind: Sequence[str], lock: int) -> subprocess.Popen[bytes]:
+    """Return the engine's process; it keeps the lock, and this process its stdin."""
+    with folder.log.open("wb") as log:
+        return subprocess.Popen(  # noqa: S603 - the engine of this environment
+            [sys.executable, "-m", "matchcast_tools.laptop.gateway", str(folder.root), str(port), *bind],
+            cwd=folder.scratch,
+            env=engine_environment(os.environ, folder, port),
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            pass_fds=[lock],
+        )
 
 
 def engine_environment(inherited: Mapping[str, str], folder: Folder, port: int) -> dict[str, str]:
     """Return the engine's environment: the developer's, without the variables of another stack."""
     scratch = folder.scratch
     kept = {name: value for name, value in inherited.items() if not name.startswith(FOREIGN_PREFIXES)}
-    return kept | {
-        **TELEMETRY_OFF,
-        # Functions get the credentials of their roles, and what the template does not allow is denied.
-        "AUTH": "true",
-        "AWS_CONFIG_FILE": os.devnull,
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-        "BIND_HOST": "127.0.0.1",
-        # The engine removes containers that it takes for its own, and needs none, so it must not find Docker.
-        "DOCKER_HOST": f"unix://{scratch / 'no-docker.sock'}",
-        "GATEWAY_PORT": str(port),
-        "IOT_MTLS_ENABLED": "0",
-        "LOG_LEVEL": "INFO",
-        "NO_PROXY": "localhost,127.0.0.1",
-        "PERSIST_STATE": "0",
-        "PYTHONUNBUFFERED": "1",
-        "S3_DATA_DIR": str(scratch / "s3"),
-        "SFTP_ENABLED": "0",
-        "STATE_DIR": str(scratch / "state"),
-        "TMPDIR": str(scratch),
-    }
+    return (
+        kept
+        | marked_with(folder.root)
+        | TELEMETRY_OFF
+        | {
+            # Functions get the credentials of their roles, and what the template does not allow is denied.
+            "AUTH": "true",
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "BIND_HOST": "127.0.0.1",
+            # The engine removes containers that it takes for its own, and needs none, so it must not find Docker.
+            "DOCKER_HOST": f"unix://{scratch / 'no-docker.sock'}",
+            "GATEWAY_PORT": str(port),
+            "IOT_MTLS_ENABLED": "0",
+            "LOG_LEVEL": "INFO",
+            "NO_PROXY": "localhost,127.0.0.1",
+            # The services can be saved and restored; when and where to, says keeping.py.
+            "PERSIST_STATE": "1",
+            "PYTHONUNBUFFERED": "1",
+            "S3_DATA_DIR": str(folder.objects),
+            "S3_PERSIST": "1",
+            "SFTP_ENABLED": "0",
+            "STATE_DIR": str(folder.parts),
+            "TMPDIR": str(scratch),
+        }
+    )
 
 
-def wait_until_ready(record: EngineRecord, folder: Folder, died: Callable[[], bool]) -> None:
+def wait_until_ready(engine: Engine, folder: Folder) -> None:
     """Return once the engine answers.
 
     Raises
@@ -107,77 +175,87 @@ def wait_until_ready(record: EngineRecord, folder: Folder, died: Callable[[], bo
     """
     pool = urllib3.PoolManager(retries=False, timeout=2)
     deadline = time.monotonic() + READY_SECONDS
-    while time.monotonic() < deadline:
-        if died():
-            break
+    while time.monotonic() < deadline and not engine.has_ended:
         try:
-            if pool.request("GET", f"http://127.0.0.1:{record.port}/_ministack/ready").status == 200:
+            if pool.request("GET", f"http://127.0.0.1:{engine.port}/_ministack/ready").status == 200:
                 return
         except urllib3.exceptions.HTTPError:
             time.sleep(0.02)
     raise EnvironmentProblem(f"The local engine did not start. The end of {folder.log}:\n{tail(folder.log)}")
 
 
-def stop_engine(folder: Folder) -> bool:
-    """Stop the engine and every process that it started, remove its files; False if there was none.
+def save_engine(folder: Folder) -> None:
+    """Have the running engine save its state; without an engine that answers there is nothing to do.
 
     Raises
     ------
     EnvironmentProblem
-        If a process survives SIGKILL.
+        If it cannot be saved.
     """
     record = folder.record()
-    if record is None:
-        return False
-    alive = group_members(record.pid) if engine_is_running(folder) or orphans(record) else []
-    for sent in (signal.SIGTERM, signal.SIGKILL):
-        if alive:
-            signal_group(record.pid, sent)
-            alive = wait_for_group_end(record.pid, STOP_SECONDS)
+    if record is None or not engine_is_running(folder):
+        return
+    pool = urllib3.PoolManager(retries=False, timeout=SAVE_SECONDS)
+    try:
+        answer = pool.request("POST", f"http://127.0.0.1:{record.port}{SAVE_PATH}")
+    except urllib3.exceptions.HTTPError:
+        return
+    if answer.status != 204:
+        raise EnvironmentProblem(
+            f"The state of the laptop stack cannot be saved to {folder.kept} ({answer.data.decode(errors='replace')}). "
+            "Make that possible and repeat it; `matchcast down --discard` stops without saving, and forgets the stack."
+        )
+
+
+def stop_engine(folder: Folder) -> bool:
+    """Stop the engine and every process of the stack, remove the files of its life; False if there was none.
+
+    Raises
+    ------
+    EnvironmentProblem
+        If a process survives SIGKILL, or the folder stays locked.
+    """
+    known = folder.record() is not None
+    deadline = time.monotonic() + LOCK_SECONDS
+    while True:
+        known |= bool(stack_processes(folder))
+        end_all(folder)
+        if not engine_is_running(folder):
+            break
+        # The lock of an engine that is about to start, or that has ended in this moment.
+        if time.monotonic() > deadline:
+            raise EnvironmentProblem(f"Another process has locked {folder.lock}, and is none of this stack's.")
+        time.sleep(0.05)
+    clear_leftovers(folder)
+    return known
+
+
+def end_all(folder: Folder) -> None:
+    """End every process of the stack in a folder.
+
+    Raises
+    ------
+    EnvironmentProblem
+        If one survives SIGKILL.
+    """
+    alive = end_processes(lambda: stack_processes(folder))
     if alive:
         raise EnvironmentProblem(f"These processes of the local engine do not end: {alive}. End them by hand.")
-    clear_leftovers(folder)
-    return True
 
 
-def orphans(record: EngineRecord) -> bool:
-    """Return whether workers of a dead engine are left: a group without its leader keeps its id reserved."""
-    members = group_members(record.pid)
-    return bool(members) and record.pid not in members
+def stack_processes(folder: Folder) -> list[int]:
+    """Return the living processes of the stack in a folder."""
+    marked = marked_processes(folder.root)
+    if marked is not None:
+        return marked
+    record = folder.record()
+    return group_members(record.pid) if record is not None and engine_is_running(folder) else []
 
 
 def clear_leftovers(folder: Folder) -> None:
     """Remove the files of an engine that has ended."""
     folder.forget()
     shutil.rmtree(folder.scratch, ignore_errors=True)
-
-
-def free_port() -> int:
-    """Return an unused loopback port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def require_free(port: int) -> int:
-    """Return the port if it can be bound.
-
-    Raises
-    ------
-    EnvironmentProblem
-        If another process listens there, or it may not be used.
-    """
-    with socket.socket() as probe:
-        # As the engine binds: a port with closing connections is free, a port with a listener is not.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as error:
-            raise EnvironmentProblem(
-                f"Port {port} cannot be used ({error.strerror}). Give another one with --port, "
-                "or leave it out to get a free one."
-            ) from error
-    return port
 
 
 def tail(path: Path, lines: int = 20) -> str:

@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from typing import IO
@@ -22,7 +23,7 @@ from typing import IO
 import matchcast
 import matchcast_tools
 from matchcast_tools.errors import EnvironmentProblem
-from matchcast_tools.laptop.processes import signal_group, wait_for_group_end
+from matchcast_tools.laptop.processes import marked_with, signal_group
 from matchcast_tools.progress import Steps
 from matchcast_tools.stack.deployed import Stack
 from matchcast_tools.stack.invoke_refresh import invoke_refresh
@@ -84,32 +85,42 @@ class SampleLoad:
             put_objects(stack, self._folder)
         else:
             progress("training on the sample league")
-            self._hand_over(self._process, stack, progress)
+            try:
+                self._hand_over(self._process, stack, progress)
+            finally:
+                self.stop()
         progress("making the snapshot")
         invoke_refresh(stack)
 
     def stop(self) -> None:
-        """End the process that trains."""
-        if self._process is not None:
-            signal_group(self._process.pid, signal.SIGKILL)
-            self._process.communicate()
-            wait_for_group_end(self._process.pid, seconds=5)
+        """End the process that trains, with all that it started."""
+        if self._process is None:
+            return
+        process, self._process = self._process, None
+        if process.poll() is None:
+            signal_group(process.pid, signal.SIGKILL)
+            process.wait()
+        for pipe in _pipes(process):
+            # What the process did not read any more is of no interest.
+            with suppress(BrokenPipeError):
+                pipe.close()
 
     def _hand_over(self, process: subprocess.Popen[str], stack: Stack, progress: Steps) -> None:
         """Send the process the stack that it publishes to, and pass its progress on."""
         stdin, stdout = _pipes(process)
+        where = {"port": int(stack.api_url.rpartition(":")[2]), "outputs": stack.outputs}
         try:
-            stdin.write(json.dumps({"port": int(stack.api_url.rpartition(":")[2]), "outputs": stack.outputs}))
-            stdin.close()
+            # It stays open, since the process ends with its owner.
+            stdin.write(json.dumps(where) + "\n")
+            stdin.flush()
         except BrokenPipeError:
             # It has ended already; its output is read below.
             progress("the training has ended early")
         printed = []
-        with stdout:
-            for line in stdout:
-                printed.append(line.rstrip())
-                if line.startswith("> "):
-                    progress(line.removeprefix("> ").rstrip())
+        for line in stdout:
+            printed.append(line.rstrip())
+            if line.startswith("> "):
+                progress(line.removeprefix("> ").rstrip())
         if process.wait() != 0:
             raise EnvironmentProblem(
                 "The sample league could not be loaded:\n"
@@ -127,6 +138,7 @@ def begin_sample(local: Path) -> SampleLoad:
     shutil.rmtree(folder.root, ignore_errors=True)
     process = subprocess.Popen(  # noqa: S603 - this environment's interpreter
         [sys.executable, "-m", "matchcast_tools.laptop.sample_worker", str(folder.root), digest],
+        env=os.environ | marked_with(local),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

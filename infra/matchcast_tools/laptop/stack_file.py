@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from matchcast_tools.checkout import local_folder
 from matchcast_tools.errors import EnvironmentProblem
 from matchcast_tools.laptop.http_api import API_ID
-from matchcast_tools.laptop.state import EngineRecord, Folder, engine_is_running
+from matchcast_tools.laptop.state import Folder, engine_is_running
 from matchcast_tools.stack.deployed import STACK_NAME_VARIABLE, Stack
 from matchcast_tools.stack.sessions import LAPTOP_REGION, laptop_session
 from matchcast_tools.stack.tokens import client_secret, fetch_token
+
+if TYPE_CHECKING:
+    from matchcast_tools.laptop.engine import Engine
 
 STACK_NAME = "matchcast"
 HOST_HEADER = f"{API_ID}.execute-api.localhost"
@@ -40,17 +43,23 @@ def running_stack() -> Stack:
     folder = Folder(local_folder())
     try:
         content = json.loads(folder.stack_file.read_text())
-    except (FileNotFoundError, json.JSONDecodeError):
+        described = laptop_stack(int(content["port"]), dict(content["outputs"]))
+    except (FileNotFoundError, ValueError, TypeError, KeyError):
         # There is none, or one that was cut off: either way nothing can be said of a running stack.
-        content = None
-    if content is None or not engine_is_running(folder):
+        described = None
+    if not engine_is_running(folder):
         raise EnvironmentProblem(
             f"No laptop stack is running. Start one with `make up`, or name a stack on AWS in {STACK_NAME_VARIABLE}."
         )
-    return laptop_stack(content["port"], content["outputs"])
+    if described is None:
+        raise EnvironmentProblem(
+            f"The laptop stack in {folder.root} is not ready: it starts, or it stops. Should that last, start it "
+            "again: `matchcast down`, `make up`."
+        )
+    return described
 
 
-def describe(stack: Stack, engine: EngineRecord, resources: dict[str, str]) -> dict[str, Any]:
+def describe(stack: Stack, engine: Engine, resources: dict[str, str]) -> dict[str, Any]:
     """Return the content of `stack.json`; it contains secrets, of this stack alone."""
     client_id = stack.output("UserPoolClientId")
     return {

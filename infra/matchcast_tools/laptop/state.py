@@ -10,6 +10,8 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -40,13 +42,20 @@ class Folder:
     log
         The output of the engine and of the functions.
     scratch
-        Everything that the engine writes; removed with it.
+        What the engine writes for as long as it lives; removed with it.
+    kept
+        What outlives the engine: `saved`, written whole each time, with every service's state; the objects of S3, as
+        files of their own; keys and code that `saved` refers to. It counts only if there is a `saved`.
+    port
+        The port of the last start.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.lock, self.engine, self.stack_file = root / "engine.lock", root / "engine.json", root / "stack.json"
         self.log, self.scratch = root / "engine.log", root / "engine"
+        self.kept, self.port = root / "state", root / "port"
+        self.saved, self.objects, self.parts = self.kept / "saved.json", self.kept / "s3", self.kept / "parts"
 
     def record(self) -> EngineRecord | None:
         """Return the recorded engine, running or not."""
@@ -64,18 +73,31 @@ class Folder:
         for path in (self.stack_file, self.engine):
             path.unlink(missing_ok=True)
 
+    def discard(self) -> None:
+        """Remove what outlives the engine; first the file without which the rest does not count."""
+        self.saved.unlink(missing_ok=True)
+        if self.kept.exists():
+            shutil.rmtree(self.kept)
+
 
 def write_whole(path: Path, text: str) -> None:
     """Write a file in one step, readable by its owner alone (it may contain secrets)."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.touch(mode=0o600)
-    draft.write_text(text)
-    draft.replace(path)
+    try:
+        draft.touch(mode=0o600)
+        draft.write_text(text)
+        draft.replace(path)
+    except OSError:
+        # A full disk must not fill up with drafts.
+        draft.unlink(missing_ok=True)
+        raise
 
 
 @contextmanager
-def engine_lock(folder: Folder) -> Iterator[int]:
+def engine_lock(folder: Folder, seconds: float = 0.0) -> Iterator[int]:
     """Hold the folder's lock; the descriptor that is yielded can be handed to the engine, which keeps it.
+
+    An engine without a ready stack may be about to end, since its command did; up to `seconds` are waited for that.
 
     Raises
     ------
@@ -85,17 +107,27 @@ def engine_lock(folder: Folder) -> Iterator[int]:
     folder.root.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(folder.lock, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        deadline = time.monotonic() + seconds
+        while not _locked(descriptor):
+            if time.monotonic() < deadline and not folder.stack_file.exists():
+                time.sleep(0.05)
+                continue
             record = folder.record()
             where = f" on port {record.port}" if record else ""
             raise EnvironmentProblem(
                 f"A laptop stack is running or starting{where} already. Use it, or stop it with `matchcast down`."
-            ) from None
+            )
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def engine_is_running(folder: Folder) -> bool:

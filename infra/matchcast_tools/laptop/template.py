@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 
 from matchcast_tools.errors import BadInput
 from matchcast_tools.laptop.adaptations import AFTER_SAM, BEFORE_SAM, Artifacts, of_type
+from matchcast_tools.laptop.parameters import set_defaults
 from matchcast_tools.stack.sessions import LAPTOP_REGION
 
 
@@ -31,6 +32,14 @@ class LocalTemplate:
     body: str
     objects: dict[str, bytes]
     time_to_live: dict[str, str]
+
+    @property
+    def digest(self) -> str:
+        """What tells this template and its objects from others."""
+        hasher = hashlib.sha256(self.body.encode())
+        for key in sorted(self.objects):
+            hasher.update(key.encode() + b"\0" + self.objects[key] + b"\0")
+        return hasher.hexdigest()
 
 
 def local_template(path: Path, bucket: str, parameters: Mapping[str, str] | None = None) -> LocalTemplate:
@@ -83,24 +92,6 @@ def read_template(path: Path) -> dict[str, Any]:
     if not isinstance(template, dict) or "Resources" not in template:
         raise BadInput(f"{path} is not a CloudFormation template: it has no Resources.")
     return template
-
-
-def set_defaults(template: dict[str, Any], values: Mapping[str, str]) -> None:
-    """Make values the defaults of the template's parameters.
-
-    Raises
-    ------
-    BadInput
-        If there is no such parameter, or it does not allow the value.
-    """
-    parameters = template.get("Parameters", {})
-    for name, value in values.items():
-        if name not in parameters:
-            raise BadInput(f"The template has no parameter {name}; it has {', '.join(sorted(parameters))}.")
-        allowed = parameters[name].get("AllowedPattern", ".*")
-        if not re.fullmatch(allowed, value) or value not in parameters[name].get("AllowedValues", [value]):
-            raise BadInput(f"{name} cannot be {value!r}: {parameters[name].get('Description', '')}")
-        parameters[name]["Default"] = value
 
 
 def run_sam(template: dict[str, Any], path: Path) -> dict[str, Any]:

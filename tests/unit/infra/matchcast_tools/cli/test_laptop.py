@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +15,9 @@ from typer.testing import CliRunner
 
 from matchcast_tools.cli import laptop as commands
 from matchcast_tools.errors import BadInput, EnvironmentProblem
-from matchcast_tools.laptop import doctor, lifecycle
+from matchcast_tools.laptop import doctor, lifecycle, signals
 from matchcast_tools.laptop.doctor import Finding
+from matchcast_tools.laptop.lifecycle import Started
 
 runner = CliRunner()
 
@@ -31,10 +34,15 @@ def invoke(*arguments: str) -> Any:
 
 @pytest.fixture(autouse=True)
 def _signals_restored() -> Any:
-    before = {number: signal.getsignal(number) for number in commands.ENDING_SIGNALS}
+    before = {number: signal.getsignal(number) for number in signals.ENDING_SIGNALS}
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
+
+
+class Released:
+    def release(self) -> None:
+        """Stand for an engine that is left running."""
 
 
 @pytest.fixture
@@ -42,11 +50,13 @@ def started(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Pretend that a laptop stack starts at once; returns the options that it is started with."""
     given: dict[str, Any] = {}
 
-    def start(_: Any, **options: Any) -> dict[str, Any]:
+    @contextmanager
+    def run(_: Any, **options: Any) -> Iterator[Started]:
         given.update(options)
-        return {"browser_url": "http://f007ba11.execute-api.localhost:4711", "token": "eyJ", "port": 4711}
+        content = {"browser_url": "http://f007ba11.execute-api.localhost:4711", "token": "eyJ", "port": 4711}
+        yield Started(content, Released(), continues=False)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(lifecycle, "start_stack", start)
+    monkeypatch.setattr(lifecycle, "running_stack", run)
     return given
 
 
@@ -100,7 +110,7 @@ def test_a_parameter_of_another_form_is_refused(text: str) -> None:
 
 
 def test_down_without_a_stack_says_so() -> None:
-    assert json.loads(invoke("down", "--json").stdout) == {"stopped": False}
+    assert json.loads(invoke("down", "--json").stdout) == {"stopped": False, "kept": False}
 
 
 def test_token_without_a_stack_says_how_to_start_one() -> None:
@@ -147,11 +157,48 @@ def test_the_doctor_examines_the_environment_where_there_is_no_stack() -> None:
     assert findings["stack"] == "warning"
 
 
+@pytest.mark.parametrize("number", signals.ENDING_SIGNALS)
+def test_the_first_signal_interrupts_and_further_ones_do_not(number: signal.Signals) -> None:
+    signals.interrupt_by_signals()
+
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(number)
+
+    for again in signals.ENDING_SIGNALS:
+        signal.raise_signal(again)
+    assert signals.was_interrupted()
+
+
+def test_what_a_library_makes_of_an_interrupt_is_still_one() -> None:
+    # GIVEN an import that turns the interrupt into an error of its own
+    signals.interrupt_by_signals()
+
+    # WHEN
+    # THEN
+    with pytest.raises(KeyboardInterrupt):
+        interrupted_import()
+
+
+@signals.interrupted_as_one()
+def interrupted_import() -> None:
+    try:
+        signal.raise_signal(signal.SIGTERM)
+    except KeyboardInterrupt:
+        raise ImportError("numpy cannot be imported") from None
+
+
+def test_an_error_without_a_signal_stays_what_it_is() -> None:
+    signals.interrupt_by_signals()
+
+    with pytest.raises(ImportError), signals.interrupted_as_one():
+        raise ImportError("numpy cannot be imported")
+
+
 def test_nothing_interrupts_the_stop() -> None:
     # A background job of a shell starts with SIGINT ignored, so the handler is set here.
     outside = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        with commands.ignoring_signals():
+        with signals.uninterrupted():
             signal.raise_signal(signal.SIGINT)
 
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

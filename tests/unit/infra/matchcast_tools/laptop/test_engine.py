@@ -14,9 +14,15 @@ import pytest
 
 from matchcast import TELEMETRY_OFF
 from matchcast_tools.errors import EnvironmentProblem
-from matchcast_tools.laptop import engine, processes
-from matchcast_tools.laptop.engine import engine_environment, require_free, stop_engine, tail, wait_until_ready
-from matchcast_tools.laptop.processes import group_members, signal_group
+from matchcast_tools.laptop import processes
+from matchcast_tools.laptop.engine import Engine, engine_environment, stop_engine, tail, wait_until_ready
+from matchcast_tools.laptop.ports import choose_port, free_port, require_addresses, require_free
+from matchcast_tools.laptop.processes import (
+    group_members,
+    marked_processes,
+    marked_with,
+    signal_group,
+)
 from matchcast_tools.laptop.state import EngineRecord, Folder, engine_lock
 
 # A parent and a child that ignore SIGTERM if asked to, and report when they have started.
@@ -51,6 +57,7 @@ def start_family(folder: Folder, *, stubborn: bool = False, then: str = "made.wa
             text=True,
             start_new_session=True,
             pass_fds=[lock],
+            env=os.environ | marked_with(folder.root),
         )
         folder.write_record(EngineRecord(pid=process.pid, port=1))
     assert process.stdout
@@ -74,7 +81,7 @@ def test_stopping_ends_the_engine_and_its_workers_and_removes_their_files(folder
 
 
 def test_processes_that_ignore_a_polite_signal_are_killed(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "STOP_SECONDS", 0.2)
+    monkeypatch.setattr(processes, "STOP_SECONDS", 0.2)
     parent, _ = start_family(folder, stubborn=True)
 
     assert stop_engine(folder) is True
@@ -106,6 +113,87 @@ def test_a_process_that_now_has_the_id_of_a_dead_engine_is_left_alone(folder: Fo
     assert folder.record() is None
     other.kill()
     other.communicate()
+
+
+def test_what_another_stack_runs_is_left_alone(folder: Folder, tmp_path: Path) -> None:
+    # GIVEN an engine, and one of another folder whose name begins alike
+    start_family(folder)
+    other = Folder(tmp_path / "local2")
+    others = start_family(other)
+
+    # WHEN
+    stop_engine(folder)
+
+    # THEN
+    assert marked_processes(folder.root) == []
+    assert marked_processes(other.root) == sorted(others)
+    stop_engine(other)
+
+
+def test_an_engine_of_which_nothing_was_recorded_is_stopped(folder: Folder) -> None:
+    # GIVEN an engine whose command was killed before it could write the record
+    parent, _ = start_family(folder)
+    folder.engine.unlink()
+
+    # WHEN
+    # THEN
+    assert stop_engine(folder) is True
+    assert group_members(parent) == []
+
+
+OWNED = """
+import os, sys
+from matchcast_tools.laptop.processes import listen_to_owner
+told = listen_to_owner(lambda: os._exit(7))
+print("ready", flush=True)
+print(told.get().decode(), flush=True)
+import time
+time.sleep(60)
+"""
+
+
+def start_owned() -> subprocess.Popen[bytes]:
+    process = subprocess.Popen([sys.executable, "-c", OWNED], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"ready\n"
+    return process
+
+
+def test_a_process_ends_with_its_owner() -> None:
+    # GIVEN a process that was told something
+    process = start_owned()
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(b"half a")
+    process.stdin.flush()
+    process.stdin.write(b" line\n")
+    process.stdin.flush()
+    assert process.stdout.readline() == b"half a line\n"
+
+    # WHEN its owner's end of the pipe is closed, as the system does when the owner ends
+    process.stdin.close()
+
+    # THEN
+    assert process.wait(10) == 7
+    process.stdout.close()
+
+
+def test_a_process_that_is_released_outlives_its_owner() -> None:
+    # GIVEN
+    process = start_owned()
+    engine = Engine(1, process)
+
+    # WHEN
+    engine.release()
+
+    # THEN its owner's end of the pipe is closed, and it runs on
+    assert engine.is_released
+    time.sleep(0.3)
+    assert os.waitpid(process.pid, os.WNOHANG) == (0, 0)
+    os.kill(process.pid, signal.SIGKILL)
+    os.waitpid(process.pid, 0)
+    assert process.stdout is not None
+    process.stdout.close()
 
 
 def test_stopping_nothing_is_no_error(folder: Folder) -> None:
@@ -184,13 +272,58 @@ def test_a_taken_port_is_refused_with_what_to_do() -> None:
     assert require_free(port) == port
 
 
+@pytest.mark.enable_socket
+def test_a_stack_keeps_its_port(tmp_path: Path) -> None:
+    # GIVEN a port of the last start
+    remembered, before = tmp_path / "port", free_port()
+    remembered.write_text(str(before))
+
+    # WHEN
+    # THEN it is taken again, unless another one is asked for
+    assert choose_port(remembered, None, new=False) == before
+    assert choose_port(remembered, other := free_port(), new=False) == other
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", before))
+        taken.listen()
+        # A stack does not move by itself; a new one may.
+        with pytest.raises(EnvironmentProblem, match="--port"):
+            choose_port(remembered, None, new=False)
+        assert choose_port(remembered, None, new=True) != before
+
+
+@pytest.mark.enable_socket
+@pytest.mark.parametrize("text", ["", "x", "-"])
+def test_a_port_that_cannot_be_read_is_forgotten(tmp_path: Path, text: str) -> None:
+    (tmp_path / "port").write_text(text)
+
+    assert choose_port(tmp_path / "port", None, new=False) > 0
+
+
+@pytest.mark.enable_socket
+@pytest.mark.parametrize("address", ["192.0.2.1", "no-such-host.invalid", "::1", "x" * 300, "a..b", ""])
+def test_an_address_that_the_engine_cannot_listen_on_is_refused(address: str) -> None:
+    with pytest.raises(EnvironmentProblem, match="--bind"):
+        require_addresses([address], free_port())
+
+
+@pytest.mark.enable_socket
+def test_an_address_of_this_machine_is_allowed() -> None:
+    require_addresses(["127.0.0.1", "localhost"], free_port())
+
+
 def test_an_engine_that_ends_at_once_is_reported_with_the_end_of_its_log(folder: Folder) -> None:
+    # GIVEN a log, and an engine that has ended
     folder.root.mkdir()
     folder.log.write_text("first\n" * 30 + "ModuleNotFoundError: no engine\n")
 
-    with pytest.raises(EnvironmentProblem, match="no engine") as caught:
-        wait_until_ready(EngineRecord(pid=1, port=1), folder, lambda: True)
+    process = subprocess.Popen([sys.executable, "-c", ""], stdin=subprocess.PIPE)
+    process.communicate()
 
+    # WHEN
+    with pytest.raises(EnvironmentProblem, match="no engine") as caught:
+        wait_until_ready(Engine(1, process), folder)
+
+    # THEN
     assert caught.value.detail.count("first") == 19
 
 
