@@ -20,7 +20,7 @@ DEMO_SAMPLE := $(CURDIR)/.local/sample
 LINTERS := lint-style lint-types lint-imports lint-template
 
 .PHONY: help setup up demo test lint $(LINTERS) faults build deploy clean
-.PHONY: prove-tasks prove-releases prove-scale prove-stops prove-permissions prove-offline
+.PHONY: prove-tasks prove-releases prove-scale prove-stops prove-permissions prove-offline prove-clients
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-16s %s\n", $$1, $$2}'
@@ -36,7 +36,7 @@ demo: setup ## Start the laptop stack, ask it in every way, stop it
 		exec $(RUN)/python -m matchcast_tools.laptop.demo
 
 test: lint ## Run the whole gate: linters, types, template, every test without Docker (EXAMPLES=4 for more examples)
-	$(RUN)/pytest -n $(WORKERS) -m "not docker" --cov --cov-report=term --cov-fail-under=$(COVERAGE)
+	$(RUN)/pytest -n $(WORKERS) -m "not docker and not npm" --cov --cov-report=term --cov-fail-under=$(COVERAGE)
 
 lint: setup ## Check style, types, imports and the template, all at once
 	@$(MAKE) --no-print-directory -j $(LINTERS)
@@ -75,6 +75,9 @@ prove-offline: setup ## Run demo and proofs with every call to the network trace
 
 prove-stops: setup ## End `make demo` and `make up` at ten moments by each signal; nothing is left, the next start works
 	@$(RUN)/python -m tests.proofs.stops $(MOMENTS:%=--moments %)
+
+prove-clients: setup ## Generate clients in Python and TypeScript from a laptop stack's document; they submit (npm)
+	@$(RUN)/python -m tests.proofs.clients
 
 build: setup ## Build for AWS (needs the SAM CLI, and Docker for the images)
 	sam build --config-file infra/samconfig.toml

@@ -7,15 +7,17 @@ from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Header, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from matchcast.bootstrap import http, parts, predictions, table, tasks
 from matchcast.domain.prediction import Prediction, Subject
+from matchcast.errors import DeadlineExceeded, InferenceUnavailable, ModelFailed, ScopeMissing, StageNotFound
 from matchcast.http.api import Api, serve
-from matchcast.http.contract import READ, READ_OR_WRITE, answers
+from matchcast.http.contract import ACCEPTING, MODEL, READ, READ_OR_WRITE, SNAPSHOT, Features, StageName, answers
 from matchcast.http.envelope import TaskEnvelope, accepted
 from matchcast.http.idempotency import Key, idempotency_key
-from matchcast.http.prefer import demand_write_scope, parse_prefer
+from matchcast.http.prefer import parse_prefer
+from matchcast.http.tokens import demand_write_scope
 from matchcast.messages import ModelInfo
 from matchcast.tasks.accept import IdempotencyKey
 
@@ -34,35 +36,45 @@ Prefer = Annotated[
 
 
 class FeaturesRequest(BaseModel):
-    """The caller's own features, by the names in the signature of the stage's model."""
+    """A prediction from the caller's own features, by the names in the signature of the stage's model."""
 
     model_config = ConfigDict(extra="forbid")
 
-    features: dict[str, Any] = Field(
-        description="Feature name to number, boolean or null, as `signature` of GET /predict/model/info says."
-    )
-    stage: str = Field(default="champion", description="The stage (a model alias) whose model answers.")
+    features: Features
+    stage: StageName = "champion"
 
 
-api = Api()
-ANSWERS = answers(200, model=Prediction) | answers(202, 400, 403, 404, 429, 503, 504, model=TaskEnvelope)
+api = Api(http.settings)
+OF_INFERENCE = (StageNotFound, *MODEL, *SNAPSHOT, InferenceUnavailable, DeadlineExceeded)
+ERRORS = dict.fromkeys((*ACCEPTING, *OF_INFERENCE, ModelFailed, ScopeMissing))
+ANSWERS = answers(200, *ERRORS, model=Prediction) | answers(202, model=TaskEnvelope)
 
 
-@api.get("/predict/model/info", security=READ, responses=answers(200, 404, 503, 504))
+@api.get("/predict/model/info", security=READ, responses=answers(200, *OF_INFERENCE))
 def model_info(stage: Stage = "champion") -> ModelInfo:
-    """Return name, version, signature and metrics of the model that a stage serves."""
+    """Return name, version, signature and metrics of the model that a stage serves.
+
+    `signature` names the features that POST /predict/ and POST /predict/async/ take for this stage.
+    """
     return predictions.predict_now().model_info(stage, deadline())
 
 
 @api.get("/predict/<match_id>", security=READ_OR_WRITE, responses=ANSWERS)
 def predict_match(match_id: str, stage: Stage = "champion", prefer: Prefer = None) -> Response[Any]:
-    """Predict a match of the snapshot on demand."""
+    """Predict a match of the snapshot on demand.
+
+    The features are those of the present snapshot. The answer is there within 28 seconds, or it is a 504; with
+    `Prefer: respond-async` it may be a task instead.
+    """
     return respond(stage, Subject.of_match(match_id), prefer, key=None)
 
 
 @api.post("/predict/", security=READ_OR_WRITE, responses=ANSWERS)
 def predict_features(body: FeaturesRequest, prefer: Prefer = None, key: Key = None) -> Response[Any]:
-    """Predict from the caller's own features on demand."""
+    """Predict from the caller's own features on demand.
+
+    The features are checked against the signature of the stage's model: a 422 names each one that does not fit.
+    """
     content = {"stage": body.stage, "features": body.features}
     once = idempotency_key(key, "POST /predict/", content)
     return respond(body.stage, Subject(features=body.features), prefer, once)
@@ -74,9 +86,8 @@ def respond(stage: str, subject: Subject, prefer: str | None, key: IdempotencyKe
     if not preference.respond_async:
         by = deadline() if preference.wait is None else min(deadline(), arrived() + preference.wait)
         return Response(200, body=on_demand.predict(stage, subject, by), headers=dict(preference.headers))
-    demand_write_scope(api)
-    tenant = api.tenant(http.tenant_claim())
-    result = on_demand.predict_or_submit(tenant, stage, subject, wait=preference.wait, deadline=deadline(), key=key)
+    demand_write_scope(api.claims)
+    result = on_demand.predict_or_submit(api.tenant, stage, subject, wait=preference.wait, deadline=deadline(), key=key)
     if isinstance(result, Prediction):
         return Response(200, body=result, headers=dict(preference.headers))
     return accepted(result, table.lane_speed().retry_after(result.priority), preference.headers)

@@ -69,8 +69,7 @@ class SnapshotAnswers:
     def match_list(self, name: ListName, filters: Filters, limit: int, cursor: str | None) -> Response[Any]:
         """Return one page of a list."""
         with self._request() as source:
-            tenant = self._api.tenant(http.tenant_claim())
-            bound_to = {"list": name, "tenant": tenant, **asdict(filters)}
+            bound_to = {"list": name, "tenant": self._api.tenant, **asdict(filters)}
             after = http.cursors().open(cursor, bound_to) if cursor else None
 
             def body() -> bytes:

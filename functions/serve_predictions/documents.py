@@ -1,6 +1,7 @@
-"""The API's description of itself: the OpenAPI document with the champion's features, and a page to read it.
+"""The API's description of itself: the OpenAPI document with what is served, and a page to read it.
 
-The document ships with the function and takes any features; it is answered with those that the served champion takes.
+The document ships with the function and takes any features. It is answered with those that the served champion takes,
+and with a match of the present snapshot in its examples, so that they can be sent as they are.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, lru_cache
@@ -17,12 +19,13 @@ from typing import TYPE_CHECKING, Any
 import aws_lambda_powertools
 import orjson
 
-from matchcast.bootstrap import releases, snapshots
-from matchcast.domain.signature import Signature
+from matchcast.bootstrap import http, releases, snapshots
+from matchcast.domain.signature import Column, Signature
 from matchcast.errors import RouteNotFound, Transient
 from matchcast.http.caching import Freshness, cached_response
 from matchcast.http.contract import answers
-from matchcast.http.routes import PATHS
+from matchcast.snapshots.serve import ServedSnapshot
+from matchcast.snapshots.tables import Filters
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.event_handler import Response
@@ -31,13 +34,12 @@ OPENAPI = Path(__file__).with_name("openapi.json")
 STAGE = "champion"
 """The stage of requests that name none."""
 COMPONENT = "Features"
-REQUESTS = ("FeaturesRequest", "SubmitRequest")
-"""Bodies with a property `features`: of POST /predict/ and of POST /predict/async/."""
 _PAGE = Path(__file__).with_name("docs.html")
-_PATHS = {"/docs", "/openapi.json"}
 
-page_answers: dict[int, Any] = answers(200, 304, 404)
-page_answers[200]["content"] = {"text/html": {"schema": {"type": "string"}}}
+page_answers: dict[int, Any] = answers(200, 304, RouteNotFound)
+page_answers[200]["content"] = {"text/html": {"schema": {"type": "string"}, "example": "<!DOCTYPE html>"}}
+document_answers: dict[int, Any] = answers(200, 304, RouteNotFound)
+document_answers[200]["content"] = {"application/json": {"schema": {"type": "object"}, "example": {"openapi": "3.1.0"}}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +48,6 @@ class Document:
 
     body: bytes
     modified_at: datetime
-
-
-def known_paths() -> Mapping[str, Any]:
-    """Return every path of the API with its methods."""
-    enabled = snapshots.serve_predictions_settings().docs_enabled
-    return {path: methods for path, methods in PATHS.items() if enabled or path not in _PATHS}
 
 
 def openapi_document(headers: Mapping[str, str]) -> Response[Any]:
@@ -69,55 +65,86 @@ def docs_page(headers: Mapping[str, str]) -> Response[Any]:
     return response
 
 
+def demand_documentation() -> None:
+    """Raise RouteNotFound if the documentation is turned off."""
+    if not http.settings().docs_enabled:
+        raise RouteNotFound("The documentation of this API is turned off.")
+
+
 def document() -> Document:
-    """Return the document with the champion's features; as it ships while no champion can be read.
+    """Return the document with the champion's features and a match of the snapshot; without them where there are none.
 
     Raises
     ------
     RouteNotFound
         If the documentation is turned off.
     """
-    if not snapshots.serve_predictions_settings().docs_enabled:
-        raise RouteNotFound("The documentation of this API is turned off.")
-    try:
+    demand_documentation()
+    champion, match, changed = None, None, [_deployed_at()]
+    with suppress(Transient):
         manifest = releases.models().current()
-    except Transient:
-        return Document(_shipped(), _deployed_at())
-    published = manifest.stages.get(STAGE)
-    if published is None:
-        return Document(_shipped(), max(_deployed_at(), manifest.published_at))
-    body = _with_features(published.name, published.version, published.signature)
-    return Document(body, max(_deployed_at(), manifest.published_at))
+        champion = manifest.stages.get(STAGE)
+        changed.append(manifest.published_at)
+    with suppress(Transient):
+        served = snapshots.serve_snapshot().current()
+        match = _example_match(served)
+        changed.append(served.manifest.created_at)
+    about = champion and (champion.name, champion.version, champion.signature)
+    return Document(_filled(about, match), max(changed))
+
+
+@dataclass(frozen=True, slots=True)
+class ExampleMatch:
+    """A match that a reader of the document can ask for, and its features."""
+
+    match_id: str
+    features: tuple[tuple[str, float | None], ...]
+
+
+def _example_match(served: ServedSnapshot) -> ExampleMatch | None:
+    """Return the first match that the snapshot predicts, of those that were not played yet when it was made."""
+    for filters in (Filters(date_from=served.manifest.as_of.date()), Filters()):
+        if rows := served.tables.predictions.page(filters, None, 1).rows:
+            row = orjson.loads(served.match(orjson.loads(rows)["match_id"]))
+            return ExampleMatch(row["match_id"], tuple(row["features"].items()))
+    return None
 
 
 # Two, for while a release is on its way; what is made from the same bytes is kept by others in the same way.
 @lru_cache(maxsize=2)
-def _with_features(name: str, version: str, signature: Signature) -> bytes:
+def _filled(champion: tuple[str, str, Signature] | None, match: ExampleMatch | None) -> bytes:
+    examples: dict[str, Any] = {"match_id": match.match_id} if match else {}
     found = orjson.loads(_shipped())
-    schemas = found["components"]["schemas"]
-    schemas[COMPONENT] = {
-        "title": f"Features of {name} {version}",
-        "description": (
-            f"What the model of the stage {STAGE} takes: {name}, version {version}. Another stage may take others; "
-            f"GET /predict/model/info?stage=... says which."
-        ),
-        **signature.json_schema(),
-        # What a page would make up for itself is the least number of the range.
-        "examples": [{column.name: True if column.type == "boolean" else 1 for column in signature.inputs}],
-    }
-    for request in REQUESTS:
-        properties = schemas[request]["properties"]
-        properties["features"] = _referring(properties["features"])
+    if champion:
+        name, version, signature = champion
+        given = dict(match.features) if match else {}
+        examples["features"] = {column.name: _example(column, given.get(column.name)) for column in signature.inputs}
+        # No title: generated clients would name a class after it, and the name has to outlast the version.
+        found["components"]["schemas"][COMPONENT] = {
+            "description": (
+                f"What the model of the stage {STAGE} takes: {name}, version {version}. Another stage may take others; "
+                f"GET /predict/model/info?stage=... says which."
+            ),
+            **signature.json_schema(),
+            "examples": [examples["features"]],
+        }
+    for operation in (operation for methods in found["paths"].values() for operation in methods.values()):
+        for parameter in operation.get("parameters", []):
+            if parameter["in"] == "path" and parameter["name"] in examples:
+                parameter["example"] = examples[parameter["name"]]
+        for content in operation.get("requestBody", {}).get("content", {}).values():
+            for example in content["examples"].values():
+                example["value"] |= {name: examples[name] for name in example["value"] if name in examples}
     return orjson.dumps(found, option=orjson.OPT_INDENT_2)
 
 
-def _referring(schema: dict[str, Any]) -> dict[str, Any]:
-    """Return the schema of `features` with a reference where it takes any object; null stays, where it is taken."""
-    reference = {"$ref": f"#/components/schemas/{COMPONENT}"}
-    about = {"description": schema["description"]}
-    if "anyOf" not in schema:
-        return reference | about
-    return {"anyOf": [reference if kind.get("type") == "object" else kind for kind in schema["anyOf"]]} | about
+def _example(column: Column, given: float | None) -> bool | float:
+    """Return a value for a column: the match's own, where the snapshot has it."""
+    if column.type == "boolean":
+        return given is None or bool(given)
+    if given is None:
+        return 1
+    return int(given) if column.type in ("integer", "long") else given
 
 
 @cache
@@ -143,7 +170,8 @@ def _page(body: bytes) -> tuple[bytes, str]:
     # Nothing in the document may end the script that it is part of.
     document = body.decode().replace("<", "\\u003c")
     bundle = (assets / "swagger-ui-bundle.min.js").read_text(encoding="utf-8")
-    start = f"window.ui = SwaggerUIBundle({{dom_id: '#swagger-ui', deepLinking: true, spec: {document}}});"
+    options = "dom_id: '#swagger-ui', deepLinking: true, defaultModelsExpandDepth: 0"
+    start = f"window.ui = SwaggerUIBundle({{{options}, spec: {document}}});"
     page = _PAGE.read_text(encoding="utf-8")
     for name, content in (
         ("styles", (assets / "swagger-ui.min.css").read_text(encoding="utf-8")),

@@ -22,13 +22,17 @@ from functions.serve_predictions.schemas import (
     SnapshotScorecard,
 )
 from matchcast.bootstrap import http, parts, releases, snapshots
+from matchcast.errors import CursorNotFound, MatchNotFound, RouteNotFound
 from matchcast.http.api import Api, serve
-from matchcast.http.contract import READ, answers
+from matchcast.http.contract import READ, SNAPSHOT, answers
 from matchcast.snapshots.serve import HealthStatus
 from matchcast.snapshots.tables import Filters
 
-api = Api(known=documents.known_paths)
+api = Api(http.settings)
 snapshot = SnapshotAnswers(api)
+_OF_LISTS = (
+    "Sorted by kick-off, then by match id. The filters are combined, and a page without `next_cursor` is the last one."
+)
 _HEALTH_BODY = {"application/json": {"model": HealthReport}}
 HEALTH_ANSWERS: dict[int, Any] = {
     200: {"description": "Requests are answered; `degraded`: out of an old snapshot.", "content": _HEALTH_BODY},
@@ -51,11 +55,11 @@ def add_list(name: ListName, page: type[Page], description: str) -> None:
     ) -> Response[Any]:
         return snapshot.match_list(name, Filters(region, league, team, date_from, date_to), limit, cursor)
 
-    # The OpenAPI document takes the operation's id and summary from these.
-    list_matches.__name__, list_matches.__doc__ = f"list_{name}", description
-    api.get(f"/predict/{name}/", security=READ, responses=snapshot_answers(200, 304, 404, 503, model=page))(
-        list_matches
-    )
+    # The OpenAPI document takes the operation's id, summary and description from these.
+    list_matches.__name__, list_matches.__doc__ = f"list_{name}", f"{description}\n\n{_OF_LISTS}"
+    api.get(
+        f"/predict/{name}/", security=READ, responses=snapshot_answers(200, 304, CursorNotFound, *SNAPSHOT, model=page)
+    )(list_matches)
 
 
 add_list("predictions", PredictionPage, "Return precomputed predictions, display columns only.")
@@ -67,31 +71,46 @@ add_list(
 add_list("odds", OddsPage, "Return the bookmaker's odds alone.")
 
 
-@api.get("/predict/region-roi/", security=READ, responses=snapshot_answers(200, 304, 503, model=RegionRoiPage))
+@api.get("/predict/region-roi/", security=READ, responses=snapshot_answers(200, 304, *SNAPSHOT, model=RegionRoiPage))
 def region_roi(region: Region = None) -> Response[Any]:
-    """Return what betting on the model's edges would have returned, region by region."""
+    """Return what betting on the model's edges would have returned, region by region.
+
+    One unit is staked wherever the model's probability x odds - 1 is above a threshold, on matches played since the
+    model was trained.
+    """
     return snapshot.region_roi(region)
 
 
-@api.get("/predict/model/scorecard", security=READ, responses=snapshot_answers(200, 304, 503, model=SnapshotScorecard))
+@api.get(
+    "/predict/model/scorecard", security=READ, responses=snapshot_answers(200, 304, *SNAPSHOT, model=SnapshotScorecard)
+)
 def model_scorecard() -> Response[Any]:
-    """Return how good the predictions of matches played since were, next to the bookmaker and the base rate."""
+    """Return how good the predictions of matches played since were, next to the bookmaker and the base rate.
+
+    Every figure has its 95% interval, over all matches and by region and season.
+    """
     return snapshot.scorecard()
 
 
 @api.get(
     "/predict/precomputed/<match_id>",
     security=READ,
-    responses=snapshot_answers(200, 304, 404, 503, model=PrecomputedPrediction),
+    responses=snapshot_answers(200, 304, MatchNotFound, *SNAPSHOT, model=PrecomputedPrediction),
 )
 def precomputed(match_id: str) -> Response[Any]:
-    """Return everything that was precomputed for one match."""
+    """Return everything that was precomputed for one match.
+
+    The features that the model was given are in it, by the names of its signature.
+    """
     return snapshot.match(match_id)
 
 
 @api.get("/health", responses=HEALTH_ANSWERS)
 def health() -> Response[Any]:
-    """Tell what is served and how good it is, as the answering environment knows it."""
+    """Tell what is served and how good it is, as the answering environment knows it.
+
+    `degraded` is served too: from a snapshot that is old, or in place of a newer one that was refused.
+    """
     found = snapshots.serve_snapshot().health()
     manifest, problem = found.manifest, found.problem
     report = HealthReport(
@@ -111,15 +130,32 @@ def health() -> Response[Any]:
     return Response(status, content_type="application/json", body=report.model_dump_json(), headers=headers)
 
 
-@api.get("/openapi.json", responses=answers(200, 304, 404, model=dict[str, Any]))
+@api.get("/", responses=answers(303, RouteNotFound))
+def home() -> Response[Any]:
+    """Lead to the page that describes the API.
+
+    For people who open the API's address in a browser; a 404 where the documentation is turned off.
+    """
+    documents.demand_documentation()
+    return Response(303, headers={"Location": "/docs", "Cache-Control": "public, max-age=300"})
+
+
+@api.get("/openapi.json", responses=documents.document_answers)
 def openapi() -> Response[Any]:
-    """Return the OpenAPI document of the whole API."""
+    """Return the OpenAPI document of the whole API.
+
+    With the features that the served champion takes, and examples that can be sent as they are. No name in it changes
+    with a release.
+    """
     return documents.openapi_document(api.current_event.headers)
 
 
 @api.get("/docs", responses=documents.page_answers)
 def docs() -> Response[Any]:
-    """Return a page to read and try the API."""
+    """Return a page to read and try the API.
+
+    Swagger UI with this document; it loads nothing from another host.
+    """
     return documents.docs_page(api.current_event.headers)
 
 

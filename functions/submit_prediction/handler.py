@@ -5,43 +5,55 @@ from __future__ import annotations
 from typing import Any, Self
 
 from aws_lambda_powertools.event_handler import Response
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from matchcast.bootstrap import http, parts, table, tasks
 from matchcast.domain.prediction import Subject
 from matchcast.domain.task import Priority
 from matchcast.http.api import Api, serve
-from matchcast.http.contract import WRITE, answers
+from matchcast.http.contract import ACCEPTING, WRITE, Features, StageName, answers
 from matchcast.http.envelope import TaskEnvelope, accepted
 from matchcast.http.idempotency import Key, idempotency_key
 from matchcast.tasks.submit import Submission
 
-api = Api()
+api = Api(http.settings)
 
 
-class SubmitRequest(BaseModel):
-    """A prediction for later: a match of the snapshot, or the caller's own features."""
+class Waiting(BaseModel):
+    """How a task waits, whatever it is about."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        # What `one_subject` demands, in the words of the OpenAPI document.
-        json_schema_extra={
-            "oneOf": [
-                {"required": ["match_id"], "properties": {"match_id": {"type": "string"}}},
-                {"required": ["features"], "properties": {"features": {"type": "object"}}},
-            ]
-        },
+    model_config = ConfigDict(extra="forbid")
+
+    stage: StageName = "champion"
+    priority: Priority = Field(
+        default=Priority.NORMAL, description="The lane that the task waits in; `normal` if it is left out."
     )
-
-    match_id: str | None = Field(default=None, description="A match of the snapshot.")
-    features: dict[str, Any] | None = Field(
-        default=None, description="The caller's own features, in place of `match_id`."
-    )
-    stage: str = Field(default="champion", description="The stage (a model alias) whose model answers.")
-    priority: Priority = Field(default=Priority.NORMAL, description="The lane that the task waits in.")
     start_within: int | None = Field(
         default=None, ge=1, description="Seconds; a task that is not started by then is `expired`."
     )
+
+
+class MatchSubmission(Waiting):
+    """A prediction for later of a match of the snapshot."""
+
+    match_id: str = Field(description="A match of the snapshot.", examples=["e0-2026-03-07-alder-birch"])
+    features: None = Field(default=None, description="Left out: the snapshot has them.")
+
+
+class FeaturesSubmission(Waiting):
+    """A prediction for later from the caller's own features."""
+
+    features: Features
+    match_id: None = Field(default=None, description="Left out: the features say it all.")
+
+
+class SubmitRequest(Waiting):
+    """A prediction for later: a match of the snapshot, or the caller's own features."""
+
+    match_id: str | None = None
+    features: dict[str, Any] | None = None
 
     @model_validator(mode="after")
     def one_subject(self) -> Self:
@@ -49,16 +61,26 @@ class SubmitRequest(BaseModel):
         self.submission()
         return self
 
+    @classmethod
+    def __get_pydantic_json_schema__(cls, _: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Return what `one_subject` demands, as a choice between two schemas of which clients can generate classes."""
+        kinds = (MatchSubmission, FeaturesSubmission)
+        return {"description": cls.__doc__, "oneOf": [handler(kind.__pydantic_core_schema__) for kind in kinds]}
+
     def submission(self) -> Submission:
         """Return what the use case takes."""
         return Submission(Subject(self.match_id, self.features), self.stage, self.priority, self.start_within)
 
 
-@api.post("/predict/async/", security=WRITE, responses=answers(202, 400, 403, 404, 429, 503, model=TaskEnvelope))
+@api.post("/predict/async/", security=WRITE, responses=answers(202, *ACCEPTING, model=TaskEnvelope))
 def submit(body: SubmitRequest, key: Key = None) -> Response[TaskEnvelope]:
-    """Accept a prediction for later and say where to ask for it."""
+    """Accept a prediction for later and say where to ask for it.
+
+    `Location` is where the task's status is, and `Retry-After` when it is worth asking. Send an `Idempotency-Key`, and
+    a request that is repeated after a lost answer is the same task.
+    """
     once = idempotency_key(key, "POST /predict/async/", body.model_dump(mode="json"))
-    task, _ = tasks.submit_prediction().submit(api.tenant(http.tenant_claim()), body.submission(), once)
+    task, _ = tasks.submit_prediction().submit(api.tenant, body.submission(), once)
     return accepted(task, table.lane_speed().retry_after(task.priority))
 
 

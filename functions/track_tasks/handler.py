@@ -10,33 +10,41 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 from matchcast.bootstrap import http, parts, table, tasks
 from matchcast.domain.prediction import Prediction
 from matchcast.domain.task import TaskStatus
+from matchcast.errors import Conflict, CursorNotFound, StorageUnavailable, TaskGone, TaskNotFound, TaskOver
 from matchcast.http.api import Api, serve
-from matchcast.http.contract import READ, WRITE, answers
+from matchcast.http.contract import ACCEPTING, READ, WRITE, answers
 from matchcast.http.cursors import CURSOR_PATTERN, MAX_CURSOR_LENGTH
 from matchcast.http.envelope import TaskEnvelope, TaskList, accepted, envelope
 from matchcast.http.idempotency import Key, idempotency_key
 
-api = Api()
-RESULT_ANSWERS = answers(200, model=Prediction) | answers(202, 404, 409, 410, 503, model=TaskEnvelope)
-RETRY_ANSWERS = answers(202, 400, 403, 404, 409, 410, 429, 503, model=TaskEnvelope)
+api = Api(http.settings)
+OF_A_TASK = (TaskNotFound, TaskGone, StorageUnavailable)
+RESULT_ANSWERS = answers(200, *OF_A_TASK, TaskOver, model=Prediction) | answers(202, model=TaskEnvelope)
+RETRY_ANSWERS = answers(202, *ACCEPTING, TaskNotFound, TaskGone, Conflict, model=TaskEnvelope)
 
 
-@api.get("/monitoring/task_status/<task_id>", security=READ, responses=answers(200, 404, 410, 503))
+@api.get("/monitoring/task_status/<task_id>", security=READ, responses=answers(200, *OF_A_TASK))
 def task_status(task_id: str) -> TaskEnvelope:
-    """Return a task."""
-    return envelope(tasks.track_tasks().status(tenant(), task_id))
+    """Return a task.
+
+    A task that nobody started before `start_by` is `expired`. After `expires_at` the answer is a 410 for seven days.
+    """
+    return envelope(tasks.track_tasks().status(api.tenant, task_id))
 
 
 @api.get("/results/<task_id>", security=READ, responses=RESULT_ANSWERS)
 def task_result(task_id: str) -> Response[Prediction | TaskEnvelope]:
-    """Return the prediction alone, or 202 while it is not there."""
-    result = tasks.track_tasks().result(tenant(), task_id)
+    """Return the prediction alone, or 202 while it is not there.
+
+    `Retry-After` of a 202 says when to ask again. A task that failed, was cancelled or expired is a 409 that says why.
+    """
+    result = tasks.track_tasks().result(api.tenant, task_id)
     if isinstance(result, Prediction):
         return Response(200, body=result)
     return accepted(result, table.lane_speed().retry_after(result.priority))
 
 
-@api.get("/predict/async/", security=READ, responses=answers(200, 404, 503))
+@api.get("/predict/async/", security=READ, responses=answers(200, CursorNotFound, StorageUnavailable))
 def list_tasks(
     status: Annotated[TaskStatus | None, Query(description="Only tasks in this state.")] = None,
     match_id: Annotated[str | None, Query(description="Only tasks of this match.")] = None,
@@ -46,8 +54,11 @@ def list_tasks(
         Query(pattern=CURSOR_PATTERN, max_length=MAX_CURSOR_LENGTH, description="`next_cursor` of the page before."),
     ] = None,
 ) -> TaskList:
-    """Return the tenant's tasks, newest first."""
-    owner = tenant()
+    """Return the tenant's tasks, newest first.
+
+    Whose tasks they are comes from the token alone.
+    """
+    owner = api.tenant
     bound_to = {"list": "tasks", "tenant": owner, "status": status, "match_id": match_id}
     before = http.cursors().open(cursor, bound_to) if cursor else None
     page = tasks.track_tasks().list(owner, before=before, limit=limit, status=status, match_id=match_id)
@@ -55,23 +66,24 @@ def list_tasks(
     return TaskList(items=[envelope(task) for task in page.tasks], next_cursor=following)
 
 
-@api.delete("/predict/async/<task_id>", security=WRITE, responses=answers(200, 403, 404, 409, 410, 503))
+@api.delete("/predict/async/<task_id>", security=WRITE, responses=answers(200, *OF_A_TASK, Conflict))
 def cancel_task(task_id: str) -> TaskEnvelope:
-    """Cancel a queued task; cancelling it again changes nothing."""
-    return envelope(tasks.track_tasks().cancel(tenant(), task_id))
+    """Cancel a queued task; cancelling it again changes nothing.
+
+    A task that has ended in another way is a 409.
+    """
+    return envelope(tasks.track_tasks().cancel(api.tenant, task_id))
 
 
 @api.post("/predict/async/<task_id>/retry", security=WRITE, responses=RETRY_ANSWERS)
 def retry_task(task_id: str, key: Key = None) -> Response[TaskEnvelope]:
-    """Submit the request of a task that ended without a result once more, as a new task."""
+    """Submit the request of a task that ended without a result once more, as a new task.
+
+    The new task names the old one in `retry_of`. A task that is queued or has succeeded is a 409.
+    """
     once = idempotency_key(key, "POST /predict/async/{task_id}/retry", task_id)
-    task = tasks.retry_task().retry(tenant(), task_id, once)
+    task = tasks.retry_task().retry(api.tenant, task_id, once)
     return accepted(task, table.lane_speed().retry_after(task.priority))
-
-
-def tenant() -> str:
-    """Return whose tasks the caller may see."""
-    return api.tenant(http.tenant_claim())
 
 
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

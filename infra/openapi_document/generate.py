@@ -12,15 +12,15 @@ from matchcast import __version__
 from matchcast.http.api import Api
 from matchcast.http.contract import GatewayError
 from matchcast.http.problems import Problem
+from openapi_document.examples import REF, example_of, kinds_of, request_examples
 from openapi_document.parts import (
-    REF,
-    add_shared_answers,
     describe_parameter,
     describe_response,
     share_headers,
     share_responses,
     tidy,
 )
+from openapi_document.problems import add_shared_answers, problem_examples, table_of_problems
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -33,11 +33,17 @@ _POWERTOOLS_SCHEMAS = ("HTTPValidationError", "ResponseValidationError", "Valida
 _DESCRIPTION = """\
 Home, draw and away probabilities of football matches: precomputed, on demand, or as tasks for later.
 
-Ask for a token with the client credentials of an app client, and send it as `Authorization: Bearer ...`.
+Every request but those for /health and this documentation needs a token of an app client, sent as
+`Authorization: Bearer ...`. An operator's `matchcast token` prints one. A program exchanges its client id and secret
+for one at the stack's token endpoint (output `TokenUrl`), and keeps it for as long as it is valid.
+
 Paths with and without the trailing slash are the same resource. Times are RFC 3339 in UTC.
 
 Errors of the service are `application/problem+json` (RFC 9457): `type` and `status` are stable, `errors[]` names
-invalid fields by JSON Pointer, parameter or header. The gateway in front of it answers with `{"message": ...}`.
+invalid fields by JSON Pointer, parameter or header. The gateway in front of it answers with `{"message": ...}`
+(`GatewayError`): without a valid token or scope, above the throttle that all clients share (429), and where the service
+itself gives no answer (503).
+
 """
 
 
@@ -59,13 +65,15 @@ def make_document() -> dict[str, Any]:
         tags.append({"name": _tag(folder), "description": _purpose(folder)})
     operations = [operation for methods in paths.values() for operation in methods.values()]
     _check_operation_ids(operations)
+    _add_examples(operations, schemas)
+    problems, table = problem_examples(operations), table_of_problems(operations)
     headers, responses = share_headers(operations), share_responses(operations)
     return {
         "openapi": "3.1.0",
         "info": {
             "title": "matchcast",
             "version": __version__,
-            "description": _DESCRIPTION,
+            "description": f"{_DESCRIPTION}\n{table}\n",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/"}],
@@ -74,13 +82,15 @@ def make_document() -> dict[str, Any]:
         "components": {
             "schemas": {name: schemas[name] for name in sorted(schemas)},
             "responses": responses,
+            "examples": problems,
             "headers": headers,
             "securitySchemes": {
                 "jwt": {
                     "type": "http",
                     "scheme": "bearer",
                     "bearerFormat": "JWT",
-                    "description": "An access token with the scopes that an operation names.",
+                    "description": "An access token with the scopes that an operation names. `matchcast token` prints "
+                    "one that is valid for an hour.",
                 }
             },
         },
@@ -148,6 +158,21 @@ def _operation(operation: dict[str, Any], route: Any, folder: str) -> dict[str, 
     return {name: value for name, value in described.items() if value or name == "security"}
 
 
+def _add_examples(operations: list[dict[str, Any]], schemas: dict[str, Any]) -> None:
+    """Give an example to every body that a request takes or that answers one and has none yet."""
+    for operation in operations:
+        for content in operation.get("requestBody", {}).get("content", {}).values():
+            content["examples"] = request_examples(content["schema"], schemas)
+            for kind in kinds_of(content["schema"], schemas):
+                # Generated clients would demand what has a default; the descriptions say what is taken for nothing.
+                for part in schemas[kind]["properties"].values():
+                    part.pop("default", None)
+        for response in operation["responses"].values():
+            for content in response.get("content", {}).values():
+                if not {"example", "examples"} & content.keys():
+                    content["example"] = example_of(content["schema"], schemas)
+
+
 def _tag(folder: str) -> str:
     return folder.replace("_", " ").capitalize()
 
@@ -165,6 +190,11 @@ def _add_model(schemas: dict[str, Any], model: type[BaseModel]) -> None:
 
 
 def _add_schema(schemas: dict[str, Any], name: str, schema: dict[str, Any]) -> None:
+    for number, kind in enumerate(schema.get("oneOf", [])):
+        # Clients are generated of schemas that have names.
+        if "title" in kind:
+            _add_schema(schemas, kind["title"], kind)
+            schema["oneOf"][number] = {"$ref": REF + kind["title"]}
     described = tidy(schema)
     if schemas.setdefault(name, described) != described:
         raise ValueError(f"Two functions have different models called {name}; rename one of them.")

@@ -1,4 +1,4 @@
-"""Parts of the OpenAPI document that belong to no single route: the gateway's answers, examples, components."""
+"""Parts of operations, and what several of them share as components."""
 
 from __future__ import annotations
 
@@ -6,35 +6,14 @@ import json
 from collections import Counter
 from typing import Any
 
-from matchcast.errors import (
-    DeadlineExceeded,
-    FieldError,
-    InvalidRequest,
-    MatchcastError,
-    MatchNotFound,
-    StorageUnavailable,
-    TaskGone,
-    TaskOver,
-    TenantMissing,
-    UnsupportedMediaType,
-)
-from matchcast.http.contract import problem_answer
-from matchcast.http.problems import CONTENT_TYPE, problem
+from openapi_document.examples import parameter_example
+from openapi_document.problems import describe_error
 
 REF = "#/components/schemas/"
-_REQUEST_ID = "WqXyZjI5oAMEP7w="
-_GATEWAY = {
-    401: "The token is missing, expired or not for this API.",
-    403: "The token lacks the scope, or the claim that names its tenant.",
-    413: "The body is too large.",
-    429: "Too many requests; slow down.",
-    500: "The service failed.",
-    503: "The service could not answer in time, or something behind it is out of reach.",
-}
-_FROM_SERVICE_TOO = {403, 500, 503}
 # Named here and not by http.HTTPStatus, whose names differ between releases of Python.
 _NAMES = {
     304: "NotModified",
+    400: "BadRequest",
     401: "Unauthorized",
     403: "Forbidden",
     404: "NotFound",
@@ -48,53 +27,13 @@ _NAMES = {
     503: "ServiceUnavailable",
     504: "GatewayTimeout",
 }
-_TASK = "019cb2d1-7c00-7000-8000-000000000000"
-_EXAMPLES: dict[int, MatchcastError] = {
-    403: TenantMissing("The token has no claim 'client_id', which names the tenant; ask for another token."),
-    404: MatchNotFound("No match of the snapshot has the id e0-2026-03-07-alder-birch."),
-    409: TaskOver(f"The task {_TASK} is expired."),
-    410: TaskGone(f"The task {_TASK} expired at 2026-03-08T12:00:00Z; submit it again."),
-    415: UnsupportedMediaType("The body has to be JSON. Send the header Content-Type: application/json."),
-    422: InvalidRequest(
-        "parameter limit: Input should be less than or equal to 1000.",
-        [FieldError(detail="Input should be less than or equal to 1000.", parameter="limit")],
-    ),
-    500: MatchcastError(""),
-    503: StorageUnavailable(""),
-    504: DeadlineExceeded("The prediction did not finish within 28 seconds."),
-}
-
-
-def add_shared_answers(responses: dict[int, Any], *, has_input: bool, has_body: bool, secured: bool) -> None:
-    """Add what every operation of a kind may answer, from the service or the gateway in front of it.
-
-    Where both use a status, the media type distinguishes them.
-    """
-    if has_input:
-        responses.setdefault(422, problem_answer("The values of the request are wrong; `errors` says which."))
-    if has_body:
-        responses.setdefault(415, problem_answer("The body is not sent as JSON."))
-    for status, description in _GATEWAY.items():
-        if (status in (401, 403) and not secured) or (status == 413 and not has_body):
-            continue
-        own = problem_answer(description) if status in _FROM_SERVICE_TOO else {"description": description}
-        content = responses.setdefault(status, own).setdefault("content", {})
-        gateway: dict[str, Any] = {"$ref": REF + "GatewayError"}
-        if (json_body := content.get("application/json")) is not None:
-            gateway = {"anyOf": [json_body["schema"], gateway]}
-        content["application/json"] = {"schema": gateway}
 
 
 def describe_response(status: int, response: dict[str, Any]) -> dict[str, Any]:
-    """Return a response with its example, without what is empty."""
-    content = tidy(response.get("content") or {})
-    if CONTENT_TYPE in content and status in _EXAMPLES:
-        example = problem(_EXAMPLES[status], path="/predict/...", request_id=_REQUEST_ID)
-        content[CONTENT_TYPE]["example"] = example
-    headers = dict(response.get("headers") or {})
-    if status == 503:
-        headers["Retry-After"] = {"schema": {"type": "integer"}}
-    described = {"description": response["description"], "headers": headers, "content": content}
+    """Return a response, without what is empty."""
+    described = {**response, "content": tidy(response.get("content") or {})}
+    if status >= 400:
+        return describe_error(status, described)
     return {name: value for name, value in described.items() if value}
 
 
@@ -106,8 +45,12 @@ def describe_parameter(parameter: dict[str, Any]) -> dict[str, Any]:
         del schema["default"]
     schema |= kinds[0] if len(kinds) == 1 else {"anyOf": kinds} if kinds else {}
     description = schema.pop("description", parameter.get("description"))
-    described = {"name": parameter["name"], "in": parameter["in"], "description": description}
+    # Powertools takes headers in lower case; people know them by these names.
+    name = parameter["name"].title() if parameter["in"] == "header" else parameter["name"]
+    described = {"name": name, "in": parameter["in"], "description": description}
     described |= {"required": parameter.get("required"), "schema": schema}
+    if parameter["in"] == "path":
+        described["example"] = parameter_example(parameter["name"])
     return {name: value for name, value in described.items() if value}
 
 

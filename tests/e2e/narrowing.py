@@ -18,6 +18,7 @@ from matchcast_tools.stack.deployed import Stack
 from tests.support.tasks import a_prediction, a_task
 
 SHARDS = 4
+SUBMISSIONS = ("MatchSubmission", "FeaturesSubmission")
 
 
 @dataclass(frozen=True)
@@ -76,9 +77,9 @@ def narrowed(document: dict[str, Any], facts: Facts) -> dict[str, Any]:
             for parameter in operation.get("parameters", []):
                 if parameter["name"] in known:
                     parameter["schema"] = _some_of(known[parameter["name"]], parameter["schema"])
-    submission = found["components"]["schemas"]["SubmitRequest"]["properties"]
-    submission["match_id"] = _some_of(facts.matches, submission["match_id"])
-    for kind in submission["start_within"]["anyOf"]:
+    of_match, of_features = (found["components"]["schemas"][name]["properties"] for name in SUBMISSIONS)
+    of_match["match_id"] = _some_of(facts.matches, of_match["match_id"])
+    for kind in [*of_match["start_within"]["anyOf"], *of_features["start_within"]["anyOf"]]:
         if kind["type"] == "integer":
             kind["maximum"] = facts.lifetime
     return found

@@ -20,6 +20,8 @@ ROUTES = {
     )
     for path, methods in DOCUMENT["paths"].items()
     for method, operation in methods.items()
+    # The root is a path without a route of its own.
+    if path != "/"
 }
 # API Gateway drops routes like /path/ on import, and takes such requests by /path/{proxy+}.
 ENDINGS = ("", "/{proxy+}")
@@ -137,6 +139,31 @@ def test_tokens_come_from_the_stacks_own_pool_or_from_a_named_issuer(plain: dict
         {"Fn::Split": [",", {"Fn::If": ["OwnUserPool", further, {"Ref": "JwtAudience"}]}]},
         [{"Ref": "UserPoolClient"}],
     ]
+
+
+@pytest.mark.parametrize(
+    ("issuer", "taken"),
+    [
+        ("", True),
+        ("https://acme.eu.auth0.com/", True),
+        ("https://acme.okta.com/oauth2/default", True),
+        ("https://login.microsoftonline.com/0f8fad5b-d9cd-469f-a165-70867728950e/v2.0", True),
+        ("https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_AbCdEfGhI", True),
+        ("https://sts.example.org:8443/tokens/", True),
+        ("http://acme.eu.auth0.com/", False),
+        ("acme.eu.auth0.com", False),
+        ("https://", False),
+        ("https:///", False),
+        ("https://acme.eu.auth0.com/?tenant=a", False),
+        ("https://acme.eu.auth0.com/#a", False),
+        ("https://acme.eu.auth0.com /", False),
+    ],
+)
+def test_an_issuer_is_taken_as_its_tokens_name_it_with_or_without_a_final_slash(
+    template: dict[str, Any], issuer: str, taken: bool
+) -> None:
+    pattern = template["Parameters"]["JwtIssuer"]["AllowedPattern"]
+    assert (re.search(pattern, issuer) is not None) is taken
 
 
 def test_the_own_pool_issues_both_scopes_to_programs_only(plain: dict[str, Any]) -> None:

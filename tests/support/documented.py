@@ -8,6 +8,7 @@ from typing import Any
 
 import jsonschema
 
+from matchcast.http.problems import TYPE_PREFIX
 from matchcast.http.routes import path_pattern
 from openapi_document import generate as openapi
 from tests.support import http_events
@@ -16,7 +17,7 @@ from tests.support.http_events import Answer
 DOCUMENT: dict[str, Any] = json.loads(openapi.DOCUMENT.read_text())
 PROBLEM = {"$ref": "#/components/schemas/Problem"}
 # The operations that need no token.
-OPEN = {("get", "/health"), ("get", "/docs"), ("get", "/openapi.json")}
+OPEN = {("get", "/"), ("get", "/health"), ("get", "/docs"), ("get", "/openapi.json")}
 
 
 def ask(handler: Any, method: str, path: str, **request: Any) -> Answer:
@@ -40,10 +41,17 @@ def assert_is_documented(method: str, path: str, status: int, headers: Mapping[s
     response = resolve(operation["responses"][str(status)])
     assert kind in response.get("content", {"": None}), f"{method} {path} answers {status} as {kind!r}"
     expected = {name.lower() for name in response.get("headers", {})}
-    # Of the 503s only those that may pass say when to come back.
-    assert expected - ({"retry-after"} if status == 503 else set()) <= given
+    # The gateway never says when to come back, and of the service's 503s only those that may pass.
+    assert expected - ({"retry-after"} if status in (429, 503) else set()) <= given
     if kind.endswith("json"):
         validator(response["content"][kind]["schema"]).validate(json.loads(body))
+    if kind == "application/problem+json":
+        validator(PROBLEM).validate(json.loads(body))
+        code = json.loads(body)["type"].removeprefix(TYPE_PREFIX)
+        named = response["content"][kind]["examples"]
+        assert code in named, (
+            f"{method} {path} answers {status} as {code}; its route names {sorted(named)} in answers()"
+        )
 
 
 def operation_of(method: str, path: str) -> dict[str, Any] | None:

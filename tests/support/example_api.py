@@ -65,7 +65,7 @@ def make_api(**options: Any) -> Api:
 
     @api.get("/who")
     def who() -> dict[str, str]:
-        return {"tenant": api.tenant("client_id")}
+        return {"tenant": api.tenant}
 
     @api.get("/fails/<kind>")
     def fails(kind: str) -> Thing:

@@ -6,6 +6,7 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
+from functions.serve_predictions.handler import api
 from matchcast.adapters.in_memory import InMemoryObjects
 from matchcast.adapters.parquet_snapshot import parse_snapshot
 from matchcast.bootstrap import http, releases, snapshots
@@ -31,7 +32,8 @@ class Service:
         monkeypatch.setattr(snapshots, "serve_snapshot", lambda: self.use_case)
         monkeypatch.setattr(releases, "models", lambda: self.models)
         monkeypatch.setattr(snapshots, "serve_predictions_settings", lambda: self.settings)
-        monkeypatch.setattr(http, "tenant_claim", lambda: "client_id")
+        monkeypatch.setattr(http, "settings", lambda: self.settings)
+        monkeypatch.setattr(api, "settings", lambda: self.settings)
         cursors = Cursors(lambda: b"secret")
         monkeypatch.setattr(http, "cursors", lambda: cursors)
 

@@ -100,7 +100,6 @@ class Served:
             "predictions.sync_deadline": timedelta(seconds=28),
             "table.lane_speed": speed,
             "parts.now": NOW,
-            "http.tenant_claim": "client_id",
         }
         put(monkeypatch.setattr, made)
 

@@ -65,6 +65,10 @@ class TenantMissing(MatchcastError, code="tenant-missing", status=403, title="To
     """The token carries no tenant claim, so no data can be attributed."""
 
 
+class TenantInvalid(MatchcastError, code="tenant-invalid", status=403, title="Token without a usable tenant"):
+    """The tenant claim holds a list, or characters or a length that no tenant's name has."""
+
+
 class KeyMalformed(MatchcastError, code="idempotency-key-malformed", status=400, title="Malformed Idempotency-Key"):
     """The Idempotency-Key header is not a key of 1 to 255 visible ASCII characters."""
 
@@ -106,7 +110,7 @@ class CursorNotFound(NotFound, code="cursor-not-found", title="Unknown cursor"):
 
 
 class MethodNotAllowed(MatchcastError, code="method-not-allowed", status=405, title="Method not allowed"):
-    """The path exists, but not with this method; `allow` names those that do."""
+    """The path exists, but not with this method; `Allow` names those that it has."""
 
     def __init__(self, detail: str, allow: Sequence[str]) -> None:
         super().__init__(detail)
@@ -139,12 +143,31 @@ class ModelUnavailable(
     """No model could be loaded yet."""
 
 
+class ModelNotPublished(
+    ModelUnavailable,
+    code="model-not-published",
+    title="No model published yet",
+    public="No model has been published on this stack yet. Its operator publishes one with `matchcast publish`.",
+):
+    """No model was ever published on this stack."""
+
+
 class SnapshotUnavailable(
     Transient,
     code="snapshot-unavailable",
     public="No snapshot of matches can be read at present. Try again in a moment.",
 ):
     """No snapshot could be loaded yet."""
+
+
+class SnapshotNotPublished(
+    SnapshotUnavailable,
+    code="snapshot-not-published",
+    title="No snapshot published yet",
+    public="No snapshot of matches has been published on this stack yet. Its operator publishes a model with "
+    "`matchcast publish`, then a snapshot with `matchcast snapshot`.",
+):
+    """No snapshot was ever published on this stack."""
 
 
 class StorageUnavailable(
@@ -196,7 +219,7 @@ class ReleaseRefused(MatchcastError, code="release-refused", status=409, title="
 class DigestMismatch(
     ReleaseRefused,
     code="digest-mismatch",
-    public="A published file is not the one that was announced; the last good release is served.",
+    public="A file of the newest release is not the one that was announced; the release has to be published again.",
 ):
     """A file's SHA-256 or size is not the one that its manifest names."""
 
@@ -204,7 +227,7 @@ class DigestMismatch(
 class ManifestInvalid(
     ReleaseRefused,
     code="manifest-invalid",
-    public="The newest release cannot be read; the last good release is served.",
+    public="The newest release cannot be read; it has to be published again.",
 ):
     """A manifest is missing, is not JSON, or has another schema version."""
 

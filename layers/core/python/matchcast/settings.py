@@ -29,6 +29,9 @@ class HttpSettings(Settings):
     """Every function behind the API."""
 
     tenant_claim: str = Field(default="client_id", description="The token's claim that names the tenant.")
+    docs_enabled: bool = Field(
+        default=True, description="Whether /docs and /openapi.json answer, and other answers point to them."
+    )
 
 
 class DataSettings(Settings):
@@ -74,7 +77,6 @@ class ServePredictionsSettings(HttpSettings, DataSettings, CursorSettings):
     """serve_predictions."""
 
     odds_bookmaker: str = Field(default="fonbet", description="The bookmaker whose odds cards and odds show.")
-    docs_enabled: bool = Field(default=True, description="Whether /docs and /openapi.json answer.")
     snapshot_stale_seconds: float = Field(
         default=86_400, ge=0, description="Age in seconds above which /health and all answers call a snapshot stale."
     )

@@ -35,7 +35,7 @@ def test_the_same_features_by_get_and_by_post_give_the_same_probabilities() -> N
 
 
 @pytest.mark.usefixtures("inference")
-@pytest.mark.parametrize("match_id", ["e0-2020-01-01-no-body", "predictions", "UPPER-2020-01-01-x", "batch"])
+@pytest.mark.parametrize("match_id", ["e0-2020-01-01-no-body", "tasks", "UPPER-2020-01-01-x", "batch"])
 def test_an_unknown_match_is_a_404(match_id: str) -> None:
     assert get(f"/predict/{match_id}").status == 404
 

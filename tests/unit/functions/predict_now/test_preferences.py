@@ -69,6 +69,14 @@ def test_a_token_that_may_only_read_cannot_make_a_task(inference: InProcess, lan
     assert lanes.sent == []
 
 
+@pytest.mark.parametrize("scopes", ["predictions/read predictions/write", "[predictions/read predictions/write]"])
+def test_the_scopes_of_other_issuers_tokens_count_too(inference: InProcess, lanes: InMemoryLanes, scopes: str) -> None:
+    answer = get(f"/predict/{MATCH}", prefer="respond-async", claims={"client_id": "north", "scp": scopes})
+
+    assert answer.status == 202
+    assert len(lanes.sent) == 1
+
+
 def test_the_same_key_makes_the_same_task_and_another_body_is_refused(
     inference: InProcess, lanes: InMemoryLanes
 ) -> None:

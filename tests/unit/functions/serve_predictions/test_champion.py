@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import jsonschema
@@ -13,40 +12,16 @@ import pytest
 from aws_lambda_powertools.event_handler.openapi.models import OpenAPI
 
 from functions.serve_predictions import documents
-from functions.serve_predictions.documents import REQUESTS
-from matchcast.domain.manifests import MODEL_MANIFEST_KEY, ModelManifest
-from matchcast.domain.signature import Column, Signature
+from matchcast.domain.manifests import MODEL_MANIFEST_KEY
 from matchcast.errors import StorageUnavailable
+from tests.support.champions import examples, publish, signature
 from tests.support.http_events import Answer
-from tests.support.releases import published
 from tests.support.serving import Service
 
 Get = Callable[..., Answer]
 GENERIC: dict[str, Any] = json.loads(documents.OPENAPI.read_text())
 BODIES = {"/predict/": {}, "/predict/async/": {"priority": "high"}}
 GOOD = {"elo": 1500.5, "rest/days": 3, "derby": True}
-
-
-def signature(*names: str) -> Signature:
-    """Return a signature with a column of each kind, and more floats."""
-    columns = [
-        Column(name="elo", type="float"),
-        Column(name="rest/days", type="long"),
-        Column(name="derby", type="boolean"),
-        Column(name="form", type="double", required=False),
-    ]
-    return Signature(inputs=(*columns, *(Column(name=name, type="float") for name in names)))
-
-
-def publish(service: Service, version: str = "3", stage: str = "champion", *names: str) -> None:
-    """Publish a version with that signature, and let the manifest be asked for again."""
-    model = published(version).model_copy(update={"signature": signature(*names)})
-    service.later()
-    shipped_at = datetime.fromtimestamp(documents.OPENAPI.stat().st_mtime, UTC)
-    manifest = ModelManifest(
-        release=int(version), published_at=shipped_at + timedelta(days=int(version)), stages={stage: model}
-    )
-    service.objects.put(MODEL_MANIFEST_KEY, manifest.body())
 
 
 def validator(document: dict[str, Any], path: str) -> jsonschema.Draft202012Validator:
@@ -72,10 +47,23 @@ def test_the_document_has_the_champions_features_as_a_schema_of_its_own(service:
     found = get("/openapi.json", claims={}).json
 
     features = found["components"]["schemas"]["Features"]
-    assert features["title"] == "Features of matchcast 3"
     assert {name: features[name] for name in signature().json_schema()} == signature().json_schema()
     assert [len(signature().row(example)) for example in features["examples"]] == [4]
-    assert found["components"]["schemas"]["FeaturesRequest"]["properties"]["features"]["$ref"].endswith("/Features")
+    for request in ("FeaturesRequest", "FeaturesSubmission"):
+        assert found["components"]["schemas"][request]["properties"]["features"]["$ref"].endswith("/Features")
+
+
+def test_no_name_in_the_document_changes_with_the_release(service: Service, get: Get) -> None:
+    # WHEN
+    found = []
+    for version in ("3", "4"):
+        publish(service, version)
+        document = get("/openapi.json").json
+        document["components"]["schemas"]["Features"].pop("description")
+        found.append(document)
+    # THEN what generated clients are made of is the same, and names the version nowhere
+    assert found[0] == found[1]
+    assert "title" not in found[0]["components"]["schemas"]["Features"]
 
 
 def test_apart_from_the_features_it_is_the_document_that_ships(service: Service, get: Get) -> None:
@@ -85,12 +73,9 @@ def test_apart_from_the_features_it_is_the_document_that_ships(service: Service,
     found = get("/openapi.json").json
 
     # THEN
-    del found["components"]["schemas"]["Features"]
-    for request in REQUESTS:
-        mine = found["components"]["schemas"][request]["properties"]
-        shipped = GENERIC["components"]["schemas"][request]["properties"]
-        assert mine["features"]["description"] == shipped["features"]["description"]
-        mine["features"] = shipped["features"]
+    found["components"]["schemas"]["Features"] = GENERIC["components"]["schemas"]["Features"]
+    for body in [each for each in examples(found) if isinstance(each, dict) and "features" in each]:
+        body["features"] = {"elo_difference": 35.5, "form": 0.2}
     assert found == GENERIC
 
 
@@ -201,6 +186,9 @@ class TestGeneric:
         monkeypatch.setattr(service.objects, "get", away)
         assert get("/openapi.json").json == GENERIC
 
+    def test_without_a_snapshot(self, empty: Service, get: Get) -> None:
+        assert get("/openapi.json").json == GENERIC
+
     def test_a_manifest_that_turns_bad_leaves_the_last_good_one(self, service: Service, get: Get) -> None:
         publish(service)
         first = get("/openapi.json")
@@ -210,8 +198,6 @@ class TestGeneric:
 
 
 def test_the_shipped_document_has_what_is_put_in_place() -> None:
-    for request in REQUESTS:
-        properties = GENERIC["components"]["schemas"][request]["properties"]
-        assert '"type": "object"' in json.dumps(properties["features"])
-        assert properties["stage"]["default"] == documents.STAGE
-    assert documents.COMPONENT not in GENERIC["components"]["schemas"]
+    assert GENERIC["components"]["schemas"][documents.COMPONENT]["type"] == "object"
+    assert {type(each) for each in examples(GENERIC)} == {str, dict}
+    assert documents.STAGE in GENERIC["components"]["schemas"]["FeaturesSubmission"]["properties"]["stage"]["examples"]

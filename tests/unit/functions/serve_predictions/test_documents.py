@@ -59,7 +59,7 @@ def test_documents_may_be_kept_and_are_compressed(service: Service, get: Get, pa
     assert get(path, headers={"Accept-Encoding": "gzip", "If-None-Match": tag}).status == 304
 
 
-@pytest.mark.parametrize("path", ["/docs", "/openapi.json", "/docs/", "/openapi.json/"])
+@pytest.mark.parametrize("path", ["/", "/docs", "/openapi.json", "/docs/", "/openapi.json/"])
 def test_documents_can_be_turned_off(service: Service, get: Get, path: str) -> None:
     service.restart(docs_enabled=False)
     found = get(path)
@@ -67,10 +67,26 @@ def test_documents_can_be_turned_off(service: Service, get: Get, path: str) -> N
     assert get("/predict/cards/").status == 200
 
 
-def test_documents_that_are_off_are_no_known_paths(service: Service) -> None:
-    assert "/docs" in documents.known_paths()
+@pytest.mark.parametrize("path", ["/", "/docs", "/openapi.json"])
+def test_documents_that_are_off_are_no_known_paths(service: Service, path: str) -> None:
+    assert ask(lambda_handler, "DELETE", path).status == 405
     service.restart(docs_enabled=False)
-    assert set(documents.known_paths()) & {"/docs", "/openapi.json"} == set()
+    assert ask(lambda_handler, "DELETE", path).status == 404
+
+
+def test_nothing_leads_to_documents_that_are_off(service: Service, get: Get) -> None:
+    assert "/openapi.json" in get("/nowhere").json["detail"]
+    service.restart(docs_enabled=False)
+    for path in ("/", "/nowhere", "/docs", "/openapi.json", "/predict/precomputed/nobody", "/predict/cards/x/y"):
+        found = get(path)
+        assert found.status == 404
+        assert re.findall(rb"docs|openapi", found.body.replace(f'"instance":"{path}"'.encode(), b"")) == []
+
+
+def test_the_root_leads_to_the_page(service: Service, get: Get) -> None:
+    found = get("/", claims={})
+    assert (found.status, found.body) == (303, b"")
+    assert get(found.headers["location"]).headers["content-type"] == "text/html; charset=utf-8"
 
 
 def test_documents_are_only_read(service: Service) -> None:

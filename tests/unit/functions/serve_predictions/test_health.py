@@ -1,11 +1,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from functions.serve_predictions.schemas import HealthReport
+from matchcast.domain.manifests import SNAPSHOT_MANIFEST_KEY
+from matchcast.errors import StorageUnavailable
 from tests.support.http_events import Answer
 from tests.support.serving import Service
 from tests.support.snapshots import MODEL, SNAPSHOT_ID, put_snapshot, snapshot_files
+
+if TYPE_CHECKING:
+    import pytest
 
 Get = Callable[..., Answer]
 
@@ -48,8 +54,42 @@ def test_an_old_snapshot_degrades_the_health(service: Service, get: Get) -> None
     assert (found.status, found.json["status"], found.json["snapshot"]["stale"]) == (200, "degraded", True)
 
 
-def test_without_a_snapshot_the_function_is_unavailable(empty: Service, get: Get) -> None:
+def test_without_a_snapshot_that_can_be_read_the_function_is_unavailable(empty: Service, get: Get) -> None:
+    # GIVEN
+    empty.objects.put(SNAPSHOT_MANIFEST_KEY, b"{")
+    # WHEN
     found = get("/health")
+    # THEN nothing is said to be served
     assert (found.status, found.json["status"], found.json["model"]) == (503, "unavailable", None)
-    assert found.json["snapshot"]["problem"]["code"] == "manifest-invalid"
+    problem = found.json["snapshot"]["problem"]
+    assert problem["code"] == "manifest-invalid"
+    assert "served" not in problem["detail"]
     HealthReport.model_validate(found.json, extra="forbid")
+
+
+def test_where_nothing_was_published_the_health_says_so_and_who_can_change_it(empty: Service, get: Get) -> None:
+    # WHEN it is asked twice: the second time nothing is new
+    for _ in range(2):
+        found = get("/health")
+        # THEN
+        assert (found.status, found.json["status"], found.json["snapshot"]["id"]) == (503, "unavailable", None)
+        problem = found.json["snapshot"]["problem"]
+        assert problem["code"] == "snapshot-not-published"
+        assert "`matchcast publish`" in problem["detail"]
+        HealthReport.model_validate(found.json, extra="forbid")
+
+
+def test_a_first_snapshot_makes_the_health_good_at_once(empty: Service, get: Get) -> None:
+    assert get("/health").status == 503
+    put_snapshot(empty.objects)
+    assert get("/health").json["status"] == "ok"
+
+
+def test_a_bucket_that_does_not_answer_is_not_one_where_nothing_was_published(
+    empty: Service, get: Get, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object) -> None:
+        raise StorageUnavailable("The data bucket did not answer.")
+
+    monkeypatch.setattr(empty.objects, "get", away)
+    assert get("/health").json["snapshot"]["problem"]["code"] == "storage-unavailable"

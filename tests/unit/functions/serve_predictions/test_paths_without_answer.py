@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from functions.serve_predictions.handler import lambda_handler
+from matchcast.domain.manifests import SNAPSHOT_MANIFEST_KEY
 from tests.support.documented import ask
 from tests.support.http_events import Answer
 from tests.support.served_paths import PAGES, problem
@@ -19,10 +20,23 @@ Get = Callable[..., Answer]
 def test_without_a_snapshot_every_list_is_a_503_that_says_when_to_come_back(
     empty: Service, get: Get, path: str
 ) -> None:
+    # GIVEN a manifest of which nothing can be read
+    empty.objects.put(SNAPSHOT_MANIFEST_KEY, b"{")
+    # WHEN
     found = get(path)
+    # THEN
     problem(found, 503, "snapshot-unavailable")
     assert found.headers["retry-after"] == "5"
     assert b"snapshots/" not in found.body
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_where_nothing_was_published_every_list_says_so_and_who_can_change_it(
+    empty: Service, get: Get, path: str
+) -> None:
+    detail = problem(get(path), 503, "snapshot-not-published")["detail"]
+    assert "has been published on this stack yet" in detail
+    assert "`matchcast publish`" in detail
 
 
 @pytest.mark.parametrize(
@@ -44,6 +58,6 @@ def test_a_path_of_any_function_under_another_method_is_a_405(
     assert found.headers["allow"] == allow
 
 
-@pytest.mark.parametrize("path", ["/", "/predict/a/b/c", "/nothing", "/predict/precomputed/"])
+@pytest.mark.parametrize("path", ["/predict/a/b/c", "/nothing", "/predict/precomputed/x/y"])
 def test_an_unknown_path_is_a_404(service: Service, get: Get, path: str) -> None:
     assert get(path).status == 404

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from functions.serve_predictions.handler import lambda_handler
-from tests.support.documented import OPEN, ask
+from tests.support.documented import ask
 from tests.support.serving import Service
 from tests.support.snapshots import put_snapshot
 
@@ -49,7 +49,13 @@ def test_real_answers_are_as_the_document_says(
 
 
 @pytest.mark.parametrize(
-    "template", [*(path for _, path in sorted(OPEN - {("get", "/docs"), ("get", "/openapi.json")})), "/predict/cards/"]
+    ("path", "status"), [("/health", 503), ("/predict/cards/", 503), ("/docs", 200), ("/openapi.json", 200), ("/", 303)]
 )
-def test_answers_without_a_snapshot_are_as_the_document_says(service: Service, template: str) -> None:
-    assert ask(lambda_handler, "GET", template).status == 503
+def test_answers_without_a_snapshot_are_as_the_document_says(service: Service, path: str, status: int) -> None:
+    assert ask(lambda_handler, "GET", path).status == status
+
+
+@pytest.mark.parametrize("path", ["/docs", "/openapi.json", "/"])
+def test_answers_of_documents_that_are_off_are_as_the_document_says(service: Service, path: str) -> None:
+    service.restart(docs_enabled=False)
+    assert ask(lambda_handler, "GET", path).status == 404

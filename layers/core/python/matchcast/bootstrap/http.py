@@ -1,4 +1,4 @@
-"""What the functions of the HTTP API share: the claim of the tenant, and the signer of cursors."""
+"""What the functions of the HTTP API share: their settings, and the signer of cursors."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from matchcast.settings import CursorSettings, HttpSettings
 
 
 @cache
-def tenant_claim() -> str:
-    """Return the token's claim that names the tenant."""
-    return HttpSettings().tenant_claim
+def settings() -> HttpSettings:
+    """Return what every function of the API reads from its environment."""
+    return HttpSettings()
 
 
 @cache

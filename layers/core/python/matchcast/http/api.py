@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from functools import cached_property
+from collections.abc import Callable
 from typing import Any, cast
 from urllib.parse import unquote
 
@@ -13,11 +12,13 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.api_gateway import ResponseBuilder, Route
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 
-from matchcast.errors import InvalidRequest, MatchcastError, MethodNotAllowed, RouteNotFound, TenantMissing
+from matchcast.errors import InvalidRequest, MatchcastError, MethodNotAllowed, RouteNotFound
 from matchcast.http.bodies import JsonBodies
 from matchcast.http.problems import field_errors, problem_response, summary
-from matchcast.http.routes import PATHS, KnownPaths, path_pattern
+from matchcast.http.routes import DOCUMENTATION, PATHS, KnownPaths, path_pattern
+from matchcast.http.tokens import tenant_of
 from matchcast.observability import flushed_metrics, logger
+from matchcast.settings import HttpSettings
 
 
 class Api(APIGatewayHttpResolver):
@@ -26,11 +27,12 @@ class Api(APIGatewayHttpResolver):
     Paths with and without the trailing slash are the same route. Every error becomes
     `application/problem+json`; an unexpected one is logged and answered without its reason.
 
+    A route with `security` is answered only for a token that names a tenant, also where the answer is the same for all.
+
     Parameters
     ----------
-    known
-        Returns all paths that exist, with their methods: these distinguish a 405 from a 404. By default those
-        of the API and the function's own routes.
+    settings
+        Returns the settings that all functions of the API share.
 
     Examples
     --------
@@ -42,11 +44,11 @@ class Api(APIGatewayHttpResolver):
     ...     return serve(api, event, context)
     """
 
-    def __init__(self, known: Callable[[], Mapping[str, Any]] | None = None) -> None:
+    def __init__(self, settings: Callable[[], HttpSettings] = HttpSettings) -> None:
         # 500: an answer that fails its own model is the service's fault, not the client's (422 by default).
         super().__init__(enable_validation=True, response_validation_error_http_code=500, serializer=_to_json)
         self._request_validation_middleware = JsonBodies()  # type: ignore[no-untyped-call]
-        self._known = known
+        self.settings = settings
         self.exception_handler(RequestValidationError)(self._on_invalid)
         self.exception_handler(MatchcastError)(self._on_error)
         self.exception_handler(Exception)(self._on_unexpected)
@@ -68,31 +70,36 @@ class Api(APIGatewayHttpResolver):
         claims: dict[str, Any] = (authorizer.get("jwt") or {}).get("claims") or {}
         return claims
 
-    def tenant(self, claim: str) -> str:
+    @property
+    def tenant(self) -> str:
         """Return the tenant that the request's token names.
 
         Raises
         ------
-        TenantMissing
-            If the token lacks the claim.
+        TenantMissing, TenantInvalid
+            If the token names none.
         """
-        tenant = self.claims.get(claim)
-        if not isinstance(tenant, str) or not tenant:
-            raise TenantMissing(f"The token has no claim '{claim}', which names the tenant; ask for another token.")
-        return tenant
+        return tenant_of(self.claims, self.settings().tenant_claim)
 
     @property
     def _request_context(self) -> dict[str, Any]:
         return self.current_event.get("requestContext") or {}
 
-    @cached_property
+    @property
     def _paths(self) -> KnownPaths:
-        if self._known is not None:
-            return KnownPaths(self._known())
         known = {path: list(methods) for path, methods in PATHS.items()}
         for route in self.routes:
             known.setdefault(route.openapi_path, []).append(route.method)
-        return KnownPaths(known)
+        documented = self.settings().docs_enabled
+        return KnownPaths({path: methods for path, methods in known.items() if documented or path not in DOCUMENTATION})
+
+    def _call_route(self, route: Route, route_arguments: dict[str, str]) -> ResponseBuilder[Any]:
+        if route.security:
+            try:
+                _ = self.tenant
+            except MatchcastError as error:
+                return ResponseBuilder(self._on_error(error), serializer=self._serializer)
+        return super()._call_route(route, route_arguments)
 
     @staticmethod
     def _compile_regex(rule: str, base_regex: str = "") -> re.Pattern[str]:  # noqa: ARG004 - the slash is optional here
@@ -114,7 +121,8 @@ class Api(APIGatewayHttpResolver):
             allow = sorted(methods)
             error = MethodNotAllowed(f"{method} is not allowed here; {' and '.join(allow)} can be used.", allow)
         else:
-            error = RouteNotFound("There is nothing under this path; GET /openapi.json lists all that there is.")
+            hint = "; GET /openapi.json lists all that there is" if self.settings().docs_enabled else ""
+            error = RouteNotFound(f"There is nothing under this path{hint}.")
         return ResponseBuilder(self._on_error(error), serializer=self._serializer)
 
     def _on_invalid(self, error: RequestValidationError) -> Response[str]:

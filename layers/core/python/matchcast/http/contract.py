@@ -2,19 +2,33 @@
 
 A route names its scope and its answers in one line::
 
-    @api.get("/predict/cards/", security=READ, responses=answers(200, 304, model=CardPage))
+    @api.get("/predict/cards/", security=READ, responses=answers(200, 304, CursorNotFound, model=CardPage))
 
-What the gateway may answer, and what every route shares (422 with parameters or a body, 500), the
+What the gateway may answer, and what every route shares (403 with a token, 422 with parameters or a body, 500), the
 generator adds (`openapi_document.generate`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
+from typing_extensions import TypeAliasType
 
+from matchcast.errors import (
+    KeyMalformed,
+    MatchcastError,
+    MatchNotFound,
+    ModelNotPublished,
+    ModelUnavailable,
+    QueueUnavailable,
+    SnapshotNotPublished,
+    SnapshotUnavailable,
+    StageNotFound,
+    StorageUnavailable,
+    TooManyTasks,
+)
 from matchcast.http.problems import CONTENT_TYPE
 
 READ = [{"jwt": ["predictions/read"]}]
@@ -37,18 +51,44 @@ _DESCRIPTIONS = {
     200: "Successful answer.",
     201: "Made.",
     202: "Accepted; the result is not there yet.",
+    303: "What is asked for is at `Location`.",
     304: "The state that the client holds is the present one.",
-    400: "The Idempotency-Key header is malformed.",
-    403: "The token lacks a scope or the tenant claim.",
-    404: "What was asked for is not there, or not the caller's to see.",
-    409: "The state of the resource does not allow this.",
-    410: "It was there once, and has expired.",
-    415: "The body is not sent as JSON.",
-    422: "The request can be read, but its values are wrong; `errors` says which.",
-    429: "As many tasks are open as may be; `Retry-After` says when to come back.",
-    503: "Something behind the service is out of reach; the same request may succeed later.",
-    504: "The answer would have come too late.",
 }
+_LOCATION: dict[str, Any] = {"Location": {"description": "Where to go on.", "schema": _TEXT}}
+PROBLEM_TYPES = "x-problem-types"
+"""Names, in an error's response, the problems that it may be: their codes, without the prefix of `type`."""
+
+MODEL = (ModelUnavailable, ModelNotPublished)
+"""What a route answers that needs a model and finds none."""
+SNAPSHOT = (SnapshotUnavailable, SnapshotNotPublished)
+"""What a route answers that needs a snapshot and finds none."""
+ACCEPTING = (
+    KeyMalformed,
+    StageNotFound,
+    MatchNotFound,
+    TooManyTasks,
+    *MODEL,
+    *SNAPSHOT,
+    QueueUnavailable,
+    StorageUnavailable,
+)
+"""What a route answers that accepts a task, and cannot."""
+
+Features = TypeAliasType(
+    "Features",
+    Annotated[
+        dict[str, Any], Field(description="Feature name to number, boolean or null, as the model's signature says.")
+    ],
+)
+"""A caller's own features. The document names this schema, so that it can show those of the served champion."""
+
+StageName = Annotated[
+    str,
+    Field(
+        description="The stage (a model alias) whose model answers; `champion` if it is left out.",
+        examples=["champion"],
+    ),
+]
 
 
 class GatewayError(BaseModel):
@@ -57,40 +97,40 @@ class GatewayError(BaseModel):
     message: str = Field(description="A short text; the status says what happened.", examples=["Unauthorized"])
 
 
-def problem_answer(description: str) -> dict[str, Any]:
-    """Return the OpenAPI response of a problem."""
+def problem_answer(*kinds: type[MatchcastError]) -> dict[str, Any]:
+    """Return the OpenAPI response of one or more problems with one status; the generator describes each."""
     schema = {"$ref": "#/components/schemas/Problem"}
-    return {"description": description, "content": {CONTENT_TYPE: {"schema": schema}}}
+    content = {CONTENT_TYPE: {"schema": schema}}
+    return {"description": "", "content": content, PROBLEM_TYPES: [kind.code for kind in kinds]}
 
 
-def answers(*statuses: int, model: Any = None, headers: Mapping[str, Any] | None = None) -> dict[int, Any]:
+def answers(
+    *may_be: int | type[MatchcastError], model: Any = None, headers: Mapping[str, Any] | None = None
+) -> dict[int, Any]:
     """Return the OpenAPI responses of a route for `responses=`.
 
     Parameters
     ----------
-    statuses
-        Every status that the route itself answers. 304 makes 200 a cacheable answer; a 202 has
-        Location and Retry-After.
+    may_be
+        Every status below 400 and every error that the route itself answers. 304 makes 200 a cacheable answer; a 202
+        has Location and Retry-After.
     model
         The body of the 2xx answers, where the function's return annotation does not say it.
     headers
         What the answers below 400 carry besides the usual, as OpenAPI describes headers.
     """
+    statuses = [each for each in may_be if isinstance(each, int)]
+    kinds = [each for each in may_be if not isinstance(each, int)]
     described: dict[int, Any] = {}
     for status in statuses:
-        description = _DESCRIPTIONS[status]
-        if status >= 400:
-            described[status] = problem_answer(description)
-            continue
-        described[status] = {"description": description}
-        if status == 304:
+        described[status] = {"description": _DESCRIPTIONS[status]}
+        if status in (303, 304):
             described[status]["content"] = {}
         elif model is not None:
             described[status]["content"] = {"application/json": {"model": model}}
-        if 304 in statuses:
-            described[status]["headers"] = {**_CACHE_HEADERS, **(headers or {})}
-        elif headers:
-            described[status]["headers"] = dict(headers)
-        if status == 202:
-            described[status]["headers"] = _TASK_HEADERS
+        own = {202: _TASK_HEADERS, 303: _LOCATION}.get(status) or (_CACHE_HEADERS if 304 in statuses else {})
+        if all_headers := {**own, **(headers or {})}:
+            described[status]["headers"] = all_headers
+    for status in sorted({kind.status for kind in kinds}):
+        described[status] = problem_answer(*(kind for kind in kinds if kind.status == status))
     return described

@@ -7,14 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from matchcast.errors import ScopeMissing
-from matchcast.http.api import Api
-
 LONGEST_WAIT = timedelta(seconds=28)
 _PREFERENCE = re.compile(r'\s*([\w!#$%&\'*+.^`|~-]+)\s*(?:=\s*(?:"([^"]*)"|([^\s;,"]*)))?\s*(?:;[^,]*)?')
 # Parts are separated by commas; one inside a quoted value separates nothing.
 _PARTS = re.compile(r'(?:[^,"]|"[^"]*")+')
-WRITE_SCOPE = "predictions/write"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +50,3 @@ def parse_prefer(header: str | None) -> Preference:
         respond_async=found.get("respond-async") == "",
         wait=None if seconds is None else min(seconds, LONGEST_WAIT),
     )
-
-
-def demand_write_scope(api: Api) -> None:
-    """Raise ScopeMissing unless the request's token may write: a preference makes a task of a reading request."""
-    claims: Mapping[str, str] = api.claims
-    if WRITE_SCOPE not in claims.get("scope", "").split():
-        raise ScopeMissing(f"`Prefer: respond-async` makes a task, for which the token needs the scope {WRITE_SCOPE}.")

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 PATHS: Mapping[str, tuple[str, ...]] = {
+    "/": ("GET",),
     "/docs": ("GET",),
     "/health": ("GET",),
     "/monitoring/task_status/{task_id}": ("GET",),
@@ -28,6 +29,9 @@ PATHS: Mapping[str, tuple[str, ...]] = {
     "/predict/{match_id}": ("GET",),
     "/results/{task_id}": ("GET",),
 }
+
+DOCUMENTATION = frozenset({"/", "/docs", "/openapi.json"})
+"""Paths that are there only while the documentation is on."""
 
 _PLACEHOLDER = re.compile(r"[<{](\w+)[>}]")
 

@@ -15,8 +15,10 @@ from matchcast.domain.manifests import FileEntry, Manifest, ModelManifest
 from matchcast.errors import (
     ManifestInvalid,
     MatchcastError,
+    ModelNotPublished,
     ModelUnavailable,
     ReleaseRefused,
+    SnapshotNotPublished,
     SnapshotUnavailable,
     Transient,
 )
@@ -51,8 +53,8 @@ class ManifestReader(Generic[M]):
 
     Attributes
     ----------
-    unavailable
-        What is raised while nothing good was ever read.
+    unavailable, unpublished
+        What is raised while nothing good was ever read, and where nothing was ever published.
     checked_at
         When the bucket was last asked.
     problem
@@ -71,7 +73,9 @@ class ManifestReader(Generic[M]):
     ) -> None:
         self.key = key
         self.report = report
-        self.unavailable = ModelUnavailable if manifest_type is ModelManifest else SnapshotUnavailable
+        of_models = manifest_type is ModelManifest
+        self.unavailable = ModelUnavailable if of_models else SnapshotUnavailable
+        self.unpublished = ModelNotPublished if of_models else SnapshotNotPublished
         self.checked_at: datetime | None = None
         self.problem: MatchcastError | None = None
         self._objects = objects
@@ -88,6 +92,8 @@ class ManifestReader(Generic[M]):
 
         Raises
         ------
+        SnapshotNotPublished, ModelNotPublished
+            If there is no manifest, and none that was replaced.
         SnapshotUnavailable, ModelUnavailable
             If no good manifest was ever read.
         """
@@ -95,6 +101,9 @@ class ManifestReader(Generic[M]):
             self._refresh()
         if self._good is None and self._refusal is not None:
             self._good = next(self.earlier(), None)
+            if self._good is None and self._seen is None and self.problem is self._refusal:
+                self.problem = self.unpublished(self._refusal.detail)
+                raise self.unpublished(self._refusal.detail) from self._refusal
         if self._good is None:
             detail = self.problem.detail if self.problem else f"{self.key} was not read yet."
             raise self.unavailable(detail) from self.problem
