@@ -20,7 +20,7 @@ DEMO_SAMPLE := $(CURDIR)/.local/sample
 LINTERS := lint-style lint-types lint-imports lint-template
 
 .PHONY: help setup up demo test lint $(LINTERS) faults build deploy clean
-.PHONY: prove-tasks prove-releases prove-scale prove-stops prove-permissions prove-offline prove-clients
+.PHONY: prove-tasks prove-releases prove-scale prove-stops prove-permissions prove-offline prove-clients fuzz
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-16s %s\n", $$1, $$2}'
@@ -57,6 +57,9 @@ lint-template:
 faults: setup ## Lose nothing in random schedules of crashes and duplicates (SCHEDULES=10000 SEED= REPLAY=)
 	@$(if $(REPLAY),,EXAMPLES=$${EXAMPLES:-4} $(RUN)/pytest -q tests/faults/test_stateful.py)
 	@$(RUN)/python -m tests.faults $(SCHEDULES:%=--schedules %) $(SEED:%=--seed %) $(REPLAY:%=--replay %)
+
+fuzz: setup ## Send hostile requests to the handlers: no fault, no long answer or wait (CASES=500000 SEED= REPLAY=)
+	@AWS_DEFAULT_REGION=us-east-1 $(RUN)/python -W ignore -m tests.fuzz $(CASES:%=--cases %) $(SEED:%=--seed %) $(REPLAY:%=--replay %)
 
 prove-tasks: setup ## Load, poison, kill and slow down a laptop stack; every accepted task ends once (TASKS=1000)
 	@$(RUN)/python -m tests.proofs.tasks $(TASKS:%=--tasks %)

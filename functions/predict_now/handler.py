@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Header, Query
-from pydantic import BaseModel, ConfigDict
 
 from matchcast.bootstrap import http, parts, predictions, table, tasks
 from matchcast.domain.prediction import Prediction, Subject
-from matchcast.errors import DeadlineExceeded, InferenceUnavailable, ModelFailed, ScopeMissing, StageNotFound
+from matchcast.domain.task import Task
+from matchcast.errors import (
+    DeadlineExceeded,
+    InferenceUnavailable,
+    MatchcastError,
+    ModelFailed,
+    ScopeMissing,
+    StageNotFound,
+    WaitOver,
+)
 from matchcast.http.api import Api, serve
+from matchcast.http.bodies import RequestBody
 from matchcast.http.contract import ACCEPTING, MODEL, READ, READ_OR_WRITE, SNAPSHOT, Features, StageName, answers
 from matchcast.http.envelope import TaskEnvelope, accepted
 from matchcast.http.idempotency import Key, idempotency_key
-from matchcast.http.prefer import parse_prefer
+from matchcast.http.prefer import Preference, parse_prefer
 from matchcast.http.tokens import demand_write_scope
 from matchcast.messages import ModelInfo
+from matchcast.observability import count_requests, outcome_of
 from matchcast.tasks.accept import IdempotencyKey
-
-Stage = Annotated[str, Query(description="The stage (a model alias) whose model answers.", examples=["champion"])]
 
 Prefer = Annotated[
     str | None,
@@ -35,14 +44,22 @@ Prefer = Annotated[
 ]
 
 
-class FeaturesRequest(BaseModel):
+class FeaturesRequest(RequestBody):
     """A prediction from the caller's own features, by the names in the signature of the stage's model."""
-
-    model_config = ConfigDict(extra="forbid")
 
     features: Features
     stage: StageName = "champion"
 
+
+Stage = Annotated[
+    str,
+    Query(
+        min_length=1,
+        max_length=255,
+        description="The stage (a model alias) whose model answers.",
+        examples=["champion"],
+    ),
+]
 
 api = Api(http.settings)
 OF_INFERENCE = (StageNotFound, *MODEL, *SNAPSHOT, InferenceUnavailable, DeadlineExceeded)
@@ -81,16 +98,47 @@ def predict_features(body: FeaturesRequest, prefer: Prefer = None, key: Key = No
 
 
 def respond(stage: str, subject: Subject, prefer: str | None, key: IdempotencyKey | None) -> Response[Any]:
-    """Answer with a prediction, or with a task where the client prefers one."""
-    preference, on_demand = parse_prefer(prefer), predictions.predict_now()
-    if not preference.respond_async:
-        by = deadline() if preference.wait is None else min(deadline(), arrived() + preference.wait)
-        return Response(200, body=on_demand.predict(stage, subject, by), headers=dict(preference.headers))
-    demand_write_scope(api.claims)
-    result = on_demand.predict_or_submit(api.tenant, stage, subject, wait=preference.wait, deadline=deadline(), key=key)
+    """Answer with a prediction, or with a task where the client prefers one; count how the request ended.
+
+    The stage is counted only where it is known to be one, for every value of a dimension costs money.
+    """
+    counted, outcome = "unknown", "failed"
+    try:
+        result, headers = predict(stage, subject, parse_prefer(prefer), key)
+        counted, outcome = stage, "succeeded" if isinstance(result, Prediction) else "accepted"
+    except MatchcastError as error:
+        outcome = outcome_of(error)
+        raise
+    finally:
+        count_requests("sync", counted, outcome)
     if isinstance(result, Prediction):
-        return Response(200, body=result, headers=dict(preference.headers))
-    return accepted(result, table.lane_speed().retry_after(result.priority), preference.headers)
+        return Response(200, body=result, headers=dict(headers))
+    return accepted(result, table.lane_speed().retry_after(result.priority), headers)
+
+
+def predict(
+    stage: str, subject: Subject, preference: Preference, key: IdempotencyKey | None
+) -> tuple[Prediction | Task, Mapping[str, str]]:
+    """Return a prediction, or a task where the client prefers one, and the headers that say which preference counted.
+
+    Raises
+    ------
+    WaitOver
+        If the client did not want to wait as long as the service may take.
+    """
+    on_demand = predictions.predict_now()
+    if preference.respond_async:
+        demand_write_scope(api.claims)
+        wait, until = preference.wait, deadline()
+        result = on_demand.predict_or_submit(api.tenant, stage, subject, wait=wait, deadline=until, key=key)
+        return result, preference.headers
+    until = deadline() if preference.wait is None else min(deadline(), arrived() + preference.wait)
+    try:
+        return on_demand.predict(stage, subject, until), preference.headers
+    except DeadlineExceeded as error:
+        if until < deadline():
+            raise WaitOver(error.detail) from error
+        raise
 
 
 def arrived() -> datetime:
@@ -114,5 +162,5 @@ parts.make_at_init(
     predictions.sync_deadline,
     tasks.submit_prediction,
     table.lane_speed,
-    http.tenant_claim,
+    http.settings,
 )

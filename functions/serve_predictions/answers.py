@@ -16,7 +16,7 @@ from matchcast.errors import MatchcastError
 from matchcast.http.api import Api
 from matchcast.http.caching import Freshness, cached_response
 from matchcast.http.contract import answers
-from matchcast.observability import MetricUnit, count_requests, metrics
+from matchcast.observability import MetricUnit, count_requests, metrics, outcome_of
 from matchcast.snapshots.serve import ServedSnapshot
 from matchcast.snapshots.tables import Filters, RowsPage
 
@@ -109,7 +109,7 @@ class SnapshotAnswers:
             yield source
             outcome = "succeeded"
         except MatchcastError as error:
-            outcome = "failed" if error.status >= 500 else "rejected"
+            outcome = outcome_of(error)
             raise
         finally:
             count_requests("precomputed", stage, outcome)

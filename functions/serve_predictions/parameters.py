@@ -7,11 +7,12 @@ from datetime import date
 from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler.openapi.params import Query
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 
 from matchcast.http.cursors import CURSOR_PATTERN, MAX_CURSOR_LENGTH
+from matchcast.http.parameters import DIGITS_ALONE
 
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 def _day(value: Any) -> Any:
@@ -34,7 +35,8 @@ Team = Annotated[
 Day = Annotated[date, BeforeValidator(_day)]
 DateFrom = Annotated[Day | None, Query(description="First day of kick-off (UTC).")]
 DateTo = Annotated[Day | None, Query(description="Last day of kick-off (UTC), included.")]
-Limit = Annotated[int, Query(ge=1, le=1000, description="Rows a page.")]
+PageSize = Annotated[int, Field(ge=1, le=1000), DIGITS_ALONE]
+Limit = Annotated[PageSize, Query(description="Rows a page.")]
 Cursor = Annotated[
     str | None,
     Query(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Self
 
 from aws_lambda_powertools.event_handler import Response
-from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, model_validator
+from pydantic import Field, GetJsonSchemaHandler, model_validator
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
@@ -13,6 +13,7 @@ from matchcast.bootstrap import http, parts, table, tasks
 from matchcast.domain.prediction import Subject
 from matchcast.domain.task import Priority
 from matchcast.http.api import Api, serve
+from matchcast.http.bodies import RequestBody
 from matchcast.http.contract import ACCEPTING, WRITE, Features, StageName, answers
 from matchcast.http.envelope import TaskEnvelope, accepted
 from matchcast.http.idempotency import Key, idempotency_key
@@ -21,14 +22,14 @@ from matchcast.tasks.submit import Submission
 api = Api(http.settings)
 
 
-class Waiting(BaseModel):
+class Waiting(RequestBody):
     """How a task waits, whatever it is about."""
-
-    model_config = ConfigDict(extra="forbid")
 
     stage: StageName = "champion"
     priority: Priority = Field(
-        default=Priority.NORMAL, description="The lane that the task waits in; `normal` if it is left out."
+        default=Priority.NORMAL,
+        strict=False,  # strictly, JSON has no member of an enumeration
+        description="The lane that the task waits in; `normal` if it is left out.",
     )
     start_within: int | None = Field(
         default=None, ge=1, description="Seconds; a task that is not started by then is `expired`."
@@ -89,4 +90,4 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     return serve(api, event, context)
 
 
-parts.make_at_init(tasks.submit_prediction, table.lane_speed, http.tenant_claim)
+parts.make_at_init(tasks.submit_prediction, table.lane_speed, http.settings)

@@ -6,8 +6,10 @@ from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
+from pydantic import Field
 
 from matchcast.bootstrap import http, parts, table, tasks
+from matchcast.domain.match_id import PATTERN
 from matchcast.domain.prediction import Prediction
 from matchcast.domain.task import TaskStatus
 from matchcast.errors import Conflict, CursorNotFound, StorageUnavailable, TaskGone, TaskNotFound, TaskOver
@@ -16,9 +18,11 @@ from matchcast.http.contract import ACCEPTING, READ, WRITE, answers
 from matchcast.http.cursors import CURSOR_PATTERN, MAX_CURSOR_LENGTH
 from matchcast.http.envelope import TaskEnvelope, TaskList, accepted, envelope
 from matchcast.http.idempotency import Key, idempotency_key
+from matchcast.http.parameters import DIGITS_ALONE
 
 api = Api(http.settings)
 OF_A_TASK = (TaskNotFound, TaskGone, StorageUnavailable)
+PageSize = Annotated[int, Field(ge=1, le=100), DIGITS_ALONE]
 RESULT_ANSWERS = answers(200, *OF_A_TASK, TaskOver, model=Prediction) | answers(202, model=TaskEnvelope)
 RETRY_ANSWERS = answers(202, *ACCEPTING, TaskNotFound, TaskGone, Conflict, model=TaskEnvelope)
 
@@ -47,8 +51,8 @@ def task_result(task_id: str) -> Response[Prediction | TaskEnvelope]:
 @api.get("/predict/async/", security=READ, responses=answers(200, CursorNotFound, StorageUnavailable))
 def list_tasks(
     status: Annotated[TaskStatus | None, Query(description="Only tasks in this state.")] = None,
-    match_id: Annotated[str | None, Query(description="Only tasks of this match.")] = None,
-    limit: Annotated[int, Query(ge=1, le=100, description="Tasks a page.")] = 50,
+    match_id: Annotated[str | None, Query(pattern=f"^{PATTERN}$", description="Only tasks of this match.")] = None,
+    limit: Annotated[PageSize, Query(description="Tasks a page.")] = 50,
     cursor: Annotated[
         str | None,
         Query(pattern=CURSOR_PATTERN, max_length=MAX_CURSOR_LENGTH, description="`next_cursor` of the page before."),
@@ -91,4 +95,4 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     return serve(api, event, context)
 
 
-parts.make_at_init(tasks.retry_task, table.lane_speed, http.cursors, http.tenant_claim)
+parts.make_at_init(tasks.retry_task, table.lane_speed, http.cursors, http.settings)

@@ -37,7 +37,8 @@ Every request but those for /health and this documentation needs a token of an a
 `Authorization: Bearer ...`. An operator's `matchcast token` prints one. A program exchanges its client id and secret
 for one at the stack's token endpoint (output `TokenUrl`), and keeps it for as long as it is valid.
 
-Paths with and without the trailing slash are the same resource. Times are RFC 3339 in UTC.
+Paths with and without the trailing slash are the same resource. HEAD is answered like GET, without the body.
+A parameter that an operation does not name is refused. Times are RFC 3339 in UTC.
 
 Errors of the service are `application/problem+json` (RFC 9457): `type` and `status` are stable, `errors[]` names
 invalid fields by JSON Pointer, parameter or header. The gateway in front of it answers with `{"message": ...}`
@@ -137,12 +138,7 @@ def _operation(operation: dict[str, Any], route: Any, folder: str) -> dict[str, 
         if not any(REF + name in json.dumps(response) for name in _POWERTOOLS_SCHEMAS)
     }
     has_body = "requestBody" in operation
-    add_shared_answers(
-        responses,
-        has_input=has_body or "parameters" in operation,
-        has_body=has_body,
-        secured="security" in operation,
-    )
+    add_shared_answers(responses, has_body=has_body, secured="security" in operation)
     summary, _, description = (route.__doc__ or "").strip().partition("\n\n")
     described = {
         "tags": [_tag(folder)],

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from matchcast.errors import FieldError, MatchcastError, MethodNotAllowed, RouteNotFound, TooManyTasks
+from matchcast.http.bodies import RequestBody
 from matchcast.http.contract import PROBLEM_TYPES, problem_answer
 from matchcast.http.problems import CONTENT_TYPE, TYPE_PREFIX, problem
 from matchcast.http.tokens import tenant_of
@@ -29,6 +30,7 @@ _GATEWAY = {
 }
 _SHARED = {
     403: ("tenant-missing", "tenant-invalid"),
+    413: ("content-too-large",),
     415: ("unsupported-media-type",),
     422: ("invalid-request",),
     500: ("internal-error",),
@@ -38,6 +40,8 @@ _DETAILS = {
     "conflict": f"The task {TASK_ID} is succeeded already; only a queued one can be cancelled.",
     "cursor-not-found": "The cursor is not one of this list. Use `next_cursor` with the filters it was issued for, or "
     "start without a cursor.",
+    "content-too-large": f"The body is too long; this resource takes {RequestBody.max_bytes} bytes at most.",
+    "idempotency-key-reused": "This key was used with another request. Send a new key, or the request as it was.",
     "idempotency-key-malformed": "Send 1 to 255 visible ASCII characters, in double quotes or without any.",
     "match-not-found": "No match of the snapshot has the id e0-2026-03-07-alder-birch.",
     "route-not-found": "There is nothing under this path; GET /openapi.json lists all that there is.",
@@ -55,16 +59,18 @@ def kinds(base: type[MatchcastError] = MatchcastError) -> dict[str, type[Matchca
     """Return every kind of error by its code."""
     found = {base.code: base}
     for kind in base.__subclasses__():
-        found |= kinds(kind)
+        # One with the code of its base is the same problem to a client.
+        found = kinds(kind) | found
     return found
 
 
-def add_shared_answers(responses: dict[int, Any], *, has_input: bool, has_body: bool, secured: bool) -> None:
+def add_shared_answers(responses: dict[int, Any], *, has_body: bool, secured: bool) -> None:
     """Add what every operation of a kind may answer, from the service or the gateway in front of it.
 
     Where both use a status, the media type distinguishes them.
     """
-    answered = {403: secured, 415: has_body, 422: has_input, 500: True}
+    # An operation without any parameter refuses those that are sent.
+    answered = {403: secured, 413: has_body, 415: has_body, 422: True, 500: True}
     for status, codes in _SHARED.items():
         if answered[status]:
             named = responses.setdefault(status, problem_answer())

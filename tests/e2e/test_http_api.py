@@ -126,7 +126,7 @@ def test_unknown_paths_and_methods_are_problems_too(api: ApiClient) -> None:
     problem_of(api.get("/nowhere"), 404)
     answer = api.request("DELETE", "/predict/cards/")
     problem_of(answer, 405)
-    assert answer.headers["allow"] == "GET"
+    assert answer.headers["allow"] == "GET, HEAD"
 
 
 @pytest.mark.parametrize("path", ["/predict/", "/predict/async/"])

@@ -19,7 +19,9 @@ ROUTES = {
         operation["tags"][0].title().replace(" ", ""),
     )
     for path, methods in DOCUMENT["paths"].items()
-    for method, operation in methods.items()
+    for name, operation in methods.items()
+    # HEAD is answered like GET, so that the document need not say it.
+    for method in ((name, "HEAD") if name == "get" else (name,))
     # The root is a path without a route of its own.
     if path != "/"
 }
@@ -59,7 +61,7 @@ def test_the_routes_are_those_of_the_document_with_and_without_a_trailing_slash(
 
 def test_what_submits_or_changes_a_task_requires_the_scope_to_write() -> None:
     writing = {route for route, (scope, _) in ROUTES.items() if scope == "predictions/write"}
-    assert writing == {route for route in ROUTES if route[0] != "GET"} - {("POST", "/predict")}
+    assert writing == {route for route in ROUTES if route[0] not in {"GET", "HEAD"}} - {("POST", "/predict")}
 
 
 def test_an_import_makes_a_route_of_every_integration(plain: dict[str, Any]) -> None:
@@ -122,6 +124,28 @@ def test_the_api_may_call_each_function_on_all_its_paths_with_and_without_a_trai
     for (method, path), (_, function) in ROUTES.items():
         for request in (path, f"{path}/"):
             assert any(fnmatch(f"{method}{request}", route) for route in allowed[f"{function}Function"]), request
+
+
+def test_the_policy_of_each_function_fits_under_the_longest_name_of_a_stack(plain: dict[str, Any]) -> None:
+    # GIVEN what Lambda takes, and a stack whose functions have the longest name (64 characters)
+    limit_bytes, name = 20_480, "x" * 64
+    sizes: dict[str, int] = {}
+    # WHEN
+    for logical_id, item in plain["Resources"].items():
+        if item["Type"] == "AWS::Lambda::Permission" and item["Properties"]["Principal"] == "apigateway.amazonaws.com":
+            statement = {
+                "Sid": f"{name}-{logical_id}-1A2B3C4D5E6F",
+                "Effect": "Allow",
+                "Principal": {"Service": "apigateway.amazonaws.com"},
+                "Action": "lambda:InvokeFunction",
+                "Resource": f"arn:aws:lambda:ap-southeast-1:123456789012:function:{name}",
+                "Condition": {"ArnLike": {"AWS:SourceArn": item["Properties"]["SourceArn"]["Fn::Sub"][0]}},
+            }
+            function = item["Properties"]["FunctionName"]["Ref"]
+            sizes[function] = sizes.get(function, 100) + len(json.dumps(statement))
+    # THEN
+    assert len(sizes) == 4
+    assert max(sizes.values()) < limit_bytes, sizes
 
 
 def test_tokens_come_from_the_stacks_own_pool_or_from_a_named_issuer(plain: dict[str, Any]) -> None:

@@ -135,3 +135,12 @@ def test_the_dashboard_is_json_and_shows_every_queue_and_refused_releases(monito
     assert all(f"{lane}{kind}Name" in shown for lane in LANES for kind in ("Queue", "DeadLetterQueue"))
     places = [(widget["x"], widget["y"]) for widget in body["widgets"]]
     assert len(set(places)) == len(places)
+
+
+def test_no_alarm_counts_what_a_client_can_choose(monitoring: dict[str, Any]) -> None:
+    # A 504 within a client's own `Prefer: wait` is a 5xx to API Gateway; the functions' own metrics tell them apart.
+    alarms = [
+        item["Properties"] for item in monitoring["Resources"].values() if item["Type"] == "AWS::CloudWatch::Alarm"
+    ]
+    assert alarms
+    assert not [alarm["AlarmName"] for alarm in alarms if alarm.get("Namespace") == "AWS/ApiGateway"]

@@ -6,10 +6,11 @@ from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Header, Query
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
-from matchcast.errors import DeadlineExceeded, MatchNotFound, StorageUnavailable
+from matchcast.errors import DeadlineExceeded, MatchNotFound, StorageUnavailable, WaitOver
 from matchcast.http.api import Api, serve
+from matchcast.http.bodies import RequestBody
 from matchcast.observability import MetricUnit, metrics
 from tests.support.http_events import REQUEST_ID, Answer, ask
 
@@ -19,11 +20,9 @@ class Thing(BaseModel):
     size: int = 1
 
 
-class Order(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class Order(RequestBody):
     match_id: str
-    features: dict[str, float] = {}
+    features: dict[str, float] = Field(default_factory=dict)
     size: int = Field(default=1, le=5)
 
     @model_validator(mode="after")
@@ -33,9 +32,17 @@ class Order(BaseModel):
         return self
 
 
+def refused() -> StorageUnavailable:
+    error = StorageUnavailable("The tasks table secret-table refused the call (ValidationException).")
+    error.is_defect = True
+    return error
+
+
 FAILURES = {
     "match": MatchNotFound("No match of the snapshot has the id x."),
     "bucket": StorageUnavailable("The data bucket secret-bucket did not answer."),
+    "refused": refused(),
+    "wait": WaitOver("The prediction did not finish within the wait."),
     "late": DeadlineExceeded("The prediction did not finish within 28 seconds."),
     "unexpected": RuntimeError("secret reason in /var/task/secret.py"),
 }

@@ -10,7 +10,7 @@ LAPTOP = "tests/e2e/"
 OWN_STACKS = f"{LAPTOP}test_stack.py"
 MODELS = "tests/unit/infra/matchcast_tools/models/"
 # What takes longest is begun first, so that all workers end at about the same time.
-LONGEST_FIRST = (LAPTOP, OWN_STACKS, MODELS, "tests/faults/", "tests/unit/infra/", "tests/infra/")
+LONGEST_FIRST = (LAPTOP, OWN_STACKS, MODELS, "tests/faults/", "tests/fuzz/", "tests/unit/infra/", "tests/infra/")
 
 
 def unit_of(nodeid: str) -> str:

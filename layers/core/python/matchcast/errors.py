@@ -7,8 +7,13 @@ A class names what differs from its base. The HTTP layer, the worker and the com
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import ClassVar
+
+from matchcast.echo import LONGEST_DETAIL, cut
+
+MOST_ERRORS = 100
+"""Invalid fields that an error names; of the rest it keeps the number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +26,10 @@ class FieldError:
     header: str | None = None
 
     def as_dict(self) -> dict[str, str]:
-        """Return the parts that are set, as they appear in `errors[]` of a problem."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
+        """Return the parts that are set, as they appear in `errors[]` of a problem; what is too long is cut."""
+        names = {"pointer": self.pointer, "parameter": self.parameter, "header": self.header}
+        set_names = {kind: cut(name) for kind, name in names.items() if name is not None}
+        return {"detail": cut(self.detail, LONGEST_DETAIL), **set_names}
 
 
 class MatchcastError(Exception):
@@ -45,7 +52,8 @@ class MatchcastError(Exception):
     def __init__(self, detail: str, errors: Sequence[FieldError] = ()) -> None:
         super().__init__(detail)
         self.detail = detail
-        self.errors = tuple(errors)
+        self.errors = tuple(errors[:MOST_ERRORS])
+        self.more_errors = len(errors) - len(self.errors)
 
     @property
     def public_detail(self) -> str:
@@ -59,6 +67,14 @@ class MatchcastError(Exception):
 
 class InvalidRequest(MatchcastError, code="invalid-request", status=422, title="Invalid request"):
     """The request can be read, but its fields are wrong."""
+
+
+class KeyReused(MatchcastError, code="idempotency-key-reused", status=422, title="Idempotency-Key used before"):
+    """The Idempotency-Key came with another request before."""
+
+
+class ContentTooLarge(MatchcastError, code="content-too-large", status=413, title="Body too large"):
+    """The body has more bytes than the route takes."""
 
 
 class TenantMissing(MatchcastError, code="tenant-missing", status=403, title="Token without a tenant"):
@@ -136,6 +152,8 @@ class UnsupportedMediaType(MatchcastError, code="unsupported-media-type", status
 class Transient(MatchcastError, code="unavailable", status=503, title="Temporarily unavailable"):
     """Something behind the service is out of reach; the same request may succeed later."""
 
+    is_defect = False  # whether it refused the call itself (a permission, a missing table): no client can help
+
 
 class ModelUnavailable(
     Transient, code="model-unavailable", public="No model can be loaded at present. Try again in a moment."
@@ -210,6 +228,10 @@ class DeadlineExceeded(
     public="The prediction did not finish in time. Ask again, or submit it to /predict/async/.",
 ):
     """The prediction did not finish within the time that the caller can wait."""
+
+
+class WaitOver(DeadlineExceeded):
+    """The prediction did not finish within the shorter time that the client asked for; no fault of the service."""
 
 
 class ReleaseRefused(MatchcastError, code="release-refused", status=409, title="Release refused"):

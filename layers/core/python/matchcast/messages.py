@@ -142,11 +142,14 @@ class DirectProblem(BaseModel):
     code: str
     detail: str
     errors: tuple[FieldError, ...] = ()
+    more_errors: int | None = None
 
     def error(self) -> MatchcastError:
         """Return the error; one of a code that this version does not know is an InferenceUnavailable."""
         kind = next((kind for kind in _kinds(MatchcastError) if kind.code == self.code), InferenceUnavailable)
-        return kind(self.detail, self.errors)
+        found = kind(self.detail, self.errors)
+        found.more_errors = self.more_errors or 0
+        return found
 
 
 class ProblemAnswer(BaseModel):
@@ -157,7 +160,11 @@ class ProblemAnswer(BaseModel):
     @classmethod
     def of(cls, error: MatchcastError) -> ProblemAnswer:
         """Return the answer that reports an error."""
-        return cls(problem=DirectProblem(code=error.code, detail=error.detail, errors=error.errors))
+        return cls(
+            problem=DirectProblem(
+                code=error.code, detail=error.detail, errors=error.errors, more_errors=error.more_errors or None
+            )
+        )
 
 
 def _kinds(base: type[MatchcastError]) -> Iterator[type[MatchcastError]]:

@@ -9,9 +9,18 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
 from aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch import AmazonCloudWatchEMFProvider
 
-from matchcast.errors import MatchcastError
+from matchcast.errors import MatchcastError, WaitOver
 
-__all__ = ["MetricUnit", "count_requests", "flushed_metrics", "logger", "metrics", "report_refused"]
+__all__ = [
+    "MetricUnit",
+    "count_fault",
+    "count_requests",
+    "flushed_metrics",
+    "logger",
+    "metrics",
+    "outcome_of",
+    "report_refused",
+]
 
 NAMESPACE = "matchcast"
 
@@ -28,6 +37,18 @@ def count_requests(source: str, stage: str, outcome: str, count: int = 1) -> Non
         metric.add_dimension(name="source", value=source)
         metric.add_dimension(name="stage", value=stage)
         metric.add_dimension(name="outcome", value=outcome)
+
+
+def count_fault() -> None:
+    """Add to `service_faults_total` of the function: a request ended in a 5xx that its client did not choose."""
+    metrics.add_metric(name="service_faults_total", unit=MetricUnit.Count, value=1)
+
+
+def outcome_of(error: MatchcastError) -> str:
+    """Return the outcome, as `count_requests` takes it, of a request that ended with an error."""
+    if isinstance(error, WaitOver):
+        return "abandoned"
+    return "failed" if error.status >= 500 else "rejected"
 
 
 def report_refused(kind: str, problem: MatchcastError) -> None:

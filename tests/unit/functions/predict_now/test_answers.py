@@ -9,6 +9,7 @@ import pytest
 
 from functions.predict_now.handler import lambda_handler
 from matchcast.bootstrap import parts
+from matchcast.domain.task import new_task_id
 from matchcast.errors import DeadlineExceeded, InferenceUnavailable, MatchcastError
 from tests.support.documented import ask
 from tests.support.on_demand import ARRIVED, MATCH, InProcess, get, post
@@ -42,7 +43,11 @@ def test_an_unknown_match_is_a_404(match_id: str) -> None:
 
 @pytest.mark.parametrize(
     ("path", "allow"),
-    [("/predict/model/scorecard", "GET"), ("/predict/precomputed/x/", "GET"), ("/predict/async/x", "DELETE")],
+    [
+        ("/predict/model/scorecard", "GET, HEAD"),
+        (f"/predict/precomputed/{MATCH}/", "GET, HEAD"),
+        (f"/predict/async/{new_task_id()}", "DELETE"),
+    ],
 )
 def test_a_path_of_another_function_under_another_method_is_a_405(path: str, allow: str) -> None:
     # The gateway hands on whatever is posted below /predict/.
@@ -50,6 +55,13 @@ def test_a_path_of_another_function_under_another_method_is_a_405(path: str, all
 
     assert (answer.status, answer.headers["allow"]) == (405, allow)
     assert ask(lambda_handler, "POST", "/predict/nothing/here", body={}).status == 404
+
+
+@pytest.mark.parametrize(
+    "path", ["/predict/batch", "/predict/precomputed/x", "/predict/async/x", "/predict/async/x/retry"]
+)
+def test_a_path_that_names_no_possible_match_or_task_is_a_404_with_any_method(path: str) -> None:
+    assert ask(lambda_handler, "PUT", path).status == 404
 
 
 @pytest.mark.usefixtures("inference")

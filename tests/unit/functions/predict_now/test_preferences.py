@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -52,6 +54,73 @@ def test_a_client_whose_wait_has_ended_gets_the_task(
     assert len(lanes.sent) == 1
 
 
+def test_a_repeated_request_waits_for_its_task_like_the_first(inference: InProcess, lanes: InMemoryLanes) -> None:
+    # GIVEN a first request whose wait ended
+    features = dict(zip(SIGNATURE.names, MATCHES[MATCH], strict=True))
+    headers = {"Prefer": "respond-async, wait=5", "Idempotency-Key": "k2"}
+    inference.error = DeadlineExceeded("late")
+    first = post({"features": features}, **headers)
+
+    # WHEN it is repeated, and the inference is in time
+    inference.error = None
+    again = post({"features": features}, **headers)
+
+    # THEN
+    assert (first.status, again.status) == (202, 200)
+    assert again.json["home"] == pytest.approx(0.5, abs=0.5)
+    assert inference.deadlines == [ARRIVED + timedelta(seconds=5)] * 2
+    assert len(lanes.sent) == 1
+
+
+@pytest.mark.parametrize("wait", ["0", "5", "1000000000", "9" * 3_000])
+def test_a_wait_of_any_length_is_taken(inference: InProcess, wait: str) -> None:
+    assert get(f"/predict/{MATCH}", prefer=f"wait={wait}").status == 200
+    assert inference.deadlines == [ARRIVED + timedelta(seconds=min(28, int(wait[:9])))]
+
+
+@pytest.mark.parametrize(
+    ("prefer", "outcome", "faults"),
+    [("wait=0", "abandoned", 0), ("wait=27", "abandoned", 0), ("wait=28", "failed", 1), (None, "failed", 1)],
+)
+def test_a_deadline_that_the_client_chose_is_no_fault_of_the_service(
+    inference: InProcess, capsys: pytest.CaptureFixture[str], prefer: str | None, outcome: str, faults: int
+) -> None:
+    # WHEN
+    inference.error = DeadlineExceeded("late")
+    answer = get(f"/predict/{MATCH}", prefer=prefer, stage="made up")
+
+    # THEN the answer is the same, and what is counted is not
+    assert (answer.status, answer.json["type"]) == (504, "urn:matchcast:problem:deadline-exceeded")
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line]
+    (counted,) = [line for line in lines if "prediction_requests_total" in line]
+    assert (counted["source"], counted["stage"], counted["outcome"]) == ("sync", "unknown", outcome)
+    assert sum(sum(line.get("service_faults_total", [])) for line in lines) == faults
+
+
+@pytest.mark.parametrize(
+    ("path", "prefer", "status"),
+    [
+        (f"/predict/{MATCH}", "respond-async", 202),
+        (f"/predict/{MATCH}", None, 200),
+        ("/predict/e0-2020-01-01-no-body", None, 404),
+        ("/predict/e0-2020-01-01-no-body", "respond-async", 404),
+        (f"/predict/{MATCH}?", None, 422),
+    ],
+)
+def test_every_answer_that_depends_on_the_preference_says_so(
+    inference: InProcess, path: str, prefer: str | None, status: int
+) -> None:
+    query: dict[str, Any] = {"stage": ""} if path.endswith("?") else {}
+
+    answer = get(path.rstrip("?"), prefer=prefer, **query)
+
+    assert (answer.status, answer.headers["vary"]) == (status, "Prefer")
+
+
+def test_an_answer_that_depends_on_no_preference_does_not_say_so(inference: InProcess) -> None:
+    assert "vary" not in get("/predict/model/info", stage="nowhere").headers
+
+
 def test_waiting_alone_only_shortens_the_deadline(inference: InProcess, lanes: InMemoryLanes) -> None:
     get(f"/predict/{MATCH}", prefer="wait=5")
     post({"features": dict(zip(SIGNATURE.names, MATCHES[MATCH], strict=True))}, Prefer="wait=100")
@@ -91,5 +160,6 @@ def test_the_same_key_makes_the_same_task_and_another_body_is_refused(
     # THEN
     assert (first.status, again.status, other.status) == (202, 202, 422)
     assert first.json["task_id"] == again.json["task_id"]
+    assert other.json["type"] == "urn:matchcast:problem:idempotency-key-reused"
     assert [error["header"] for error in other.json["errors"]] == ["Idempotency-Key"]
     assert len(lanes.sent) == 1

@@ -52,7 +52,6 @@ def test_a_page_says_which_snapshot_it_is_from(service: Service, get: Get) -> No
         ({"date_from": "2026-03-08", "date_to": "2026-03-09"}, 2),
         ({"date_from": "2026-03-09", "date_to": "2026-03-08"}, 0),
         ({"region": "atlantis"}, 0),
-        ({"unknown": "ignored"}, 7),
     ],
 )
 def test_a_list_is_filtered_by_its_query(service: Service, get: Get, query: dict[str, str], count: int) -> None:

@@ -42,12 +42,12 @@ def test_where_nothing_was_published_every_list_says_so_and_who_can_change_it(
 @pytest.mark.parametrize(
     ("method", "path", "allow"),
     [
-        ("POST", "/predict/predictions", "GET"),
-        ("DELETE", "/predict/async/", "GET, POST"),
-        ("PUT", "/predict/e0-2026-03-07-alder-birch", "GET"),
+        ("POST", "/predict/predictions", "GET, HEAD"),
+        ("DELETE", "/predict/async/", "GET, HEAD, POST"),
+        ("PUT", "/predict/e0-2026-03-07-alder-birch", "GET, HEAD"),
         ("GET", "/predict/", "POST"),
-        ("OPTIONS", "/predict/cards/", "GET"),
-        ("HEAD", "/health", "GET"),
+        ("OPTIONS", "/predict/cards/", "GET, HEAD"),
+        ("POST", "/health", "GET, HEAD"),
     ],
 )
 def test_a_path_of_any_function_under_another_method_is_a_405(
@@ -56,6 +56,21 @@ def test_a_path_of_any_function_under_another_method_is_a_405(
     found = ask(lambda_handler, method, path)
     problem(found, 405, "method-not-allowed")
     assert found.headers["allow"] == allow
+
+
+@pytest.mark.parametrize("path", [*PAGES, "/health", "/openapi.json", "/docs"])
+def test_a_head_says_what_a_get_says_without_the_body(service: Service, get: Get, path: str) -> None:
+    found, head = get(path), ask(lambda_handler, "HEAD", path)
+
+    assert (head.status, head.headers, head.body) == (found.status, found.headers, b"")
+    held = ask(lambda_handler, "HEAD", path, headers={"If-None-Match": found.headers.get("etag", "")})
+    assert held.status == (304 if "etag" in found.headers else 200)
+
+
+def test_a_head_where_there_is_no_get_is_a_405(service: Service) -> None:
+    found = ask(lambda_handler, "HEAD", "/predict/")
+
+    assert (found.status, found.headers["allow"], found.body) == (405, "POST", b"")
 
 
 @pytest.mark.parametrize("path", ["/predict/a/b/c", "/nothing", "/predict/precomputed/x/y"])

@@ -84,6 +84,22 @@ def test_another_tenants_task_is_a_404_like_one_that_never_existed(store: InMemo
     assert other.json["type"] == nobodys.json["type"]
 
 
+@pytest.mark.parametrize("task_id", ["x" * 2_044, "%00", "01a1fd25-ab87-7a37-bd5a-32af2bce337", "A" * 36, "%ED%A0%80"])
+def test_what_cannot_be_a_task_is_a_404_without_a_question_to_the_table(
+    store: InMemoryTasks, monkeypatch: pytest.MonkeyPatch, task_id: str
+) -> None:
+    # GIVEN
+    monkeypatch.setattr(store, "get_many", lambda _: pytest.fail("the table was asked"))
+
+    # WHEN
+    found = [get(f"/monitoring/task_status/{task_id}"), get(f"/results/{task_id}")]
+    found.append(ask(lambda_handler, "DELETE", f"/predict/async/{task_id}", tenant="north"))
+
+    # THEN
+    assert [answer.status for answer in found] == [404] * 3
+    assert all(len(answer.body) < 1_000 for answer in found)
+
+
 @pytest.mark.parametrize("path", ["/monitoring/task_status/", "/results/"])
 def test_an_expired_task_is_a_410(store: InMemoryTasks, path: str) -> None:
     task = put(store, expires_at=NOW)
@@ -119,7 +135,26 @@ def test_a_list_can_be_filtered(store: InMemoryTasks) -> None:
     assert get("/predict/async/", match_id="e0-2020-01-01-no-body").json["items"] == []
 
 
-@pytest.mark.parametrize(("name", "value"), [("limit", 0), ("limit", 101), ("limit", "x"), ("status", "lost")])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("limit", 0),
+        ("limit", 101),
+        ("limit", "x"),
+        ("limit", "1.0"),
+        ("limit", "1_0"),
+        ("limit", " 5"),
+        ("limit", "+5"),
+        ("limit", "٣"),
+        ("limit", "9" * 5_000),
+        ("limit", ""),
+        ("status", "lost"),
+        ("match_id", "x"),
+        ("match_id", "x" * 3_000),
+        ("cursor", "x" * 2_001),
+        ("colour", "red"),
+    ],
+)
 def test_a_parameter_that_cannot_be_used_is_named(store: InMemoryTasks, name: str, value: Any) -> None:
     answer = get("/predict/async/", **{name: value})
 

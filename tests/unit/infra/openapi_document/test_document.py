@@ -192,3 +192,15 @@ def test_every_function_knows_the_paths_of_the_whole_api() -> None:
     assert {path: set(methods) for path, methods in PATHS.items()} == {
         path: {method.upper() for method in methods} for path, methods in DOCUMENT["paths"].items()
     }
+
+
+def test_every_whole_number_of_a_query_has_bounds() -> None:
+    parameters = [
+        parameter["schema"]
+        for methods in DOCUMENT["paths"].values()
+        for operation in methods.values()
+        for parameter in operation.get("parameters", [])
+        if parameter["in"] == "query" and parameter["schema"].get("type") == "integer"
+    ]
+    assert len(parameters) == 4
+    assert all({"minimum", "maximum"} <= set(schema) for schema in parameters)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
 
-from matchcast.adapters.aws_errors import error_code
+from matchcast.adapters.aws_errors import unavailable
 from matchcast.domain.prediction import Prediction, Subject
 from matchcast.domain.task import Task
 from matchcast.errors import DeadlineExceeded, InferenceUnavailable
@@ -78,8 +78,7 @@ class LambdaInference:
         except ReadTimeoutError as error:
             raise DeadlineExceeded(TOO_LATE) from error
         except (ClientError, BotoCoreError) as error:
-            reason = error_code(error) or type(error).__name__
-            raise InferenceUnavailable(f"The inference function did not run ({reason}); try again.") from error
+            raise unavailable(error, InferenceUnavailable, "The inference function") from error
         if answer.get("FunctionError"):
             raise InferenceUnavailable("The inference function failed; try again.")
         if "problem" in content:

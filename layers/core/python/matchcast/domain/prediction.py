@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from matchcast.domain.match_id import is_match_id
+from matchcast.echo import quoted
 from matchcast.errors import MatchNotFound
 
 OUTCOMES = ("home", "draw", "away")
@@ -51,7 +52,7 @@ class Subject:
             If the text does not have the form of a match id.
         """
         if not is_match_id(match_id):
-            raise MatchNotFound(f"{match_id!r} is no match id; ids look like e0-2024-08-16-man-united-fulham.")
+            raise MatchNotFound(f"{quoted(match_id)} is no match id; ids look like e0-2024-08-16-man-united-fulham.")
         return cls(match_id=match_id)
 
 

@@ -61,10 +61,11 @@ class Signature(BaseModel):
         InvalidRequest
             With one error per missing, unknown or badly typed column.
         """
+        known = set(self.names)
         errors = [
             FieldError(pointer=f"{at}/{escape_pointer(name)}", detail="The model has no such feature; leave it out.")
             for name in features
-            if name not in self.names
+            if name not in known
         ]
         row: list[float] = []
         for column in self.inputs:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from matchcast.domain.prediction import Prediction, Subject
 
+_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 GONE_FOR = timedelta(days=7)
 """How long an expired task is answered with 410 before it is forgotten (404)."""
 
@@ -156,6 +158,11 @@ def new_task_id(now: datetime | None = None) -> str:
     value |= 0b10 << 62 | secrets.randbits(62)
     text = f"{value:032x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def is_task_id(text: str) -> bool:
+    """Return whether a text has the form of a task's id (there may still be no such task)."""
+    return _ID.fullmatch(text) is not None
 
 
 def utc_now() -> datetime:

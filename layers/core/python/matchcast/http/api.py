@@ -12,20 +12,22 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.api_gateway import ResponseBuilder, Route
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 
-from matchcast.errors import InvalidRequest, MatchcastError, MethodNotAllowed, RouteNotFound
-from matchcast.http.bodies import JsonBodies
+from matchcast.echo import cut
+from matchcast.errors import InvalidRequest, MatchcastError, MethodNotAllowed, RouteNotFound, Transient, WaitOver
+from matchcast.http.events import complete
 from matchcast.http.problems import field_errors, problem_response, summary
 from matchcast.http.routes import DOCUMENTATION, PATHS, KnownPaths, path_pattern
 from matchcast.http.tokens import tenant_of
-from matchcast.observability import flushed_metrics, logger
+from matchcast.http.validation import RequestValidation
+from matchcast.observability import count_fault, flushed_metrics, logger
 from matchcast.settings import HttpSettings
 
 
 class Api(APIGatewayHttpResolver):
     """Routes of one function, with validated input and one error body.
 
-    Paths with and without the trailing slash are the same route. Every error becomes
-    `application/problem+json`; an unexpected one is logged and answered without its reason.
+    Paths with and without the trailing slash are the same route. HEAD is answered like GET, without the body.
+    Every error becomes `application/problem+json`; an unexpected one is logged and answered without its reason.
 
     A route with `security` is answered only for a token that names a tenant, also where the answer is the same for all.
 
@@ -47,7 +49,7 @@ class Api(APIGatewayHttpResolver):
     def __init__(self, settings: Callable[[], HttpSettings] = HttpSettings) -> None:
         # 500: an answer that fails its own model is the service's fault, not the client's (422 by default).
         super().__init__(enable_validation=True, response_validation_error_http_code=500, serializer=_to_json)
-        self._request_validation_middleware = JsonBodies()  # type: ignore[no-untyped-call]
+        self._request_validation_middleware = RequestValidation()  # type: ignore[no-untyped-call]
         self.settings = settings
         self.exception_handler(RequestValidationError)(self._on_invalid)
         self.exception_handler(MatchcastError)(self._on_error)
@@ -80,6 +82,18 @@ class Api(APIGatewayHttpResolver):
             If the token names none.
         """
         return tenant_of(self.claims, self.settings().tenant_claim)
+
+    def resolve(self, event: Any, context: Any) -> dict[str, Any]:
+        """Answer the event of one request, whatever is missing in it."""
+        request = complete(event)
+        http = request["requestContext"]["http"]
+        without_body = http["method"] == "HEAD"
+        if without_body:
+            http["method"] = "GET"
+        answer: dict[str, Any] = super().resolve(request, context)
+        if without_body:
+            answer |= {"body": "", "isBase64Encoded": False}
+        return answer
 
     @property
     def _request_context(self) -> dict[str, Any]:
@@ -119,7 +133,7 @@ class Api(APIGatewayHttpResolver):
         error: MatchcastError
         if methods and method not in methods:
             allow = sorted(methods)
-            error = MethodNotAllowed(f"{method} is not allowed here; {' and '.join(allow)} can be used.", allow)
+            error = MethodNotAllowed(f"{cut(method)} is not allowed here; {' and '.join(allow)} can be used.", allow)
         else:
             hint = "; GET /openapi.json lists all that there is" if self.settings().docs_enabled else ""
             error = RouteNotFound(f"There is nothing under this path{hint}.")
@@ -130,23 +144,38 @@ class Api(APIGatewayHttpResolver):
         return self._on_error(InvalidRequest(summary(errors), errors))
 
     def _on_error(self, error: MatchcastError) -> Response[str]:
-        if error.status >= 500:
+        if isinstance(error, Transient) and error.is_defect:
+            # A client cannot help by trying again, so it is told of a fault of ours.
+            logger.error("call refused", extra={"code": error.code, "detail": error.detail})
+            error = MatchcastError(error.detail)
+        elif error.status >= 500:
             logger.warning("request failed", extra={"code": error.code, "detail": error.detail})
-        return problem_response(error, path=self.current_event.path, request_id=self.request_id)
+        if error.status >= 500 and not isinstance(error, WaitOver):
+            count_fault()
+        return self._problem(error)
 
     def _on_unexpected(self, error: Exception) -> Response[str]:
         logger.exception("unexpected error", exc_info=error)
-        return problem_response(MatchcastError(""), path=self.current_event.path, request_id=self.request_id)
+        count_fault()
+        return self._problem(MatchcastError(""))
+
+    def _problem(self, error: MatchcastError) -> Response[str]:
+        """Return the problem; on a route that takes preferences, caches have to know that it depends on them."""
+        route = self.context.get("_route")
+        prefers = route is not None and any(param.alias.lower() == "prefer" for param in route.dependant.header_params)
+        headers = {"Vary": "Prefer"} if prefers else None
+        return problem_response(error, path=self.current_event.path, request_id=self.request_id, headers=headers)
 
 
 def serve(api: Api, event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Answer one HTTP API request (payload 2.0); logs carry its id, and its metrics are flushed."""
+    request = complete(event)
     logger.append_keys(
-        correlation_id=event.get("requestContext", {}).get("requestId"),
+        correlation_id=cut(request["requestContext"]["requestId"]),
         function_request_id=getattr(context, "aws_request_id", None),
     )
     with flushed_metrics():
-        answer: dict[str, Any] = api.resolve(event, context)
+        answer: dict[str, Any] = api.resolve(request, context)
         # A 304 has no body; an empty text says so to every gateway, where not all of them take a null.
         answer["body"] = answer.get("body") or ""
         return answer

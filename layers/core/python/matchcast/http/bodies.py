@@ -3,54 +3,86 @@
 from __future__ import annotations
 
 import base64
-import binascii
-from typing import TYPE_CHECKING, Any
+import json
+from typing import Any, ClassVar
 
 import orjson
-from aws_lambda_powertools.event_handler.middlewares.openapi_validation import OpenAPIRequestValidationMiddleware
+from pydantic import BaseModel, ConfigDict
 
-from matchcast.errors import FieldError, InvalidRequest, UnsupportedMediaType
+from matchcast.echo import quoted
+from matchcast.errors import ContentTooLarge, FieldError, InvalidRequest
 
-if TYPE_CHECKING:
-    from aws_lambda_powertools.event_handler.types import EventHandlerInstance
-
-
-class JsonBodies(OpenAPIRequestValidationMiddleware):
-    """Powertools' validation of requests, without its forms, uploads and lenient arrays."""
-
-    def _get_body(self, app: EventHandlerInstance) -> dict[str, Any]:
-        event = app.current_event
-        content_type = event.headers.get("content-type") or "application/json"
-        if not _is_json(content_type):
-            raise UnsupportedMediaType("The body has to be JSON. Send the header Content-Type: application/json.")
-        return read_object(event.get("body"), is_base64=bool(event.get("isBase64Encoded")))
+DEEPEST = 16
+"""Levels of objects and arrays in a body; code that writes JSON recurses, and would fail at some hundreds."""
 
 
-def read_object(body: str | None, *, is_base64: bool) -> dict[str, Any]:
+class RequestBody(BaseModel):
+    """The body of a request: known members alone, each of the very JSON type that the contract names."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    max_bytes: ClassVar[int] = 131_072
+    """The longest body of the route; a task's message of the same length still fits its queue."""
+
+
+def read_object(body: str, *, is_base64: bool, max_bytes: int) -> dict[str, Any]:
     """Return the JSON object in a request body.
 
     Raises
     ------
+    ContentTooLarge
+        If the body has more bytes than the route takes.
     InvalidRequest
-        With the pointer "" if the body is empty, not JSON, or another kind of value.
+        With the pointer "" if the body is empty, not JSON, nested too deeply, ambiguous, or another kind of value.
     """
-    if not body:
+    # Base64 makes four characters of three bytes; what is longer than that need not be decoded.
+    encoded = body.encode() if not is_base64 or len(body) > 2 * max_bytes else _decoded(body)
+    if not encoded:
         raise _invalid("The body is empty; send a JSON object.")
+    if len(encoded) > max_bytes:
+        raise ContentTooLarge(f"The body is too long; this resource takes {max_bytes} bytes at most.")
     try:
-        content = orjson.loads(base64.b64decode(body) if is_base64 else body)
+        content = orjson.loads(encoded)
     except orjson.JSONDecodeError as error:
         reason = f"The body is not JSON (line {error.lineno}, column {error.colno}: {error.msg})."
         raise _invalid(reason) from error
-    except binascii.Error as error:
-        raise _invalid("The body is not JSON.") from error
     if not isinstance(content, dict):
         raise _invalid("The body is JSON, but not an object; send an object.")
+    _demand_shallow(content)
+    _demand_unique_names(encoded)
     return content
 
 
-def _is_json(content_type: str) -> bool:
-    kind = content_type.partition(";")[0].strip().lower()
-    return kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
+def _decoded(body: str) -> bytes:
+    try:
+        return base64.b64decode(body, validate=True)
+    except ValueError as error:
+        raise _invalid("The body is not JSON.") from error
+
+
+def _demand_shallow(content: dict[str, Any]) -> None:
+    """Raise unless the content has few levels; orjson itself has refused what no loop could walk."""
+    level: list[Any] = [content]
+    for _ in range(DEEPEST):
+        below = [list(part.values()) if isinstance(part, dict) else part for part in level]
+        level = [part for parts in below for part in parts if isinstance(part, (dict, list))]
+        if not level:
+            return
+    raise _invalid(f"The body has more than {DEEPEST} levels of objects and arrays; send a flatter one.")
+
+
+def _demand_unique_names(encoded: bytes) -> None:
+    """Raise if an object names a member twice: which of them counts, every reader of JSON decides for itself."""
+
+    def unique(pairs: list[tuple[str, Any]]) -> None:
+        seen: set[str] = set()
+        for name, _ in pairs:
+            if name in seen:
+                raise _invalid(f"The body names {quoted(name)} twice in one object; name it once.")
+            seen.add(name)
+
+    # Numbers are not converted: Python refuses some thousand digits, and here their values do not matter.
+    json.loads(encoded, object_pairs_hook=unique, parse_int=len, parse_float=len)
 
 
 def _invalid(detail: str) -> InvalidRequest:

@@ -9,17 +9,18 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import format_datetime, parsedate_to_datetime
+from email.utils import format_datetime
 from functools import lru_cache
 from typing import Any
 
 import orjson
 from aws_lambda_powertools.event_handler import Response
 
+from matchcast.http.headers import header, http_date
+
 _COMPRESS_FROM_BYTES = 1_000
 """Below this, gzip and base64 together save nothing."""
 
-_ETAG = re.compile(r'\s*(?:W/)?("[\x21\x23-\x7e\x80-\xff]*")\s*(?:,|$)')
 _QUALITY = re.compile(r"q=(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)", re.IGNORECASE)
 
 
@@ -55,7 +56,7 @@ def cached_response(
     content_type
         Of the body.
     """
-    wants_gzip = accepts_gzip(headers.get("accept-encoding", ""))
+    wants_gzip = accepts_gzip(header(headers, "accept-encoding") or "")
     tag = entity_tag(freshness.identity, encoding="gzip" if wants_gzip else "identity")
     answer_headers: dict[str, str | list[str]] = {
         "ETag": tag,
@@ -87,10 +88,11 @@ def is_unchanged(headers: Mapping[str, str], tag: str, modified_at: datetime) ->
     `If-None-Match` is compared weakly and takes the place of `If-Modified-Since`; what cannot be
     parsed is ignored.
     """
-    if_none_match = headers.get("if-none-match")
-    if if_none_match is not None:
-        return if_none_match.strip() == "*" or tag in _ETAG.findall(if_none_match)
-    since = _http_date(headers.get("if-modified-since"))
+    if "if-none-match" in headers:
+        held = header(headers, "if-none-match") or ""
+        # Our tags have no comma, so another tag that has some cannot look like ours.
+        return held.strip() == "*" or tag in (part.strip().removeprefix("W/") for part in held.split(","))
+    since = http_date(headers.get("if-modified-since"))
     return since is not None and modified_at.replace(microsecond=0) <= since
 
 
@@ -115,13 +117,3 @@ def accepts_gzip(accept_encoding: str) -> bool:
 def _gzip_base64(content: bytes) -> str:
     # The same pages are asked for again and again; mtime=0 makes equal bodies compress to equal bytes.
     return base64.b64encode(gzip.compress(content, compresslevel=6, mtime=0)).decode()
-
-
-def _http_date(text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        parsed = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    return parsed if parsed.tzinfo is not None else parsed.replace(tzinfo=UTC)

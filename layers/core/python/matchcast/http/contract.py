@@ -18,6 +18,7 @@ from typing_extensions import TypeAliasType
 
 from matchcast.errors import (
     KeyMalformed,
+    KeyReused,
     MatchcastError,
     MatchNotFound,
     ModelNotPublished,
@@ -64,6 +65,7 @@ SNAPSHOT = (SnapshotUnavailable, SnapshotNotPublished)
 """What a route answers that needs a snapshot and finds none."""
 ACCEPTING = (
     KeyMalformed,
+    KeyReused,
     StageNotFound,
     MatchNotFound,
     TooManyTasks,
@@ -85,6 +87,8 @@ Features = TypeAliasType(
 StageName = Annotated[
     str,
     Field(
+        min_length=1,
+        max_length=255,
         description="The stage (a model alias) whose model answers; `champion` if it is left out.",
         examples=["champion"],
     ),

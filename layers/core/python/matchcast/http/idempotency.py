@@ -10,6 +10,7 @@ import orjson
 from aws_lambda_powertools.event_handler.openapi.params import Header
 
 from matchcast.errors import FieldError, KeyMalformed
+from matchcast.http.headers import LONGEST
 from matchcast.tasks.accept import IdempotencyKey
 
 HEADER = "Idempotency-Key"
@@ -44,7 +45,7 @@ def idempotency_key(header: str | None, route: str, content: Any) -> Idempotency
     """
     if header is None:
         return None
-    match = _KEY.fullmatch(header.strip())
+    match = _KEY.fullmatch(header.strip()) if len(header) <= LONGEST else None
     if match is None:
         detail = "Send 1 to 255 visible ASCII characters, in double quotes or without any."
         raise KeyMalformed(detail, [FieldError(detail=detail, header=HEADER)])

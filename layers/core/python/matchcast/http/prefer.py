@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from string import ascii_letters, digits
+
+from matchcast.http.headers import LONGEST, split_outside_quotes
 
 LONGEST_WAIT = timedelta(seconds=28)
-_PREFERENCE = re.compile(r'\s*([\w!#$%&\'*+.^`|~-]+)\s*(?:=\s*(?:"([^"]*)"|([^\s;,"]*)))?\s*(?:;[^,]*)?')
-# Parts are separated by commas; one inside a quoted value separates nothing.
-_PARTS = re.compile(r'(?:[^,"]|"[^"]*")+')
+_TOKEN = frozenset("!#$%&'*+-.^_`|~" + ascii_letters + digits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +39,17 @@ def parse_prefer(header: str | None) -> Preference:
     Preference(respond_async=False, wait=None)
     """
     found: dict[str, str] = {}
-    for part in _PARTS.findall(header or ""):
-        match = _PREFERENCE.fullmatch(part)
-        if match:
-            name, quoted, plain = match.groups()
-            found.setdefault(name.lower(), quoted if quoted is not None else plain or "")
-    wait = found.get("wait", "")
-    seconds = timedelta(seconds=min(int(wait), 86_400)) if re.fullmatch(r"[0-9]{1,9}", wait) else None
-    return Preference(
-        respond_async=found.get("respond-async") == "",
-        wait=None if seconds is None else min(seconds, LONGEST_WAIT),
-    )
+    for part in split_outside_quotes(header, ",") if header and len(header) <= LONGEST else ():
+        name, _, value = next(split_outside_quotes(part, ";")).partition("=")
+        name, value = name.strip().lower(), value.strip()
+        if name and _TOKEN.issuperset(name):
+            found.setdefault(name, value[1:-1] if len(value) > 1 and value[0] == value[-1] == '"' else value)
+    return Preference(respond_async=found.get("respond-async") == "", wait=_seconds(found.get("wait", "")))
+
+
+def _seconds(text: str) -> timedelta | None:
+    """Return a wait of any number of digits, at most the longest; None if the text is no whole number."""
+    if not (text.isascii() and text.isdigit()):
+        return None
+    short = text.lstrip("0")[:3] or "0"
+    return min(timedelta(seconds=int(short)), LONGEST_WAIT)

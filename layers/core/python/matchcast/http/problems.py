@@ -11,10 +11,21 @@ from aws_lambda_powertools.event_handler import Response
 from pydantic import BaseModel, Field
 
 from matchcast.domain.signature import escape_pointer
-from matchcast.errors import FieldError, MatchcastError, MethodNotAllowed, TooManyTasks, Transient
+from matchcast.echo import LONGEST_DETAIL, cut
+from matchcast.errors import (
+    MOST_ERRORS,
+    FieldError,
+    MatchcastError,
+    MethodNotAllowed,
+    TooManyTasks,
+    Transient,
+)
 
 CONTENT_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:matchcast:problem:"
+LONGEST_INSTANCE = 200
+"""Characters of the path that are repeated: more than any path that exists."""
+PLACES_NAMED = 3
 RETRY_AFTER_SECONDS = 5
 """What a 503 advises; long enough for a throttled table or a cold model, short enough for a person."""
 
@@ -39,7 +50,14 @@ class Problem(BaseModel):
     detail: str
     instance: str = Field(description="The path that was asked for.")
     request_id: str
-    errors: list[InvalidField] | None = Field(default=None, description="The invalid fields, where there are any.")
+    errors: list[InvalidField] | None = Field(
+        default=None,
+        max_length=MOST_ERRORS,
+        description="The invalid fields, where there are any; the first hundred of them.",
+    )
+    more_errors: int | None = Field(
+        default=None, ge=1, description="How many more fields are invalid, where `errors` does not name all."
+    )
 
 
 def problem(error: MatchcastError, *, path: str, request_id: str) -> dict[str, Any]:
@@ -48,18 +66,22 @@ def problem(error: MatchcastError, *, path: str, request_id: str) -> dict[str, A
         "type": TYPE_PREFIX + error.code,
         "title": error.title,
         "status": error.status,
-        "detail": error.public_detail,
-        "instance": quote(path, safe="/%-._~!$&'()*+,;=:@"),
+        "detail": cut(error.public_detail, LONGEST_DETAIL),
+        "instance": quote(path[:LONGEST_INSTANCE], safe="/%-._~!$&'()*+,;=:@"),
         "request_id": request_id,
     }
     if error.errors:
         body["errors"] = [field.as_dict() for field in error.errors]
+    if error.more_errors:
+        body["more_errors"] = error.more_errors
     return body
 
 
-def problem_response(error: MatchcastError, *, path: str, request_id: str) -> Response[str]:
-    """Return the answer for an error, with `Allow` or `Retry-After` where they help."""
-    headers: dict[str, str | list[str]] = {"Cache-Control": "no-store"}
+def problem_response(
+    error: MatchcastError, *, path: str, request_id: str, headers: Mapping[str, str] | None = None
+) -> Response[str]:
+    """Return the answer for an error, with `Allow` or `Retry-After` where they help, and any other headers."""
+    headers = {"Cache-Control": "no-store", **(headers or {})}
     if isinstance(error, MethodNotAllowed):
         headers["Allow"] = ", ".join(error.allow)
     if isinstance(error, Transient):
@@ -67,7 +89,7 @@ def problem_response(error: MatchcastError, *, path: str, request_id: str) -> Re
     if isinstance(error, TooManyTasks):
         headers["Retry-After"] = str(error.retry_after)
     body = orjson.dumps(problem(error, path=path, request_id=request_id)).decode()
-    return Response(error.status, content_type=CONTENT_TYPE, body=body, headers=headers)
+    return Response(error.status, content_type=CONTENT_TYPE, body=body, headers=dict(headers))
 
 
 def field_errors(found: Iterable[Mapping[str, Any]]) -> list[FieldError]:
@@ -83,7 +105,8 @@ def summary(errors: Sequence[FieldError]) -> str:
     """Return one sentence on the invalid fields of a request."""
     if len(errors) == 1:
         return f"{_place(errors[0])}: {errors[0].detail}"
-    places = ", ".join(dict.fromkeys(_place(error) for error in errors))
+    named = list(dict.fromkeys(_place(error) for error in errors[:PLACES_NAMED]))
+    places = ", ".join(named + ["and others"] * (len(errors) > PLACES_NAMED))
     return f"{len(errors)} values of the request are wrong ({places}); `errors` says why."
 
 
@@ -101,7 +124,7 @@ def _field_error(location: Sequence[str | int], message: str) -> FieldError:
 
 def _place(error: FieldError) -> str:
     if error.parameter is not None:
-        return f"parameter {error.parameter}"
+        return f"parameter {cut(error.parameter)}"
     if error.header is not None:
-        return f"header {error.header}"
-    return f"field {error.pointer}" if error.pointer else "body"
+        return f"header {cut(error.header)}"
+    return f"field {cut(error.pointer)}" if error.pointer else "body"

@@ -7,7 +7,11 @@ A test compares this table with the OpenAPI document.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from urllib.parse import unquote
+
+from matchcast.domain.match_id import is_match_id
+from matchcast.domain.task import is_task_id
 
 PATHS: Mapping[str, tuple[str, ...]] = {
     "/": ("GET",),
@@ -33,6 +37,8 @@ PATHS: Mapping[str, tuple[str, ...]] = {
 DOCUMENTATION = frozenset({"/", "/docs", "/openapi.json"})
 """Paths that are there only while the documentation is on."""
 
+_FORMS: Mapping[str, Callable[[str], bool]] = {"match_id": is_match_id, "task_id": is_task_id}
+"""What stands in a placeholder; under a path of another form there is no resource, with any method."""
 _PLACEHOLDER = re.compile(r"[<{](\w+)[>}]")
 
 
@@ -59,8 +65,14 @@ class KnownPaths:
         ]
 
     def methods(self, path: str) -> frozenset[str]:
-        """Return the methods that a path has; empty if there is no such path."""
+        """Return the methods that a path has, HEAD wherever GET is; empty if there is no such path."""
         for pattern, methods in self._patterns:
-            if pattern.match(path):
-                return frozenset(methods)
+            match = pattern.match(path)
+            if match and all(_is_of_form(name, unquote(value)) for name, value in match.groupdict().items()):
+                return frozenset(methods | ({"HEAD"} if "GET" in methods else set()))
         return frozenset()
+
+
+def _is_of_form(placeholder: str, value: str) -> bool:
+    is_form = _FORMS.get(placeholder)
+    return is_form is None or is_form(value)

@@ -73,9 +73,10 @@ class PredictNow:
         if not wait:
             # No client waits for an invocation, so nothing holds the message back.
             return self._submit().submit(tenant, submission, key)[0]
-        task, is_new = self._submit().submit(tenant, submission, key, SAFETY_NET_SECONDS)
-        if not is_new:
-            return task
+        # A repeated request waits like the first: computing twice changes nothing, for one final write wins.
+        task, _ = self._submit().submit(tenant, submission, key, SAFETY_NET_SECONDS)
+        if task.status.is_final:
+            return task.result or task
         try:
             return self._inference.run_task(task, wait_until=min(self._now() + wait, deadline))
         except (DeadlineExceeded, TaskOver, Transient):

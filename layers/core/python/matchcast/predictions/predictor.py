@@ -10,6 +10,7 @@ from datetime import datetime
 import numpy as np
 
 from matchcast.domain.prediction import Prediction, Subject, renormalise
+from matchcast.echo import quoted
 from matchcast.errors import (
     FieldError,
     InvalidRequest,
@@ -102,7 +103,9 @@ class Predictor:
             elif (match := found.get(str(subject.match_id))) is not None:
                 rows.append(_Row(subject, match.values, match))
             else:
-                rows.append(missing or MatchNotFound(f"No match of the snapshot has the id {subject.match_id}."))
+                rows.append(
+                    missing or MatchNotFound(f"No match of the snapshot has the id {quoted(str(subject.match_id))}.")
+                )
         return rows
 
     def _call(self, loaded: LoadedModel, stage: str, rows: Sequence[_Row]) -> list[Answer]:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 from matchcast.domain.manifests import ModelManifest, PublishedModel
+from matchcast.echo import quoted
 from matchcast.errors import MatchcastError, StageNotFound
 from matchcast.ports import Model, ModelLoader, ObjectStore
 from matchcast.releases.readers import LastGood, ManifestReader, read_files
@@ -52,7 +53,7 @@ class ServedModels:
         if published is None:
             self._stages.pop(stage, None)
             stages = ", ".join(sorted(manifest.stages)) or "none"
-            raise StageNotFound(f"No model is published under the stage '{stage}'; there are: {stages}.")
+            raise StageNotFound(f"No model is published under the stage {quoted(stage)}; there are: {stages}.")
         if stage not in self._stages:
             self._stages[stage] = LastGood(
                 self._manifests, lambda manifest: manifest.stages.get(stage), partial(self._take, stage)

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from matchcast.domain.manifests import SnapshotManifest
+from matchcast.echo import quoted
 from matchcast.errors import MatchcastError, MatchNotFound
 from matchcast.ports import ObjectStore
 from matchcast.releases.readers import LastGood, ManifestReader, read_files
@@ -44,7 +45,7 @@ class ServedSnapshot:
         row = self.tables.match(match_id)
         if row is None:
             raise MatchNotFound(
-                f"There is no precomputed prediction for {match_id!r}. "
+                f"There is no precomputed prediction for {quoted(match_id)}. "
                 "GET /predict/predictions/ lists the matches that have one."
             )
         return row

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from matchcast.domain.task import Task, new_task_id
-from matchcast.errors import FieldError, InvalidRequest
+from matchcast.errors import FieldError, KeyReused
 from matchcast.ports import IdempotencyKeys, KeyRecord, PredictionQueue, TaskStore
 
 PATIENCE_SECONDS = 2.0
@@ -61,7 +61,7 @@ class AcceptTask:
 
         Raises
         ------
-        InvalidRequest
+        KeyReused
             If the key was used with another request.
         QueueUnavailable, StorageUnavailable
             If the task was not accepted.
@@ -78,7 +78,7 @@ class AcceptTask:
             record = self._keys.find(tenant, key.value, now) or mine
         if record.fingerprint != key.fingerprint:
             detail = "This key was used with another request. Send a new key, or the request as it was."
-            raise InvalidRequest(detail, [FieldError(detail=detail, header="Idempotency-Key")])
+            raise KeyReused(detail, [FieldError(detail=detail, header="Idempotency-Key")])
         known = self._find(record.task_id)
         if known is not None:
             return known, False

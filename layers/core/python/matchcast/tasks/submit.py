@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from matchcast.domain.manifests import ModelManifest
 from matchcast.domain.prediction import Subject
 from matchcast.domain.task import Priority, Task
+from matchcast.echo import quoted
 from matchcast.errors import FieldError, InvalidRequest, MatchNotFound, StageNotFound
 from matchcast.releases.readers import ManifestReader
 from matchcast.tasks.accept import AcceptTask, IdempotencyKey
@@ -91,12 +92,12 @@ class SubmitPrediction:
     def _check(self, submission: Submission) -> None:
         published = self._models.current().stages.get(submission.stage)
         if published is None:
-            raise StageNotFound(f"No model is published under the stage {submission.stage!r}.")
+            raise StageNotFound(f"No model is published under the stage {quoted(submission.stage)}.")
         subject = submission.subject
         if subject.features is not None:
             published.signature.row(subject.features)
         elif subject.match_id not in self._matches:
-            raise MatchNotFound(f"No match of the snapshot has the id {subject.match_id}.")
+            raise MatchNotFound(f"No match of the snapshot has the id {quoted(str(subject.match_id))}.")
         if submission.start_within is not None and submission.start_within > self._lifetime.total_seconds():
             raise InvalidRequest(
                 "The task would expire before it had to start.",

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from matchcast.domain.prediction import Prediction
-from matchcast.domain.task import Task, TaskStatus
+from matchcast.domain.task import Task, TaskStatus, is_task_id
+from matchcast.echo import cut
 from matchcast.errors import Conflict, TaskGone, TaskNotFound, TaskOver
 from matchcast.ports import TaskIndex, TaskStore
 
@@ -43,9 +44,10 @@ class TrackTasks:
             If it expired within the last seven days.
         """
         now = self._now()
-        task = self._tasks.get_many([task_id]).get(task_id)
+        # The table refuses a key that is too long, and what is no id is not there anyway.
+        task = self._tasks.get_many([task_id]).get(task_id) if is_task_id(task_id) else None
         if task is None or task.tenant != tenant or not task.is_remembered_at(now):
-            raise TaskNotFound(f"There is no task {task_id}.")
+            raise TaskNotFound(f"There is no task {cut(task_id)}.")
         if not task.is_readable_at(now):
             raise TaskGone(f"The task {task_id} expired at {task.expires_at:%Y-%m-%dT%H:%M:%SZ}; submit it again.")
         return self._seen(task, now)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.support.example_api import assert_is_problem, call
@@ -28,6 +30,39 @@ def test_a_fault_behind_the_service_is_a_503_without_internals_that_says_when_to
     assert answer.headers["retry-after"] == "5"
     assert b"secret-bucket" not in answer.body
     assert "secret-bucket" in logged.getvalue()
+
+
+def test_a_refused_call_behind_the_service_is_a_500_that_tells_no_client_to_try_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # WHEN
+    logged = capture_logs(monkeypatch)
+    answer = call("GET", "/fails/refused")
+
+    # THEN
+    assert_is_problem(answer, 500, "internal-error")
+    assert "retry-after" not in answer.headers
+    assert b"secret" not in answer.body
+    [line] = logged.lines
+    assert (line["level"], line["code"]) == ("ERROR", "storage-unavailable")
+    assert "ValidationException" in line["detail"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "faults"),
+    [("bucket", 1), ("refused", 1), ("late", 1), ("unexpected", 1), ("answer", 1), ("wait", 0), ("match", 0)],
+)
+def test_every_5xx_counts_as_a_fault_but_the_one_that_the_client_chose(
+    kind: str, faults: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call("GET", f"/fails/{kind}")
+
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line]
+    assert sum(sum(line.get("service_faults_total", [])) for line in lines) == faults
+
+
+def test_a_wait_of_the_clients_own_is_the_same_problem_as_any_deadline() -> None:
+    assert_is_problem(call("GET", "/fails/wait"), 504, "deadline-exceeded")
 
 
 def test_a_deadline_says_that_time_ran_out() -> None:

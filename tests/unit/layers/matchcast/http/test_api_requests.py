@@ -24,8 +24,21 @@ def test_a_repeated_query_parameter_that_takes_one_value_is_a_422() -> None:
     assert problem["errors"][0]["parameter"] == "limit"
 
 
-def test_an_unknown_query_parameter_is_ignored() -> None:
-    assert call("GET", "/things", query={"color": "red"}).json["limit"] == 100
+def test_an_unknown_query_parameter_is_a_422_that_says_which_there_are() -> None:
+    problem = assert_is_problem(call("GET", "/things", query={"color": "red"}), 422, "invalid-request")
+    assert problem["errors"] == [
+        {"detail": "There is no parameter 'color'; there are limit.", "parameter": "color"},
+    ]
+    problem = assert_is_problem(call("GET", "/who", query={"color": "red"}), 422, "invalid-request")
+    assert problem["detail"] == "There is no parameter 'color'; this resource has none."
+
+
+def test_a_parameter_that_is_sent_twice_is_a_422_and_one_with_a_comma_is_one_value() -> None:
+    problem = assert_is_problem(call("GET", "/things", query={"limit": [1, 2]}), 422, "invalid-request")
+    assert [error["parameter"] for error in problem["errors"]] == ["limit"]
+    assert "once" in problem["detail"]
+    problem = assert_is_problem(call("GET", "/things", query={"limit": "1,2"}), 422, "invalid-request")
+    assert "once" not in problem["detail"]
 
 
 def test_a_wrong_header_is_a_422_that_names_it() -> None:

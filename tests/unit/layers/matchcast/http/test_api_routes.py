@@ -54,15 +54,15 @@ def test_an_unknown_path_is_a_404_problem_with_the_path_as_its_instance() -> Non
 def test_a_known_path_under_another_method_is_a_405_that_says_which_are_allowed() -> None:
     answer = call("DELETE", "/things")
     assert_is_problem(answer, 405, "method-not-allowed")
-    assert answer.headers["allow"] == "GET, POST"
+    assert answer.headers["allow"] == "GET, HEAD, POST"
 
 
 def test_the_methods_of_a_fixed_path_are_its_own_and_not_those_of_a_placeholder() -> None:
     known = KnownPaths({"/a/{name}": ["get", "delete"], "/a/fixed/": ["post"]})
     assert known.methods("/a/fixed") == {"POST"}
-    assert known.methods("/a/other/") == {"GET", "DELETE"}
+    assert known.methods("/a/other/") == {"GET", "HEAD", "DELETE"}
 
 
 def test_a_path_of_the_whole_api_is_known_where_the_function_has_no_route_for_it() -> None:
-    assert call("PUT", "/monitoring/task_status/x/").status == 405
+    assert call("PUT", "/monitoring/task_status/019cb2d1-7c00-7000-8000-000000000000/").status == 405
     assert call("GET", "/monitoring/task_status").status == 404

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -14,6 +15,7 @@ from matchcast.errors import (
     TooManyTasks,
 )
 from matchcast.http.problems import Problem, field_errors, problem, problem_response, summary
+from matchcast.messages import DirectProblem, ProblemAnswer
 
 SECRET = "arn:aws:s3:::secret-bucket/models/key"
 
@@ -62,6 +64,36 @@ def test_invalid_fields_are_listed() -> None:
     error = InvalidRequest("Two are wrong.", [FieldError("Why.", pointer=""), FieldError("Why.", header="Prefer")])
     body = problem(error, path="/", request_id="")
     assert body["errors"] == [{"detail": "Why.", "pointer": ""}, {"detail": "Why.", "header": "Prefer"}]
+
+
+def test_a_hundred_invalid_fields_are_named_and_the_others_counted() -> None:
+    # GIVEN
+    error = InvalidRequest("Wrong.", [FieldError("Why.", pointer=f"/features/{n}") for n in range(12_345)])
+
+    # WHEN
+    body = problem(error, path="/", request_id="")
+
+    # THEN
+    assert (len(body["errors"]), body["more_errors"]) == (100, 12_245)
+    assert Problem.model_validate(body).more_errors == 12_245
+    assert DirectProblem.model_validate(ProblemAnswer.of(error).problem.model_dump()).error().more_errors == 12_245
+
+
+@pytest.mark.parametrize("kind", ["pointer", "parameter", "header"])
+def test_what_a_client_sent_is_repeated_in_a_hundred_printable_characters(kind: str) -> None:
+    # GIVEN
+    name = "\x1b[31m\x9b\u202e\x00" + "x" * 100_000
+    error = InvalidRequest("No " + name, [FieldError("No " + name, **{kind: name})])
+
+    # WHEN
+    body = problem(error, path="/" + "p" * 100_000, request_id="r")
+
+    # THEN
+    assert len(body["errors"][0][kind]) == 100
+    assert body["errors"][0][kind].isprintable()
+    assert body["detail"].isprintable()
+    assert len(json.dumps(body)) < 2_000
+    assert len(summary(error.errors * 1_000)) < 2_000
 
 
 def test_the_instance_is_a_uri_reference() -> None:

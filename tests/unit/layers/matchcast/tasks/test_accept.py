@@ -10,7 +10,7 @@ import pytest
 
 from matchcast.adapters.in_memory import InMemoryKeys, InMemoryLanes, InMemoryTasks
 from matchcast.domain.task import Task
-from matchcast.errors import InvalidRequest, MatchNotFound, QueueUnavailable, StorageUnavailable
+from matchcast.errors import KeyReused, MatchNotFound, QueueUnavailable, StorageUnavailable
 from matchcast.messages import decode
 from matchcast.ports import KeyRecord
 from matchcast.tasks.accept import PATIENCE_SECONDS, AcceptTask, IdempotencyKey
@@ -83,7 +83,7 @@ def test_a_key_with_another_request_is_refused_and_names_the_header() -> None:
     desk = Desk()
     desk(KEY)
 
-    with pytest.raises(InvalidRequest) as caught:
+    with pytest.raises(KeyReused) as caught:
         desk(IdempotencyKey("k", "another fingerprint"))
 
     assert [error.header for error in caught.value.errors] == ["Idempotency-Key"]

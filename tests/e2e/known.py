@@ -1,0 +1,54 @@
+"""What a running stack knows and no document can say: the matches of today's snapshot, and a tenant's tasks.
+
+Generated requests are made from the document as it is served. Some of them get one of these values in place of a
+generated one, so that they find something.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from matchcast.adapters.dynamodb_tasks import DynamoDBTasks
+from matchcast.domain.task import TaskError, TaskStatus, utc_now
+from matchcast_tools.stack.api_client import ApiClient
+from matchcast_tools.stack.deployed import Stack
+from tests.support.tasks import a_prediction, a_task
+
+SHARDS = 4
+
+
+def gather(api: ApiClient, stack: Stack, tenant: str) -> dict[str, list[str]]:
+    """Return values of parameters, by their names, that a stack knows; its document is sent as it is.
+
+    Tasks of the tenant in every state are put into its table.
+    """
+    items = api.get("/predict/predictions/", limit=5).expect(200)["items"]
+    matches = [item["match_id"] for item in items]
+    task = api.post("/predict/async/", {"match_id": matches[0]}).expect(202)
+    return {
+        "match_id": matches,
+        "region": sorted({item["region"] for item in items}),
+        "task_id": [task["task_id"], *plant_tasks(stack, tenant, matches[0])],
+    }
+
+
+def plant_tasks(stack: Stack, tenant: str, match_id: str) -> list[str]:
+    """Record tasks that no message goes with, so that the queued ones stay so; return their ids."""
+    store = DynamoDBTasks(stack.client("dynamodb"), stack.output("TasksTableName"), SHARDS)
+    now = utc_now()
+    error = TaskError(code="model-failed", detail="The model gave no usable answer for this input.")
+    states: list[dict[str, Any]] = [
+        {},
+        {},
+        {"status": TaskStatus.SUCCEEDED, "result": a_prediction(match_id=match_id), "completed_at": now},
+        {"status": TaskStatus.FAILED, "error": error, "attempts": 3, "completed_at": now},
+        {"status": TaskStatus.CANCELLED, "completed_at": now},
+        {"start_by": now - timedelta(minutes=1)},
+        {"created_at": now - timedelta(days=2)},
+        {"created_at": now - timedelta(days=20)},
+    ]
+    tasks = [a_task(**{"tenant": tenant, "match_id": match_id, "created_at": now, **state}) for state in states]
+    for task in tasks:
+        store.create(task)
+    return [task.task_id for task in tasks]
