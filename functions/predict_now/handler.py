@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler import Response
@@ -11,11 +10,9 @@ from aws_lambda_powertools.event_handler.openapi.params import Header, Query
 
 from matchcast.bootstrap import http, parts, predictions, table, tasks
 from matchcast.domain.prediction import Prediction, Subject
-from matchcast.domain.task import Task
 from matchcast.errors import (
     DeadlineExceeded,
     InferenceUnavailable,
-    MatchcastError,
     ModelFailed,
     ScopeMissing,
     StageNotFound,
@@ -26,10 +23,10 @@ from matchcast.http.bodies import RequestBody
 from matchcast.http.contract import ACCEPTING, MODEL, READ, READ_OR_WRITE, SNAPSHOT, Features, StageName, answers
 from matchcast.http.envelope import TaskEnvelope, accepted
 from matchcast.http.idempotency import Key, idempotency_key
-from matchcast.http.prefer import Preference, parse_prefer
+from matchcast.http.prefer import parse_prefer
 from matchcast.http.tokens import demand_write_scope
 from matchcast.messages import ModelInfo
-from matchcast.observability import count_requests, outcome_of
+from matchcast.observability import counted_request
 from matchcast.tasks.accept import IdempotencyKey
 
 Prefer = Annotated[
@@ -98,43 +95,35 @@ def predict_features(body: FeaturesRequest, prefer: Prefer = None, key: Key = No
 
 
 def respond(stage: str, subject: Subject, prefer: str | None, key: IdempotencyKey | None) -> Response[Any]:
-    """Answer with a prediction, or with a task where the client prefers one; count how the request ended.
-
-    The stage is counted only where it is known to be one, for every value of a dimension costs money.
-    """
-    counted, outcome = "unknown", "failed"
-    try:
-        result, headers = predict(stage, subject, parse_prefer(prefer), key)
-        counted, outcome = stage, "succeeded" if isinstance(result, Prediction) else "accepted"
-    except MatchcastError as error:
-        outcome = outcome_of(error)
-        raise
-    finally:
-        count_requests("sync", counted, outcome)
+    """Answer with a prediction, or with a task where the client prefers one."""
+    preference, on_demand = parse_prefer(prefer), predictions.predict_now()
+    with counted_request("async" if preference.respond_async else "sync") as request:
+        if on_demand.has_stage(stage):
+            request.stage = stage
+        if not preference.respond_async:
+            answer = predict(stage, subject, preference.wait)
+            return Response(200, body=answer, headers=dict(preference.headers))
+        demand_write_scope(api.claims)
+        wait, until = preference.wait, deadline()
+        result = on_demand.predict_or_submit(api.tenant, stage, subject, wait=wait, deadline=until, key=key)
+        # Whoever ends the task counts it, be it the inference that this request waited for.
+        request.later = True
     if isinstance(result, Prediction):
-        return Response(200, body=result, headers=dict(headers))
-    return accepted(result, table.lane_speed().retry_after(result.priority), headers)
+        return Response(200, body=result, headers=dict(preference.headers))
+    return accepted(result, table.lane_speed().retry_after(result.priority), preference.headers)
 
 
-def predict(
-    stage: str, subject: Subject, preference: Preference, key: IdempotencyKey | None
-) -> tuple[Prediction | Task, Mapping[str, str]]:
-    """Return a prediction, or a task where the client prefers one, and the headers that say which preference counted.
+def predict(stage: str, subject: Subject, wait: timedelta | None) -> Prediction:
+    """Return a prediction within the deadline, or within the shorter time that the client wants to wait.
 
     Raises
     ------
     WaitOver
         If the client did not want to wait as long as the service may take.
     """
-    on_demand = predictions.predict_now()
-    if preference.respond_async:
-        demand_write_scope(api.claims)
-        wait, until = preference.wait, deadline()
-        result = on_demand.predict_or_submit(api.tenant, stage, subject, wait=wait, deadline=until, key=key)
-        return result, preference.headers
-    until = deadline() if preference.wait is None else min(deadline(), arrived() + preference.wait)
+    until = deadline() if wait is None else min(deadline(), arrived() + wait)
     try:
-        return on_demand.predict(stage, subject, until), preference.headers
+        return predictions.predict_now().predict(stage, subject, until)
     except DeadlineExceeded as error:
         if until < deadline():
             raise WaitOver(error.detail) from error

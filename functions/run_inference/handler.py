@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from itertools import groupby
 from typing import Any
 
 from matchcast.bootstrap import inference, parts, table
 from matchcast.domain.prediction import Prediction
-from matchcast.domain.task import Priority, utc_now
-from matchcast.errors import DeadlineExceeded, MatchcastError, ModelUnavailable, ReleaseRefused
+from matchcast.domain.task import Priority, Task, utc_now
+from matchcast.errors import DeadlineExceeded, MatchcastError, ModelUnavailable, ReleaseRefused, UnexpectedFault
 from matchcast.messages import (
     TOO_LATE,
     AnyRequest,
@@ -24,9 +26,12 @@ from matchcast.messages import (
     TaskRequest,
     decode,
 )
-from matchcast.observability import MetricUnit, count_requests, flushed_metrics, logger, metrics
+from matchcast.observability import MetricUnit, count_task, flushed_metrics, logger, metrics
 from matchcast.ports import Received
-from matchcast.tasks.run import Outcome
+from matchcast.tasks.settle import Outcome
+
+WRITE_SECONDS = 10
+"""What a receive keeps of its time for the writes that follow a slow model."""
 
 
 @logger.inject_lambda_context
@@ -43,40 +48,74 @@ def predict_receive(records: Sequence[dict[str, Any]], milliseconds_left: Callab
 
     A receive of the normal lane that went well leaves up to half of the invocation's time for the high lane.
     """
-    half = milliseconds_left() / 2
-    lanes = inference.lanes_by_queue_name()
-    receive = [
-        Received(
-            message_id=record["messageId"],
-            receipt_handle=record["receiptHandle"],
-            body=record["body"],
-            lane=lanes[record["eventSourceARN"].rsplit(":", 1)[-1]],
-            receive_count=int(record["attributes"]["ApproximateReceiveCount"]),
-        )
-        for record in records
-    ]
-    outcomes = inference.run_predictions().run(receive)
-    report(outcomes)
+    started, left = utc_now(), milliseconds_left()
+    half = left / 2
+    receive = [received(record) for record in records]
+    worker = inference.run_predictions()
+    outcomes = worker.run(receive, left / 1000 - WRITE_SECONDS)
+    report([*outcomes, *worker.ended_late()], started)
     again = [outcome.message_id for outcome in outcomes if not outcome.done]
     if not again and all(received.lane is Priority.NORMAL for received in receive):
+        started = utc_now()
         helped = inference.help_high_lane().help(lambda: milliseconds_left() > half)
         if helped:
-            report(helped)
+            report(helped, started)
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in again]}
 
 
-def report(outcomes: Sequence[Outcome]) -> None:
-    """Log one line a receive, count the tasks that ended, and publish how long they took in their lanes."""
-    now = utc_now()
+def received(record: Mapping[str, Any]) -> Received:
+    """Return a delivery; what a record lacks is a defect of its message, and not of the others of the receive."""
+    queue = str(record.get("eventSourceARN", "")).rpartition(":")[2]
+    count = str(record.get("attributes", {}).get("ApproximateReceiveCount", ""))
+    return Received(
+        message_id=str(record.get("messageId", "")),
+        receipt_handle=str(record.get("receiptHandle", "")),
+        body=str(record.get("body", "")),
+        lane=inference.lanes_by_queue_name().get(queue, Priority.NORMAL),
+        receive_count=int(count) if count.isdecimal() else 1,
+    )
+
+
+def report(outcomes: Sequence[Outcome], started: datetime) -> None:
+    """Log one line a receive and one for each message with a problem; count the tasks that ended, and their times."""
     ended = [outcome.task for outcome in outcomes if outcome.task is not None]
     for task in ended:
-        seconds = (now - task.created_at).total_seconds()
-        table.lane_speed().observe(task.priority, seconds)
-        metrics.add_metric(name="queue_wait_seconds", unit=MetricUnit.Seconds, value=seconds)
-    for (stage, status), count in Counter((task.stage, task.status) for task in ended).items():
-        count_requests("async", stage, status, count)
-    again = sum(not outcome.done for outcome in outcomes)
-    logger.info("receive finished", messages=len(outcomes), ended=len(ended), again=again)
+        waited, lasted = (max(0.0, (then - task.created_at).total_seconds()) for then in (started, utc_now()))
+        table.lane_speed().observe(task.priority, lasted)
+        metrics.add_metric(name="queue_wait_seconds", unit=MetricUnit.Seconds, value=waited)
+        if task.result is not None:
+            add_duration(task.result)
+    for _, alike in groupby(sorted(ended, key=counted_as), key=counted_as):
+        tasks = list(alike)
+        count_task(tasks[0], len(tasks))
+    for outcome in outcomes:
+        problem = outcome.problem
+        if problem is not None and outcome.done:
+            # A fault that nobody foresaw with its trace; the others say enough.
+            cause = problem.__cause__ if isinstance(problem, UnexpectedFault) else None
+            logger.error(
+                "message given up",
+                message_id=outcome.message_id,
+                code=problem.code,
+                detail=problem.detail,
+                exc_info=cause,
+            )
+    again = [outcome.problem for outcome in outcomes if not outcome.done]
+    if again:
+        metrics.add_metric(name="tasks_postponed_total", unit=MetricUnit.Count, value=len(again))
+    causes = dict(Counter(problem.code for problem in again if problem is not None))
+    logger.info("receive finished", messages=len(outcomes), ended=len(ended), again=len(again), causes=causes)
+
+
+def counted_as(task: Task) -> tuple[str, str, str]:
+    """Return what tasks share that one record counts."""
+    return task.stage, task.status, task.error.code if task.error else ""
+
+
+def add_duration(prediction: Prediction) -> None:
+    """Publish how long the model took for a prediction."""
+    seconds = prediction.duration_ms / 1000
+    metrics.add_metric(name="prediction_duration_seconds", unit=MetricUnit.Seconds, value=seconds)
 
 
 def answer(request: AnyRequest) -> dict[str, Any]:
@@ -92,8 +131,7 @@ def answer(request: AnyRequest) -> dict[str, Any]:
     except MatchcastError as error:
         logger.warning("direct request failed", code=error.code, detail=error.detail)
         return ProblemAnswer.of(error).model_dump(mode="json", exclude_none=True)
-    seconds = prediction.duration_ms / 1000
-    metrics.add_metric(name="prediction_duration_seconds", unit=MetricUnit.Seconds, value=seconds)
+    add_duration(prediction)
     return PredictionAnswer(prediction=prediction).model_dump(mode="json")
 
 
@@ -106,7 +144,7 @@ def predict(request: PredictRequest) -> Prediction:
 
 def run_task(request: TaskRequest) -> Prediction:
     """Return the prediction of a task after its final state was written."""
-    result = inference.run_predictions().run_task(decode(request.message))
+    result = inference.run_predictions().run_task(decode(request.message), count_task)
     if isinstance(result, MatchcastError):
         raise result
     return result

@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import orjson
 
 from matchcast.bootstrap import http, snapshots
-from matchcast.errors import MatchcastError
 from matchcast.http.api import Api
 from matchcast.http.caching import Freshness, cached_response
 from matchcast.http.contract import answers
-from matchcast.observability import MetricUnit, count_requests, metrics, outcome_of
+from matchcast.observability import MetricUnit, counted_request, metrics
 from matchcast.snapshots.serve import ServedSnapshot
 from matchcast.snapshots.tables import Filters, RowsPage
 
@@ -102,17 +101,10 @@ class SnapshotAnswers:
     @contextmanager
     def _request(self) -> Iterator[Source]:
         """Give the present snapshot, and count how the request for it ended."""
-        stage, outcome = "unknown", "failed"
-        try:
+        with counted_request("precomputed") as request:
             source = self._current()
-            stage = source.served.manifest.model.stage
+            request.stage = source.served.manifest.model.stage
             yield source
-            outcome = "succeeded"
-        except MatchcastError as error:
-            outcome = outcome_of(error)
-            raise
-        finally:
-            count_requests("precomputed", stage, outcome)
 
     def _current(self) -> Source:
         use_case = snapshots.serve_snapshot()

@@ -17,6 +17,7 @@ from matchcast.http.bodies import RequestBody
 from matchcast.http.contract import ACCEPTING, WRITE, Features, StageName, answers
 from matchcast.http.envelope import TaskEnvelope, accepted
 from matchcast.http.idempotency import Key, idempotency_key
+from matchcast.observability import counted_request
 from matchcast.tasks.submit import Submission
 
 api = Api(http.settings)
@@ -80,8 +81,13 @@ def submit(body: SubmitRequest, key: Key = None) -> Response[TaskEnvelope]:
     `Location` is where the task's status is, and `Retry-After` when it is worth asking. Send an `Idempotency-Key`, and
     a request that is repeated after a lost answer is the same task.
     """
-    once = idempotency_key(key, "POST /predict/async/", body.model_dump(mode="json"))
-    task, _ = tasks.submit_prediction().submit(api.tenant, body.submission(), once)
+    use_case = tasks.submit_prediction()
+    with counted_request("async") as request:
+        if use_case.has_stage(body.stage):
+            request.stage = body.stage
+        once = idempotency_key(key, "POST /predict/async/", body.model_dump(mode="json"))
+        task, _ = use_case.submit(api.tenant, body.submission(), once)
+        request.later = True  # whoever ends the task counts it
     return accepted(task, table.lane_speed().retry_after(task.priority))
 
 

@@ -100,7 +100,7 @@ class Service:
             max_attempts=3,
         )
         client: Any = HandlerClient(run_inference)
-        inference = LambdaInference(client, "run_inference", threads, now)
+        inference = LambdaInference(client, "run_inference", now)
         return {
             "tasks.submit_prediction": submit,
             "tasks.track_tasks": track,

@@ -20,7 +20,8 @@ from matchcast.tasks.accept import AcceptTask, IdempotencyKey, MakeTask
 from matchcast.tasks.dead_letters import Redrive, RedriveDeadLetters
 from matchcast.tasks.help_high_lane import HelpHighLane
 from matchcast.tasks.retry import RetryTask
-from matchcast.tasks.run import Delivery, Outcome, RunPredictions, _task_error
+from matchcast.tasks.run import RunPredictions
+from matchcast.tasks.settle import Delivery, Outcome, Settle, task_error
 from matchcast.tasks.sweep import SweepDeadLetters, Swept
 from matchcast.tasks.track import TrackTasks
 from tests.faults.queues import SimulatedQueues
@@ -101,29 +102,29 @@ def key_trusted(
 accept_task = AcceptTask.accept
 
 
-def done_without_write(worker: RunPredictions, delivery: Delivery, **state: object) -> Outcome:
+def done_without_write(worker: Settle, delivery: Delivery, **state: object) -> Outcome:
     with suppress(Transient):
-        worker._tasks.finish(worker._final(delivery.task, **state))
+        worker._tasks.finish(worker.final(delivery.task, **state))
     return Outcome(delivery.received.message_id, done=True)
 
 
-def answer_own(worker: RunPredictions, task: Task) -> Answer:
+def answer_own(worker: RunPredictions, task: Task, ended: object = None) -> Answer:
     answer = worker._predictor.predict(task.stage, [task.subject])[0]
     if isinstance(answer, Prediction):
-        worker._tasks.finish(worker._final(task, status=TaskStatus.SUCCEEDED, result=answer))
+        worker._tasks.finish(worker._settle.final(task, status=TaskStatus.SUCCEEDED, result=answer))
     return answer
 
 
-def fail_first(worker: RunPredictions, delivery: Delivery, error: MatchcastError) -> Outcome:
-    ended = worker._finish(delivery, status=TaskStatus.FAILED, error=_task_error(error))
-    return worker._bury(delivery.received, error, delivery.task.task_id) if ended.done else ended
+def fail_first(worker: Settle, delivery: Delivery, error: MatchcastError) -> Outcome:
+    ended = worker.finish(delivery, status=TaskStatus.FAILED, error=task_error(error))
+    return worker.bury(delivery.received, error, delivery.task.task_id) if ended.done else ended
 
 
-def drop_poison(worker: RunPredictions, received: Received, error: MatchcastError, task_id: str | None) -> Outcome:
+def drop_poison(worker: Settle, received: Received, error: MatchcastError, task_id: str | None = None) -> Outcome:
     return Outcome(received.message_id, done=True) if task_id is None else bury(worker, received, error, task_id)
 
 
-bury = RunPredictions._bury
+bury = Settle.bury
 
 
 def help_and_forget(helper: HelpHighLane, has_time: Callable[[], bool]) -> list[Outcome]:
@@ -193,10 +194,10 @@ MUTANTS = (
     Mutant("no condition on the put", InMemoryTasks, "create", write_anyhow),
     Mutant("record before message", AcceptTask, "_send", record_first),
     Mutant("202 before the record", AcceptTask, "_send", no_record),
-    Mutant("message deleted before the write", RunPredictions, "_finish", done_without_write),
+    Mutant("message deleted before the write", Settle, "finish", done_without_write),
     Mutant("a helped message removed before its write", HelpHighLane, "help", help_and_forget),
-    Mutant("task failed before its message is buried", RunPredictions, "_give_up", fail_first),
-    Mutant("no dead letter for poison", RunPredictions, "_bury", drop_poison),
+    Mutant("task failed before its message is buried", Settle, "give_up", fail_first),
+    Mutant("no dead letter for poison", Settle, "bury", drop_poison),
     Mutant("sweep off", SweepDeadLetters, "sweep", no_sweep),
     Mutant("key record after the message", AcceptTask, "accept", key_last),
     Mutant("no condition on the key record", InMemoryKeys, "claim", claim_anyhow),

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from unittest import mock
 
 from matchcast.domain import task as task_module
-from matchcast.tasks import run as run_predictions
+from matchcast.tasks import settle
 from matchcast.tasks.sweep import HIDE_SECONDS
 from tests.faults.calls import Weather
 from tests.faults.clients import Client
@@ -120,5 +120,5 @@ def _drawn_from(rng: random.Random) -> Iterator[None]:
     """Have the product's own chance (ids and jitter) drawn from the schedule's seed."""
     with ExitStack() as stack:
         stack.enter_context(mock.patch.object(task_module, "secrets", Bits(rng)))
-        stack.enter_context(mock.patch.object(run_predictions, "random", rng))
+        stack.enter_context(mock.patch.object(settle, "random", rng))
         yield

@@ -57,8 +57,8 @@ GRANTS: dict[str, dict[str, set[str]]] = {
         "TasksTable": {"dynamodb:BatchGetItem", "dynamodb:UpdateItem"},
     },
     "run_inference": {
-        "HighQueue": RECEIVE,
-        "NormalQueue": RECEIVE,
+        "HighQueue": RECEIVE | SEND,
+        "NormalQueue": RECEIVE | SEND,
         "HighDeadLetterQueue": SEND,
         "NormalDeadLetterQueue": SEND,
         "TasksTable": {"dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"},

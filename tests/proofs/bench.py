@@ -90,9 +90,25 @@ class Bench:
                 return tasks
             time.sleep(min(5.0, max(1.0, len(queued) / 100)))
 
-    def release_timed_model(self, stage: str) -> Timed:
+    def champion_features(self, number: int) -> dict[str, float]:
+        """Return features for the champion, other ones for each number, so that no answer is cached."""
+        names = [column["name"] for column in self.champion["signature"]["inputs"]]
+        return {name: float(number % 7) for name in names}
+
+    @cached_property
+    def champion(self) -> dict[str, Any]:
+        """The description of the champion."""
+        return dict(self.api.get("/predict/model/info").expect(200))
+
+    def publish_unserved(self, stage: str) -> Publication:
+        """Register a healthy `TimedModel` under an alias and publish it."""
+        register_timed_model(self.tracking, stage, self.folder / f"{stage}-{time.time_ns()}")
+        return self.publish(stage)
+
+    def release_timed_model(self, stage: str, more_features: Sequence[str] = ()) -> Timed:
         """Register a healthy `TimedModel` under an alias, publish it, and wait until it is served."""
-        timed = register_timed_model(self.tracking, stage, self.folder / f"{stage}-{time.time_ns()}")
+        folder = self.folder / f"{stage}-{time.time_ns()}"
+        timed = register_timed_model(self.tracking, stage, folder, more_features=more_features)
         release = self.publish(stage)
         self.until_served(stage, release.manifest.stages[stage].run_id)
         timed.forget()
@@ -101,7 +117,7 @@ class Bench:
     def publish(self, *stages: str) -> Publication:
         """Publish what the aliases name, checked on the input examples alone: a slow model has not long."""
         run = ReleaseRun(objects=self.bucket, tracking=self.tracking, runtimes=("onnx", "pyfunc"))
-        return publish_models(run, stages, keep_others=True)
+        return publish_models(run, stages, keep_others=True, without_matches=True)
 
     def until_served(self, stage: str, run_id: str) -> None:
         """Wait until every function knows the release."""

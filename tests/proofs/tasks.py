@@ -13,12 +13,13 @@ from typing import Annotated
 import typer
 
 from tests.proofs.bench import Bench, bench
+from tests.proofs.broken_candidates import broken_candidates
 from tests.proofs.claims import Claims
+from tests.proofs.poison import poison
 from tests.support.laptop import Lanes, queue_depth
 
 WAIT_SECONDS = 3
 VISIBILITY_SECONDS = 15
-DEAD_LETTER_QUEUES = ("HighDeadLetterQueueUrl", "NormalDeadLetterQueueUrl")
 
 
 def main(
@@ -29,7 +30,8 @@ def main(
     claims.say("starting a laptop stack whose images serve Python models, with the sample league")
     with bench() as work:
         one_key(work, claims)
-        poison(work, claims, good=tasks, poisoned=tasks // 20)
+        poison(work, claims, good=2 * tasks, broken=tasks // 20)
+        broken_candidates(work, claims)
         killed(work, claims)
         slow(work, claims)
         priority(work, claims, tasks)
@@ -56,52 +58,6 @@ def one_key(work: Bench, claims: Claims) -> None:
         same_key_messages=messages,
     )
     lanes.wake()
-
-
-def poison(work: Bench, claims: Claims, *, good: int, poisoned: int) -> None:
-    """Good messages among poisoned ones: of those half are unreadable, half are tasks of a broken model."""
-    claims.say("releasing a model under the stage `flaky`, which then breaks")
-    flaky = work.release_timed_model("flaky")
-    flaky.behave(broken=True)
-    claims.say(f"{good} good tasks, {poisoned} poisoned messages among them")
-    unreadable = poisoned // 2
-    sqs = work.stack.client("sqs")
-    for number in range(unreadable):
-        queue = work.stack.output("HighQueueUrl" if number % 2 else "NormalQueueUrl")
-        sqs.send_message(QueueUrl=queue, MessageBody=f"poison {number}")
-    doomed = work.submit("flaky", ["normal"] * (poisoned - unreadable))
-    ids = work.submit("champion", ["high" if number % 2 else "normal" for number in range(good)])
-    ended = work.wait_for([*doomed, *ids], seconds=300)
-    succeeded = sum(ended[task_id]["status"] == "succeeded" for task_id in ids)
-    failed = sum(ended[task_id]["status"] == "failed" for task_id in doomed)
-    give_up = time.monotonic() + 30
-    while (letters := dead_letters(work)) < poisoned and time.monotonic() < give_up:
-        time.sleep(1)
-    causes: Counter[str] = Counter()
-    for row in work.command.json("dlq", "list"):
-        causes[row["cause"]] += row["letters"]
-    claims.hold(
-        "every good task succeeds, every poisoned message is a dead letter, every doomed task says so",
-        holds=succeeded == good and letters == causes.total() == poisoned and failed == len(doomed),
-        good=good,
-        succeeded=succeeded,
-        poisoned=poisoned,
-        dead_letters=letters,
-        causes=dict(causes),
-    )
-    claims.say("mending the model, then `matchcast dlq redrive`")
-    flaky.behave()
-    redriven = work.command.json("dlq", "redrive", "--rate", "1000")
-    again = work.wait_for(doomed, seconds=120)
-    completed = [task for task in again.values() if (task["status"], task["generation"]) == ("succeeded", 1)]
-    claims.hold(
-        "the redrive completes the tasks under their own ids, and leaves what has none",
-        holds=redriven["redriven"] == len(completed) == len(doomed) and redriven["no task"] == unreadable,
-        redriven=redriven["redriven"],
-        completed_under_the_same_id=len(completed),
-        left_without_a_task=redriven["no task"],
-    )
-    work.command.json("dlq", "discard", "--yes", "--rate", "1000")
 
 
 def killed(work: Bench, claims: Claims, *, number: int = 100, kills: int = 3) -> None:
@@ -211,11 +167,6 @@ def priority(work: Bench, claims: Claims, number: int) -> None:
         longest_wait=round(max(waits["normal"] or [0.0]), 2),
         unfinished=3 * number - succeeded,
     )
-
-
-def dead_letters(work: Bench) -> int:
-    """Return how many dead letters both lanes have."""
-    return sum(queue_depth(work.stack, output, hidden=True) for output in DEAD_LETTER_QUEUES)
 
 
 if __name__ == "__main__":

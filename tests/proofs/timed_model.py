@@ -25,6 +25,10 @@ class TimedModel(mlflow.pyfunc.PythonModel):
         time.sleep(behaviour.get("seconds", 0) + behaviour.get("seconds_per_row", 0) * len(model_input))
         if behaviour.get("broken"):
             raise RuntimeError("this model is broken")
+        if behaviour.get("answer") == "nan":
+            return np.full((len(model_input), 3), np.nan)
+        if behaviour.get("answer") == "narrow":
+            return np.full((len(model_input), 2), 0.5)
         strength = model_input["elo_difference"].to_numpy(dtype=float) / 400
         powers = np.exp(np.column_stack([strength, np.zeros_like(strength), -strength]))
         self._note(folder, "end", len(model_input))

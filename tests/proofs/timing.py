@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,10 @@ class Timed:
     folder: Path
 
     def behave(self, **behaviour: Any) -> None:
-        """Behave like this from the next call on: `seconds`, `seconds_per_row`, `broken`; nothing is healthy."""
+        """Behave like this from the next call on; nothing is healthy.
+
+        `seconds`, `seconds_per_row`: it takes so long; `broken`: it raises; `answer`: `nan`, or `narrow` (two columns).
+        """
         written = self.folder / "behaviour.new"
         written.write_text(json.dumps(behaviour))
         written.replace(self.folder / "behaviour.json")
@@ -41,7 +44,13 @@ class Timed:
         (self.folder / "journal.jsonl").unlink(missing_ok=True)
 
 
-def register_timed_model(tracking: Tracking, alias: str, folder: Path, tags: Mapping[str, str] | None = None) -> Timed:
+def register_timed_model(
+    tracking: Tracking,
+    alias: str,
+    folder: Path,
+    tags: Mapping[str, str] | None = None,
+    more_features: Sequence[str] = (),
+) -> Timed:
     """Log a `TimedModel` and register it under an alias; it is healthy, and its files are in `folder`."""
     import pandas as pd
 
@@ -55,8 +64,10 @@ def register_timed_model(tracking: Tracking, alias: str, folder: Path, tags: Map
         name=MODEL_NAME,
         alias=alias,
         tags=tags,
-        signature=mlflow_signature([Column(name=FEATURE, type="float")]),
-        input_example=pd.DataFrame({FEATURE: [-120.0, 0.0, 250.0]}).astype("float32"),
+        signature=mlflow_signature([Column(name=name, type="float") for name in (FEATURE, *more_features)]),
+        input_example=pd.DataFrame({name: [-120.0, 0.0, 250.0] for name in (FEATURE, *more_features)}).astype(
+            "float32"
+        ),
         model_config={"folder": str(folder)},
     )
     return timed

@@ -12,7 +12,8 @@ from matchcast.domain.task import Priority, Task
 from matchcast.errors import QueueUnavailable, StorageUnavailable
 from matchcast.ports import Received
 from matchcast.tasks.circuit_breaker import CircuitBreaker
-from matchcast.tasks.run import Outcome, RunPredictions
+from matchcast.tasks.run import RunPredictions
+from matchcast.tasks.settle import Outcome
 from tests.support.releases import MATCHES, Release
 from tests.support.tasks import NOW, a_task
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from matchcast.errors import AliasUnknown
 from matchcast_tools.cli import output
 from matchcast_tools.cli.data_tables import show_evaluation, show_import
 from matchcast_tools.cli.options import AsJson, DataDir
@@ -114,7 +115,10 @@ def _forecaster(alias: str) -> Forecaster:
     from matchcast_tools.evaluation.model import Forecaster
     from matchcast_tools.models.registry import load
 
-    model = load(alias)
+    try:
+        model = load(alias)
+    except AliasUnknown as error:
+        raise BadInput(f"There is no model to score. {error.detail}") from error
     return Forecaster(model.at.name, model.at.version, alias, model.signature.names, model.at.trained_until, model)
 
 

@@ -30,11 +30,12 @@ def show_publication(done: Publication) -> None:
     """Print what a publish released, stage by stage, and how well original and export agree."""
     manifest = done.manifest
     say(f"release {manifest.release} {'published' if done.is_new else 'is published already'}")
-    table = Table("stage", "version", "trained until", "log loss", "artifact")
+    table = Table("stage", "model", "version", "trained until", "log loss", "artifact")
     for name, model in sorted(manifest.stages.items()):
         loss = model.metrics.get("log_loss")
         table.add_row(
             escape(name),
+            escape(model.name),
             model.version,
             str(model.trained_until or "-"),
             "-" if loss is None else f"{loss:.4f}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -44,6 +45,16 @@ def publish(
         list[str] | None,
         typer.Option(help="Publish this alias only, as often as wanted; by default all of MLFLOW_MODEL_STAGES."),
     ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="The registered model whose aliases are published; matchcast by default.")
+    ] = None,
+    without_matches: Annotated[
+        bool,
+        typer.Option(
+            "--without-matches",
+            help="Publish also what needs features that the snapshot lacks: it answers callers' own features alone.",
+        ),
+    ] = False,
     data: DataDir,
     why: Why = None,
     by: By = None,
@@ -54,11 +65,24 @@ def publish(
     with output.progress("publishing") as tell:
         from matchcast_tools.cli.release_tables import show_publication
         from matchcast_tools.models.publish import publish_models
-        from matchcast_tools.models.registry import configured_stages
+        from matchcast_tools.models.registry import aliases_elsewhere, configured_stages
 
         run = _run(tell, by, why, keep)
-        done = publish_models(run, stage or configured_stages(), keep_others=stage is not None, data_dir=data)
+        run = replace(run, name=name or run.name)
+        done = publish_models(
+            run,
+            stage or configured_stages(),
+            keep_others=stage is not None,
+            data_dir=data,
+            without_matches=without_matches,
+        )
+        namesakes = {} if name else aliases_elsewhere(run.tracking, done.manifest.stages, run.name)
     output.answer(done.as_dict(), lambda: show_publication(done), as_json=as_json)
+    for alias, others in namesakes.items():
+        output.warn(
+            f"{', '.join(others)} has the alias {alias} as well, and is not what was published: that is {run.name}. "
+            "Name the registered model with --name to publish another."
+        )
     _end(done.switched)
 
 

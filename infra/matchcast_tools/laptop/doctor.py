@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -18,11 +18,13 @@ from matchcast.domain.manifests import (
     SNAPSHOT_MANIFEST_KEY,
     DatasetManifest,
     ModelManifest,
+    PublishedModel,
     SnapshotManifest,
 )
 from matchcast.errors import MatchcastError
 from matchcast.snapshots.contract import SHOWN_ODDS_FILE
 from matchcast.snapshots.dataset import MATCHES_FILE
+from matchcast.tasks.circuit_breaker import stage_cause
 from matchcast_tools.checkout import find_checkout, local_folder
 from matchcast_tools.errors import EnvironmentProblem
 from matchcast_tools.laptop.engine import stack_processes
@@ -59,7 +61,7 @@ def examine() -> list[Finding]:
         # Nobody needs a laptop stack; a stack that somebody names has to be there, and so has one that runs.
         wanted = bool(os.environ.get(STACK_NAME_VARIABLE)) or engine_is_running(Folder(local_folder()))
         return [*findings, Finding("stack", "error" if wanted else "warning", problem.detail)]
-    return [*findings, check_api(stack), *check_bucket(stack), *check_dead_letters(stack)]
+    return [*findings, check_api(stack), *check_bucket(stack), *check_stages(stack), *check_dead_letters(stack)]
 
 
 def check_python(version: tuple[int, int] = sys.version_info[:2]) -> Finding:
@@ -182,6 +184,50 @@ def describe_snapshot(body: bytes, now: datetime) -> Iterator[Finding]:
         yield Finding("odds", "warning", detail, remedy)
     else:
         yield Finding("odds", "ok", f"{odds.rows} matches with odds of {manifest.bookmaker}")
+
+
+def check_stages(stack: Stack) -> Iterator[Finding]:
+    """Check that each stage fits the snapshot, and that no worker has found it or the table broken."""
+    from matchcast.adapters.dynamodb_records import DynamoDBCircuits
+    from matchcast_tools.models.fit import snapshot_columns
+    from matchcast_tools.stack.bucket import open_bucket
+
+    circuits = DynamoDBCircuits(stack.client("dynamodb"), stack.output("TasksTableName"))
+    try:
+        objects = open_bucket(stack)
+        stored = objects.get(MODEL_MANIFEST_KEY)
+        if stored is not None:
+            stages = ModelManifest.parse(stored.body, MODEL_MANIFEST_KEY).stages
+            yield from describe_stages(stages, snapshot_columns(objects), circuits.read)
+    except MatchcastError as error:
+        yield Finding("stages", "error", error.detail)
+
+
+def describe_stages(
+    stages: Mapping[str, PublishedModel],
+    columns: Collection[str] | None,
+    opened: Callable[[str], tuple[str, str, datetime] | None],
+) -> Iterator[Finding]:
+    """Yield one finding for each stage; `opened` returns why the workers leave a cause alone, and since when."""
+    from matchcast_tools.models.fit import check_fit
+
+    for stage, model in sorted(stages.items()):
+        remedy = f"Publish another version under it: `matchcast publish --stage {stage}`, or go back: "
+        remedy += f"`matchcast rollback --stage {stage}`."
+        try:
+            check_fit(stage, model, columns)
+        except MatchcastError as error:
+            yield Finding(f"stage {stage}", "warning", error.detail.partition(". ")[0] + ".", remedy)
+            continue
+        circuit = opened(stage_cause(stage))
+        if circuit is None:
+            yield Finding(
+                f"stage {stage}", "ok", f"{model.name} {model.version} fits the snapshot; its circuit is closed"
+            )
+        else:
+            code, detail, at = circuit
+            detail = f"A worker opened its circuit at {at:%Y-%m-%d %H:%M:%S} UTC: {code}, {detail}"
+            yield Finding(f"stage {stage}", "warning", detail, remedy)
 
 
 def check_dead_letters(stack: Stack) -> Iterator[Finding]:

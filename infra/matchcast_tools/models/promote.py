@@ -9,6 +9,7 @@ from matchcast.domain.manifests import PublishedModel
 from matchcast.releases.history import ReleaseHistory, version_of
 from matchcast_tools.errors import BadInput
 from matchcast_tools.models import artifact
+from matchcast_tools.models.fit import check_fit, snapshot_columns
 from matchcast_tools.models.gates import GateReport, GatesFailed, gates_as_dict
 from matchcast_tools.models.registry import ModelVersion, resolve
 from matchcast_tools.models.release_run import ReleaseRun, StageChange, move_alias
@@ -64,6 +65,7 @@ def promote_version(
         return Promotion(source, StageChange(to, at.version, at.version, release, alias=alias), report=None)
     run.progress(f"exporting version {at.version}")
     exported = artifact.export(at, run.tracking, trial.data_dir, run.runtimes)
+    check_fit(to, exported.published, snapshot_columns(run.objects))
     run.progress("trying it on the golden set")
     report = trial.run(run.objects, exported, present, to)
     before = version_of(present)

@@ -13,6 +13,7 @@ from matchcast.releases.publishing import write_files
 from matchcast.releases.switching import Switched
 from matchcast_tools.errors import BadInput
 from matchcast_tools.models.artifact import Exported, export
+from matchcast_tools.models.fit import check_fit, snapshot_columns
 from matchcast_tools.models.registry import resolve
 from matchcast_tools.models.release_run import ReleaseRun
 
@@ -50,17 +51,25 @@ class Publication:
 
 
 def publish_models(
-    run: ReleaseRun, stages: Sequence[str], *, keep_others: bool = False, data_dir: Path | None = None
+    run: ReleaseRun,
+    stages: Sequence[str],
+    *,
+    keep_others: bool = False,
+    data_dir: Path | None = None,
+    without_matches: bool = False,
 ) -> Publication:
     """Publish the versions that the aliases `stages` name; functions pick them up without a redeploy.
 
     Each alias is a stage of the manifest; a version under several aliases is exported once. The other stages of the
     present manifest end, unless `keep_others`. What was served stays on every refusal. Parity is shown on rows of
-    the dataset in `data_dir`, as `export` does it.
+    the dataset in `data_dir`, as `export` does it. A version that needs features which the present snapshot lacks
+    is published only `without_matches`: it answers callers' own features, and no match.
 
     Raises
     ------
-    AliasUnknown, SignatureMissing, ParityFailed, ReleaseRefused
+    ReleaseRefused
+        If the present snapshot lacks features that a version needs.
+    AliasUnknown, SignatureMissing, ParityFailed
         If a version may not be served.
     ReleaseRaceLost
         If somebody else published meanwhile.
@@ -76,6 +85,10 @@ def publish_models(
         if at.version not in exported:
             run.progress(f"exporting version {at.version}")
             exported[at.version] = export(at, run.tracking, data_dir, run.runtimes)
+    if not without_matches:
+        columns = snapshot_columns(run.objects)
+        for stage, at in versions.items():
+            check_fit(stage, exported[at.version].published, columns)
     others = served.stages if keep_others and served else {}
     wanted = {**others, **{stage: exported[at.version].published for stage, at in versions.items()}}
     bodies = {each.published.prefix: each.bodies for each in exported.values()}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import os
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -14,7 +16,7 @@ from matchcast.adapters.pyfunc_answers import probabilities
 from matchcast.adapters.pyfunc_model import open_folder
 from matchcast.domain.signature import Signature, signature_from_mlflow
 from matchcast.errors import AliasUnknown, ModelFailed, ReleaseRefused, SignatureMissing
-from matchcast_tools.errors import EnvironmentProblem
+from matchcast_tools.errors import BadInput, EnvironmentProblem
 from matchcast_tools.models.tracking import Tracking
 
 if TYPE_CHECKING:
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 MODEL_NAME = "matchcast"
 STAGES_VARIABLE = "MLFLOW_MODEL_STAGES"
 DEFAULT_STAGES = ("champion", "candidate", "smoke")
+_ALIAS = re.compile(r"[A-Za-z0-9_-]{1,255}")
+_VERSION = re.compile(r"[vV]\d+")
 TRAINED_FROM = "trained_from"
 TRAINED_UNTIL = "trained_until"
 DATASET = "dataset"
@@ -35,6 +39,22 @@ def configured_stages() -> tuple[str, ...]:
     """Return the aliases that are published: `MLFLOW_MODEL_STAGES`, or champion, candidate and smoke."""
     names = os.environ.get(STAGES_VARIABLE, ",".join(DEFAULT_STAGES)).split(",")
     return tuple(dict.fromkeys(name.strip() for name in names if name.strip()))
+
+
+def check_alias(alias: str) -> str:
+    """Return an alias that the registry takes and that a stage may be called.
+
+    Raises
+    ------
+    BadInput
+        If it is none.
+    """
+    if not _ALIAS.fullmatch(alias) or _VERSION.fullmatch(alias) or alias.lower() == "latest":
+        raise BadInput(
+            f"{alias!r} is no alias: use 1 to 255 letters, digits, - and _, and not `latest` or a version such as v1, "
+            "which MLflow keeps for itself."
+        )
+    return alias
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +125,7 @@ def resolve(alias: str, tracking: Tracking | None = None, name: str = MODEL_NAME
             present = ", ".join(f"{key} (version {value})" for key, value in sorted(aliases.items())) or "none"
             raise AliasUnknown(
                 f"The model '{name}' has no alias '{alias}' in the registry; its aliases are: {present}. "
-                f"Set it in MLflow or with `matchcast train --alias {alias}`, or publish fewer with `--stage`."
+                f"Name one of these, or set it in MLflow or with `matchcast train --alias {alias}`."
             )
         version = client.get_model_version(name, aliases[alias])
         run = client.get_run(version.run_id) if version.run_id else None
@@ -122,6 +142,17 @@ def resolve(alias: str, tracking: Tracking | None = None, name: str = MODEL_NAME
         tags=dict(version.tags),
         params=dict(run.data.params) if run else {},
     )
+
+
+def aliases_elsewhere(tracking: Tracking, aliases: Iterable[str], name: str = MODEL_NAME) -> dict[str, list[str]]:
+    """Return which other registered models have these aliases too, by alias; whoever means those has to say so."""
+    client = tracking.connect()
+    with tracking.answering():
+        others = [client.get_registered_model(found.name) for found in client.search_registered_models()]
+    found = {
+        alias: [other.name for other in others if other.name != name and alias in other.aliases] for alias in aliases
+    }
+    return {alias: names for alias, names in found.items() if names}
 
 
 def load(alias: str, tracking: Tracking | None = None, name: str = MODEL_NAME) -> RegisteredModel:

@@ -15,7 +15,14 @@ from typing import TYPE_CHECKING, Any
 from matchcast.domain.prediction import OUTCOMES
 from matchcast.snapshots.dataset import FEATURES_FILE
 from matchcast.snapshots.scoring import base_rate, mean_scores
-from matchcast_tools.models.registry import DATASET, MODEL_NAME, TRAINED_FROM, TRAINED_UNTIL, configured_stages
+from matchcast_tools.models.registry import (
+    DATASET,
+    MODEL_NAME,
+    TRAINED_FROM,
+    TRAINED_UNTIL,
+    check_alias,
+    configured_stages,
+)
 from matchcast_tools.models.tracking import Tracking
 from matchcast_tools.models.training_set import TrainingSet, check_enough, read_training_set
 from matchcast_tools.progress import Steps
@@ -74,7 +81,7 @@ def train(
     """
     started = time.perf_counter()
     tracking = tracking or Tracking.find()
-    aliases = tuple(configured_stages() if aliases is None else aliases)
+    aliases = tuple(check_alias(alias) for alias in (configured_stages() if aliases is None else aliases))
     progress("reading played matches")
     window = read_training_set(data_dir, from_day, until_day)
     if hold_out_last_season:

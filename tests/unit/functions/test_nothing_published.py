@@ -68,9 +68,7 @@ class Stack:
             ),
             models=models,
             matches=MatchIds(snapshots, self.objects),
-            open_tasks=OpenTasks(
-                tasks=store, index=store, speed=LaneSpeed(InMemorySpeeds()), limit=10, now=lambda: NOW
-            ),
+            open_tasks=OpenTasks(index=store, speed=LaneSpeed(InMemorySpeeds()), limit=10, now=lambda: NOW),
             lifetime=timedelta(hours=1),
         )
         results = CachedResults(

@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic_core import from_json
 
 from matchcast.domain.prediction import Prediction, Subject
 from matchcast.domain.signature import Signature
@@ -35,29 +36,69 @@ def encode(task: Task) -> str:
     )
 
 
+_Id = Annotated[str, Field(pattern=r"^[0-9A-Za-z_-]{1,64}$")]
+_Line = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]*$", min_length=1)]
+_Time = Annotated[AwareDatetime, Field(ge=datetime(2000, 1, 1, tzinfo=UTC), lt=datetime(2200, 1, 1, tzinfo=UTC))]
+
+
+class _Name(BaseModel):
+    task_id: _Id
+    generation: Annotated[int, Field(ge=0, lt=10**6)] = 0
+
+
+class _Bounds(_Name):
+    """What a task of a message may be at most: more than any client can submit, and no more than the table takes."""
+
+    tenant: Annotated[str, Field(min_length=1, max_length=500)]
+    match_id: Annotated[_Line, Field(max_length=200)] | None = None
+    stage: Annotated[_Line, Field(max_length=256)] = "champion"
+    created_at: _Time
+    start_by: _Time | None = None
+    expires_at: _Time
+    callback_url: Annotated[_Line, Field(max_length=4096)] | None = None
+    retry_of: _Id | None = None
+    batch_id: _Id | None = None
+
+
 def decode(body: str) -> Task:
     """Return the queued task that a message body carries.
 
     Raises
     ------
     InvalidMessage
-        If the body is not a JSON object, has another version, or lacks fields.
+        If the body is not a JSON object, has another version, lacks fields, or has values that no task can have.
     """
     try:
-        content: Any = json.loads(body)
-    except ValueError as error:
+        # Strict JSON: no NaN, no lone surrogate, and no nesting that ends the interpreter's stack.
+        content: Any = from_json(body, allow_inf_nan=False)
+    except (ValueError, TypeError) as error:
         raise InvalidMessage("The message is not JSON.") from error
     if not isinstance(content, dict):
         raise InvalidMessage("The message is not a JSON object.")
     version = content.pop("version", None)
-    if version != VERSION:
-        raise InvalidMessage(f"The message has version {version!r}; this code reads version {VERSION}.")
+    if version is True or version != VERSION:
+        raise InvalidMessage(f"The message has version {str(version)[:40]!r}; this code reads version {VERSION}.")
     try:
+        json.dumps(content.get("features"), allow_nan=False)
+    except ValueError as error:
+        raise InvalidMessage("The message's features hold a number that no float can hold.") from error
+    try:
+        _Bounds.model_validate(content)
         return Task.model_validate({key: value for key, value in content.items() if key not in _STATE})
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise InvalidMessage(f"The message's field '{where}' is wrong: {first['msg']}") from error
+
+
+def named_task(body: str) -> tuple[str, int] | None:
+    """Return the task id and generation of a message that `decode` refuses, as far as they can be read."""
+    try:
+        content: Any = from_json(body)
+        named = _Name.model_validate(content)
+    except (ValueError, TypeError):
+        return None
+    return named.task_id, named.generation
 
 
 class _Message(BaseModel):

@@ -86,7 +86,10 @@ class AcceptTaskSettings(HttpSettings, DataSettings, TaskSettings, QueueSettings
     """Every function that accepts tasks."""
 
     task_lifetime_seconds: int = Field(
-        default=86_400, ge=60, description="How long a task stays readable; then 410 for seven days, then 404."
+        default=86_400,
+        ge=60,
+        le=259_200,
+        description="How long a task stays readable, at most three days; then 410 for seven days, then 404.",
     )
     max_open_tasks: int = Field(
         default=10_000, ge=1, description="How many open tasks a tenant may have before submissions get 429."

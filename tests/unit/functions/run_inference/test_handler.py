@@ -104,7 +104,7 @@ def test_a_receive_of_the_normal_lane_leaves_half_of_its_time_to_the_high_one(
 ) -> None:
     waiting = [fresh_task(priority=Priority.HIGH) for _ in range(35)]
     for task in waiting:
-        inference.run_predictions()._lanes.send(task)
+        inference.run_predictions()._settle._lanes.send(task)
 
     lambda_handler({"Records": [record(fresh_task(), 99, f"matchcast-{queue}")]}, context)
 
@@ -118,7 +118,7 @@ def test_a_message_that_must_come_again_is_reported_alone(monkeypatch: pytest.Mo
         def bury(self, lane: Priority, body: str, cause: str | None, task_id: str | None) -> None:
             raise bootstrap_error()
 
-    monkeypatch.setattr(inference.run_predictions(), "_lanes", Full())
+    monkeypatch.setattr(inference.run_predictions()._settle, "_lanes", Full())
 
     # WHEN
     answer = invoke({"Records": [record(fresh_task(), 1), record("no json", 2, "matchcast-high")]})

@@ -13,64 +13,74 @@ from botocore.exceptions import (
     PartialCredentialsError,
 )
 
-from matchcast.errors import Transient
+from matchcast.errors import MatchcastError, RequestRefused, Transient
 
-_OURS = (ParamValidationError, NoCredentialsError, PartialCredentialsError)
-# Refusals of the call itself: permissions and names that are wrong, values that a service does not take. AWS ends
-# the codes of one kind in different ways, so their beginnings are compared.
-_REFUSALS = (
+# AWS ends the codes of one kind in different ways, so their beginnings are compared.
+_INVALID = (
+    "InvalidArgument",
+    "InvalidMessageContents",
+    "InvalidParameter",
+    "InvalidRequestContent",
+    "ItemCollectionSizeLimitExceeded",
+    "MissingParameter",
+    "RequestEntityTooLarge",
+    "RequestTooLarge",
+    "SerializationException",
+    "ValidationError",
+    "ValidationException",
+)
+"""Answers that concern the one request: it is wrong in itself, and the service is well."""
+_DENIED = (
     "AccessDenied",
     "AuthorizationError",
     "ExpiredToken",
     "IncompleteSignature",
     "InvalidAccessKeyId",
     "InvalidAddress",
-    "InvalidArgument",
     "InvalidClientTokenId",
-    "InvalidMessageContents",
-    "InvalidParameter",
-    "InvalidRequestContent",
     "InvalidSignature",
     "KMS.AccessDenied",
     "KMS.NotFound",
     "MissingAuthenticationToken",
-    "MissingParameter",
     "NoSuchBucket",
     "NonExistentQueue",
     "QueueDoesNotExist",
-    "RequestEntityTooLarge",
-    "RequestTooLarge",
     "ResourceNotFound",
-    "SerializationException",
     "SignatureDoesNotMatch",
     "UnrecognizedClient",
-    "ValidationError",
-    "ValidationException",
 )
+"""Answers that concern every request alike, until somebody mends a permission or a name."""
 
 
 @contextmanager
 def unavailable_as(error_type: type[Transient], what: str) -> Iterator[None]:
-    """Raise SDK errors inside the block as `error_type`; `what` names the service in the product's words."""
+    """Raise SDK errors inside the block as `unavailable` makes them.
+
+    Raises
+    ------
+    RequestRefused
+        If the service, or the SDK itself, refuses the request as invalid.
+    """
     try:
         yield
     except (ClientError, BotoCoreError) as error:
         raise unavailable(error, error_type, what) from error
 
 
-def unavailable(error: ClientError | BotoCoreError, error_type: type[Transient], what: str) -> Transient:
-    """Return an SDK error as `error_type`, which knows whether the call itself was refused."""
+def unavailable(error: ClientError | BotoCoreError, error_type: type[Transient], what: str) -> MatchcastError:
+    """Return an SDK error as an error of the product; `what` names the service in the product's words.
+
+    An invalid request is `RequestRefused`. All else is an `error_type`: an outage, which ends. It is marked as a
+    defect if it ends only when somebody mends a permission or a name, so that no client is told to try again.
+    """
     reason = error_code(error) or type(error).__name__
-    is_refusal = is_defect(error)
-    raised = error_type(f"{what} {'refused the call' if is_refusal else 'did not answer'} ({reason}).")
-    raised.is_defect = is_refusal
+    code = reason.removeprefix("AWS.SimpleQueueService.")
+    if isinstance(error, ParamValidationError) or code.startswith(_INVALID):
+        return RequestRefused(f"{what} refused a request as invalid ({reason}): {error}")
+    is_defect = isinstance(error, (NoCredentialsError, PartialCredentialsError)) or code.startswith(_DENIED)
+    raised = error_type(f"{what} {'refused the call' if is_defect else 'did not answer'} ({reason}).")
+    raised.is_defect = is_defect
     return raised
-
-
-def is_defect(error: Exception) -> bool:
-    """Return whether a call can only fail again until somebody repairs the service or its permissions."""
-    code = error_code(error).removeprefix("AWS.SimpleQueueService.")
-    return isinstance(error, _OURS) or (bool(code) and code.startswith(_REFUSALS))
 
 
 def error_code(error: Exception) -> str:

@@ -1,6 +1,6 @@
 """The other items of the tasks table: lane speeds, idempotency keys and cached predictions.
 
-Items (`pk`, `sk`): `lane#<priority>`, `speed`; `key#<tenant>#<digest of the key>`, `key`;
+Items (`pk`, `sk`): `lane#<priority>`, `speed`; `circuit#<cause>`, `circuit`; `key#<tenant>#<digest of the key>`, `key`;
 `predict:<match_id>:<run_id>`, `prediction`. The last two have a `ttl`, and because DynamoDB deletes late,
 every reader checks it.
 """
@@ -8,7 +8,7 @@ every reader checks it.
 from __future__ import annotations
 
 import hashlib
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -16,13 +16,16 @@ from botocore.exceptions import ClientError
 from matchcast.adapters.aws_errors import error_code, unavailable_as
 from matchcast.domain.prediction import Prediction
 from matchcast.domain.task import Priority
-from matchcast.errors import StorageUnavailable
+from matchcast.errors import MatchcastError, StorageUnavailable
 from matchcast.ports import KeyRecord
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 Item = dict[str, Any]
+
+KEPT = timedelta(days=1)
+"""How long it is kept what a circuit did last."""
 
 
 class _Records:
@@ -58,6 +61,22 @@ class DynamoDBSpeeds(_Records):
     def write(self, lane: Priority, seconds: float) -> None:
         """Publish the seconds."""
         self._put({**_lane_key(lane), "seconds": {"N": f"{seconds:.3f}"}})
+
+
+class DynamoDBCircuits(_Records):
+    """Which circuits of workers are open, as the last worker said whose circuit opened or closed."""
+
+    def read(self, cause: str) -> tuple[str, str, datetime] | None:
+        """Return code and detail of what opened a circuit, and when; None for a closed one."""
+        item = self._get(_circuit_key(cause))
+        if item is None or "code" not in item:
+            return None
+        return item["code"]["S"], item["detail"]["S"], datetime.fromisoformat(item["at"]["S"])
+
+    def write(self, cause: str, problem: MatchcastError | None, now: datetime) -> None:
+        """Note why a circuit opened; None: that it closed."""
+        why = {} if problem is None else {"code": {"S": problem.code}, "detail": {"S": problem.detail[:1000]}}
+        self._put({**_circuit_key(cause), "at": {"S": now.isoformat()}, "ttl": _seconds(now + KEPT), **why})
 
 
 class DynamoDBKeys(_Records):
@@ -108,6 +127,10 @@ class DynamoDBResults(_Records):
 
 def _lane_key(lane: Priority) -> Item:
     return {"pk": {"S": f"lane#{lane}"}, "sk": {"S": "speed"}}
+
+
+def _circuit_key(cause: str) -> Item:
+    return {"pk": {"S": f"circuit#{cause}"}, "sk": {"S": "circuit"}}
 
 
 def _idempotency_key(tenant: str, key: str) -> Item:

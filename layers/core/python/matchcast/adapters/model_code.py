@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
+
+_ONE_AT_A_TIME = threading.RLock()
 
 
 class OwnCode:
@@ -22,7 +25,14 @@ class OwnCode:
 
     @contextmanager
     def visible(self) -> Iterator[None]:
-        """Let the block import them; what it adds to the import path or imports from the folder is theirs too."""
+        """Let the block import them; what it adds to the import path or imports from the folder is theirs too.
+
+        The interpreter has one table of modules, so only one model at a time sees its own.
+        """
+        with _ONE_AT_A_TIME:
+            yield from self._shown()
+
+    def _shown(self) -> Iterator[None]:
         hidden = {name: sys.modules[name] for name in self._modules if name in sys.modules}
         sys.path[:0] = self._paths
         sys.modules.update(self._modules)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import cache
 
 from matchcast.adapters.model_loaders import loader_for
@@ -10,14 +11,17 @@ from matchcast.adapters.parquet_features import parse_features
 from matchcast.adapters.sqs_lanes import SQSLanes
 from matchcast.bootstrap import parts, releases, table
 from matchcast.domain.task import Priority, utc_now
+from matchcast.errors import MatchcastError
+from matchcast.observability import report_circuit
 from matchcast.ports import PredictionQueue
 from matchcast.predictions.predictor import Predictor
 from matchcast.releases.served_models import ServedModels
 from matchcast.settings import ModelSettings, RunInferenceSettings
 from matchcast.snapshots.features import FeatureRows
-from matchcast.tasks.circuit_breaker import CircuitBreaker
+from matchcast.tasks.circuit_breaker import TABLE, CircuitBreaker
 from matchcast.tasks.help_high_lane import HelpHighLane
 from matchcast.tasks.run import RunPredictions
+from matchcast.tasks.stage_calls import SideBySide
 
 
 @cache
@@ -41,9 +45,10 @@ def run_predictions() -> RunPredictions:
         tasks=table.tasks(),
         lanes=_lanes_with_dead_letters(),
         threads=ThreadPoolExecutor(settings.write_concurrency, thread_name_prefix="writes"),
-        breaker=CircuitBreaker(),
+        breaker=CircuitBreaker(report=_report_circuit),
         now=utc_now,
         max_attempts=settings.max_attempts,
+        stage_calls=SideBySide(),
     )
 
 
@@ -57,6 +62,14 @@ def help_high_lane() -> HelpHighLane:
 def lanes_by_queue_name() -> dict[str, Priority]:
     """Return which lane a queue is, by the last part of its URL, which is also the last part of its ARN."""
     return {url.rsplit("/", 1)[-1]: lane for lane, url in parts.queues(RunInferenceSettings()).items()}
+
+
+def _report_circuit(cause: str, problem: MatchcastError | None) -> None:
+    """Log and count that a circuit opened or closed, and note it in the table, where `matchcast doctor` finds it."""
+    report_circuit(cause, problem)
+    if cause != TABLE:
+        with suppress(MatchcastError):
+            table.circuits().write(cause, problem, utc_now())
 
 
 @cache

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import cache
 
 from matchcast.adapters.dynamodb_records import DynamoDBResults
-from matchcast.adapters.lambda_inference import LambdaInference
+from matchcast.adapters.lambda_inference import MOST_INVOCATIONS, READ_TIMEOUT_SECONDS, LambdaInference
 from matchcast.bootstrap import parts, releases, table, tasks
 from matchcast.domain.task import utc_now
 from matchcast.observability import MetricUnit, metrics
@@ -21,8 +20,12 @@ def predict_now() -> PredictNow:
     """Return the use case of predict_now."""
     settings = PredictNowSettings()
     # One attempt: the SDK would run the model again for every retry.
-    invoker = parts.client("lambda", read_timeout=30, retries={"total_max_attempts": 1})
-    threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="inference")
+    invoker = parts.client(
+        "lambda",
+        read_timeout=READ_TIMEOUT_SECONDS,
+        retries={"total_max_attempts": 1},
+        max_pool_connections=MOST_INVOCATIONS,
+    )
     results = CachedResults(
         cache=DynamoDBResults(table.dynamodb(), settings.tasks_table_name),
         models=releases.models(),
@@ -32,7 +35,7 @@ def predict_now() -> PredictNow:
         count=_count_cache,
     )
     return PredictNow(
-        inference=LambdaInference(invoker, settings.run_inference_function_name, threads, utc_now),
+        inference=LambdaInference(invoker, settings.run_inference_function_name, utc_now),
         results=results,
         # Made when the first request wants a task: most never do.
         submit=tasks.submit_prediction,

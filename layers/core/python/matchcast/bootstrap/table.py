@@ -5,9 +5,11 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from matchcast.adapters.dynamodb_records import DynamoDBSpeeds
+from matchcast.adapters.counted_tasks import CountedTasks
+from matchcast.adapters.dynamodb_records import DynamoDBCircuits, DynamoDBSpeeds
 from matchcast.adapters.dynamodb_tasks import DynamoDBTasks
 from matchcast.bootstrap import parts
+from matchcast.observability import count_task
 from matchcast.settings import TaskSettings
 from matchcast.tasks.lane_speed import LaneSpeed
 
@@ -26,6 +28,19 @@ def tasks() -> DynamoDBTasks:
 
 
 @cache
+def counted_tasks() -> CountedTasks:
+    """Return the table for functions that end tasks now and then; the worker counts those of a receive together."""
+    settings = TaskSettings()
+    return CountedTasks(dynamodb(), settings.tasks_table_name, settings.tenant_shards, count_task)
+
+
+@cache
 def lane_speed() -> LaneSpeed:
     """Return what is known of the lanes' speed."""
     return LaneSpeed(DynamoDBSpeeds(dynamodb(), TaskSettings().tasks_table_name))
+
+
+@cache
+def circuits() -> DynamoDBCircuits:
+    """Return where workers note which circuits are open."""
+    return DynamoDBCircuits(dynamodb(), TaskSettings().tasks_table_name)

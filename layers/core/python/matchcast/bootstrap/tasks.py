@@ -46,7 +46,7 @@ def submit_prediction() -> SubmitPrediction:
 @cache
 def track_tasks() -> TrackTasks:
     """Return what reads and cancels tasks."""
-    return TrackTasks(table.tasks(), table.tasks(), utc_now)
+    return TrackTasks(table.counted_tasks(), table.tasks(), utc_now)
 
 
 @cache
@@ -61,4 +61,4 @@ def sweep_dead_letters() -> SweepDeadLetters:
     queues = parts.dead_letter_queues(DeadLetterSettings())
     letters = SQSDeadLetters(parts.client("sqs"), queues, calls_at_once=_CALLS_AT_ONCE)
     threads = ThreadPoolExecutor(_CALLS_AT_ONCE, thread_name_prefix="writes")
-    return SweepDeadLetters(letters, table.tasks(), utc_now, threads)
+    return SweepDeadLetters(letters, table.counted_tasks(), utc_now, threads)

@@ -13,7 +13,15 @@ from aws_lambda_powertools.event_handler.api_gateway import ResponseBuilder, Rou
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 
 from matchcast.echo import cut
-from matchcast.errors import InvalidRequest, MatchcastError, MethodNotAllowed, RouteNotFound, Transient, WaitOver
+from matchcast.errors import (
+    InvalidRequest,
+    MatchcastError,
+    MethodNotAllowed,
+    RequestRefused,
+    RouteNotFound,
+    Transient,
+    WaitOver,
+)
 from matchcast.http.events import complete
 from matchcast.http.problems import field_errors, problem_response, summary
 from matchcast.http.routes import DOCUMENTATION, PATHS, KnownPaths, path_pattern
@@ -144,7 +152,7 @@ class Api(APIGatewayHttpResolver):
         return self._on_error(InvalidRequest(summary(errors), errors))
 
     def _on_error(self, error: MatchcastError) -> Response[str]:
-        if isinstance(error, Transient) and error.is_defect:
+        if isinstance(error, RequestRefused) or (isinstance(error, Transient) and error.is_defect):
             # A client cannot help by trying again, so it is told of a fault of ours.
             logger.error("call refused", extra={"code": error.code, "detail": error.detail})
             error = MatchcastError(error.detail)

@@ -82,6 +82,10 @@ class PredictNow:
         except (DeadlineExceeded, TaskOver, Transient):
             return task
 
+    def has_stage(self, stage: str) -> bool:
+        """Tell whether a stage is published; False where the manifest cannot be read."""
+        return self._results.has_stage(stage)
+
     def model_info(self, stage: str, deadline: datetime) -> ModelInfo:
         """Return what is known of the model that a stage serves."""
         return self._inference.model_info(stage, deadline)

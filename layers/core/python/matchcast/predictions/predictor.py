@@ -9,10 +9,11 @@ from datetime import datetime
 
 import numpy as np
 
-from matchcast.domain.prediction import Prediction, Subject, renormalise
+from matchcast.domain.prediction import OUTCOMES, Prediction, Subject, renormalise
 from matchcast.echo import quoted
 from matchcast.errors import (
     FieldError,
+    InferenceUnavailable,
     InvalidRequest,
     MatchcastError,
     MatchNotFound,
@@ -33,6 +34,9 @@ class _Row:
 
 
 Answer = Prediction | MatchcastError
+
+ALONE_SECONDS = 10.0
+"""How long rows that failed together are tried one by one; the others come again."""
 
 
 class Predictor:
@@ -55,8 +59,15 @@ class Predictor:
         return self._features.current()[0].snapshot_id
 
     def problem_of(self, stage: str) -> MatchcastError | None:
-        """Return why the newest model of a stage or the newest features are not in use; None if they are."""
-        return self._served_models.problem_of(stage) or self._features.problem
+        """Return why the newest model of a stage or the newest features are not in use, or do not fit each other."""
+        return self._served_models.problem_of(stage) or self._features.problem or self._misfit(stage)
+
+    def _misfit(self, stage: str) -> MatchcastError | None:
+        try:
+            self._features.rows((), self._served_models.get(stage).published.signature.names)
+        except MatchcastError as error:
+            return error
+        return None
 
     def predict_one(self, stage: str, subject: Subject) -> Prediction:
         """Return one prediction, or raise why there is none."""
@@ -89,8 +100,6 @@ class Predictor:
         if wanted:
             try:
                 found = self._features.rows(wanted, signature.names)
-            except ReleaseRefused as error:
-                missing = ModelUnavailable(f"The snapshot does not fit the model: {error.detail}")
             except MatchcastError as error:
                 missing = error
         rows: list[_Row | MatchcastError] = []
@@ -109,14 +118,40 @@ class Predictor:
         return rows
 
     def _call(self, loaded: LoadedModel, stage: str, rows: Sequence[_Row]) -> list[Answer]:
-        """Call the model once for the rows and describe each of its answers."""
+        """Call the model once for the rows and describe each of its answers.
+
+        Rows that make it fail may fail because of one of them, so then each is tried alone, as long as there is time.
+        """
         if not rows:
             return []
+        try:
+            return self._ask(loaded, stage, rows)
+        except ModelFailed as error:
+            return [error] if len(rows) == 1 else self._call_for_each(loaded, stage, rows, error)
+
+    def _call_for_each(
+        self, loaded: LoadedModel, stage: str, rows: Sequence[_Row], failed: ModelFailed
+    ) -> list[Answer]:
+        answers: list[Answer] = []
+        started = time.perf_counter()
+        for row in rows:
+            if time.perf_counter() - started < ALONE_SECONDS:
+                answers += self._call(loaded, stage, [row])
+            else:
+                answers.append(InferenceUnavailable(f"There was no time to try it alone: {failed.detail}"))
+        return answers
+
+    def _ask(self, loaded: LoadedModel, stage: str, rows: Sequence[_Row]) -> list[Answer]:
         started = time.perf_counter()
         try:
             output = loaded.model.predict(np.asarray([row.values for row in rows], dtype=np.float32))
-        except ModelFailed as error:
-            return [error] * len(rows)
+        except MatchcastError:
+            raise
+        # A model may be foreign code, and raise anything.
+        except Exception as error:
+            raise ModelFailed(f"The model raised {type(error).__name__} ({error}).") from error
+        if output.shape != (len(rows), len(OUTCOMES)):
+            raise ModelFailed(f"The model answered {len(rows)} rows with an array of shape {output.shape}.")
         duration_ms = (time.perf_counter() - started) * 1000
         model, predicted_at = loaded.published.ref(stage), self._now()
         answers: list[Answer] = []

@@ -12,7 +12,7 @@ from matchcast.domain.manifests import ModelManifest, SnapshotManifest
 from matchcast.domain.prediction import Prediction
 from matchcast.errors import Transient
 from matchcast.ports import ResultCache
-from matchcast.releases.readers import ManifestReader
+from matchcast.releases.readers import ManifestReader, has_stage
 
 Count = Callable[[str], None]
 """Counts `hits` or `errors` of the cache."""
@@ -37,6 +37,10 @@ class CachedResults:
         self._now = now
         self._lifetime = lifetime
         self._count = count
+
+    def has_stage(self, stage: str) -> bool:
+        """Tell whether a stage is published; False where the manifest cannot be read."""
+        return has_stage(self._models, stage)
 
     def find(self, match_id: str, stage: str) -> Prediction | None:
         """Return the prediction of a match by the version that the stage serves, from the present snapshot."""

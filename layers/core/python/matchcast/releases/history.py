@@ -152,10 +152,17 @@ class Entry(BaseModel):
 def moves(before: Mapping[str, PublishedModel], after: Mapping[str, PublishedModel]) -> dict[str, Move]:
     """Return the stages that differ, with the versions on both sides."""
     return {
-        stage: Move(before=version_of(before.get(stage)), after=version_of(after.get(stage)))
+        stage: _move(before.get(stage), after.get(stage))
         for stage in sorted(before.keys() | after.keys())
         if not _same(before.get(stage), after.get(stage))
     }
+
+
+def _move(before: PublishedModel | None, after: PublishedModel | None) -> Move:
+    """Return the versions; with the names of the registered models where these differ, for each counts its own."""
+    if before is not None and after is not None and before.name != after.name:
+        return Move(before=f"{before.name} {before.version}", after=f"{after.name} {after.version}")
+    return Move(before=version_of(before), after=version_of(after))
 
 
 def _same(one: PublishedModel | None, other: PublishedModel | None) -> bool:

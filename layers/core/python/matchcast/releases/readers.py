@@ -157,6 +157,14 @@ class ManifestReader(Generic[M]):
         return found
 
 
+def has_stage(models: ManifestReader[ModelManifest], stage: str) -> bool:
+    """Tell whether a model is published under a stage; False where nothing good was ever read."""
+    try:
+        return stage in models.current().stages
+    except Transient:
+        return False
+
+
 def read_files(
     objects: ObjectStore, prefix: str, files: Mapping[str, FileEntry], names: Iterable[str] | None = None
 ) -> dict[str, bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -32,6 +33,8 @@ class ServedModels:
         self._load = load
         self._stages: dict[str, LastGood[ModelManifest, PublishedModel, LoadedModel]] = {}
         self._artifacts: dict[str, tuple[Model, datetime]] = {}
+        # Stages load side by side; none of them waits for another's files.
+        self._lock = threading.Lock()
 
     def problem_of(self, stage: str) -> MatchcastError | None:
         """Return why a stage does not serve the newest release; None if it does."""
@@ -66,7 +69,8 @@ class ServedModels:
             files = read_files(self._objects, published.prefix, published.files)
             model = self._load(published, files)
             named = {each.prefix for each in self._manifests.current().stages.values()}
-            self._artifacts = {old: kept for old, kept in self._artifacts.items() if old.startswith(tuple(named))}
-            self._artifacts[key] = model, datetime.now(UTC)
+            with self._lock:
+                kept = {old: each for old, each in self._artifacts.items() if old.startswith(tuple(named))}
+                self._artifacts = {**kept, key: (model, datetime.now(UTC))}
         model, loaded_at = self._artifacts[key]
         return LoadedModel(published, model, stage, loaded_at)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,7 +10,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from matchcast.domain.manifests import SnapshotManifest
-from matchcast.errors import ManifestInvalid, MatchcastError, SnapshotUnavailable
+from matchcast.errors import ManifestInvalid, MatchcastError, ReleaseUnfit
 from matchcast.ports import MatchRow, ObjectStore
 from matchcast.releases.readers import LastGood, ManifestReader, read_files
 from matchcast.snapshots.contract import MATCH_FEATURES_FILE, MATCH_IDS_FILE
@@ -44,6 +45,8 @@ class SnapshotFile(Generic[T]):
         self._objects = objects
         self._name = name
         self._parse = parse
+        # The stages of one receive ask at the same time; the file is read once.
+        self._lock = threading.Lock()
         self._kept: LastGood[SnapshotManifest, SnapshotManifest, tuple[SnapshotManifest, T]] = LastGood(
             manifests, lambda manifest: manifest, self._load
         )
@@ -61,7 +64,9 @@ class SnapshotFile(Generic[T]):
         SnapshotUnavailable
             If no snapshot could ever be read.
         """
-        return self._kept.get(self._manifests.current())
+        manifest = self._manifests.current()
+        with self._lock:
+            return self._kept.get(manifest)
 
     def _load(self, manifest: SnapshotManifest) -> tuple[SnapshotManifest, T]:
         body = read_files(self._objects, manifest.prefix, manifest.files, (self._name,))[self._name]
@@ -82,13 +87,16 @@ class FeatureRows(SnapshotFile[FeatureTable]):
         Raises
         ------
         SnapshotUnavailable
-            If no snapshot could ever be read, or it lacks a feature.
+            If no snapshot could ever be read.
+        ReleaseUnfit
+            If the present one lacks a feature.
         """
         manifest, table = self.current()
         if missing := [name for name in names if name not in table.columns]:
-            raise SnapshotUnavailable(
-                f"The present snapshot lacks features that this model needs ({', '.join(missing)}); "
-                "a snapshot of the model's own data has to be made."
+            raise ReleaseUnfit(
+                f"The model of this stage needs features that the present snapshot lacks: {', '.join(missing)}. "
+                "Matches cannot be predicted with it until a snapshot has them or another version is published; "
+                "features of your own can."
             )
         found = {match_id: table.index[match_id] for match_id in match_ids if match_id in table.index}
         picked = table.values[list(found.values())][:, [table.columns.index(name) for name in names]].tolist()

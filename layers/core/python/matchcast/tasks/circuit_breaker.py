@@ -1,7 +1,9 @@
-"""A circuit breaker: after several failures in a row the service rests, then tries once before it goes on.
+"""A circuit breaker for each cause: after several failures in a row it rests, then is tried once before it goes on.
 
-It keeps a broken model or table from draining a queue into its dead letters: while it is open, no task loses an
-attempt. Each environment has its own, because the environment itself may be what is broken.
+It keeps a broken stage or table from draining a queue into its dead letters: while its circuit is open, no task loses
+an attempt. The causes are the tasks table and each stage, and none of them holds up another. The data bucket is no
+cause of its own: a stage whose model is loaded goes on without it, and one that cannot load its model says why.
+Each environment has its own, because the environment itself may be what is broken.
 """
 
 from __future__ import annotations
@@ -9,48 +11,93 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+
+from matchcast.errors import MatchcastError, ModelTooSlow
 
 FAILURES_TO_OPEN = 5
 REST_SECONDS = 30.0
+LONGEST_REST_SECONDS = 240.0
+MOST_CIRCUITS = 64
+"""Stages come out of messages; where no manifest can be read, nobody knows which of them exist."""
+TABLE = "table"
+
+Report = Callable[[str, MatchcastError | None], None]
+"""Is called with a cause when its circuit opens, and why, and with None when it closes."""
+
+
+def stage_cause(stage: str) -> str:
+    """Return the cause that stands for a stage."""
+    return f"stage:{stage}"
+
+
+def report_nothing(cause: str, problem: MatchcastError | None) -> None:
+    """Report a circuit nowhere (a `Report`)."""
+
+
+@dataclass
+class _Circuit:
+    problem: MatchcastError
+    failures: int = 0
+    rest_seconds: float = 0.0
+    opened_at: float | None = None
 
 
 class CircuitBreaker:
-    """Closed while things go well, open after `failures_to_open` failures in a row."""
+    """A circuit for each cause: closed while things go well, open after `failures_to_open` failures in a row."""
 
     def __init__(
         self,
         failures_to_open: int = FAILURES_TO_OPEN,
         rest_seconds: float = REST_SECONDS,
         monotonic: Callable[[], float] = time.monotonic,
+        report: Report = report_nothing,
     ) -> None:
         self._failures_to_open = failures_to_open
         self._rest_seconds = rest_seconds
         self._monotonic = monotonic
-        self._failures = 0
-        self._opened_at = 0.0
+        self._report = report
+        self._circuits: dict[str, _Circuit] = {}
         self._lock = threading.Lock()
 
-    @property
-    def is_open(self) -> bool:
-        """Return whether the service is known to be broken, so that a failure is not the task's."""
-        return self._failures >= self._failures_to_open
+    def is_open(self, cause: str) -> bool:
+        """Return whether a cause is known to be broken, so that a failure is not the task's."""
+        circuit = self._circuits.get(cause)
+        return circuit is not None and circuit.opened_at is not None
 
-    def allows(self) -> bool:
-        """Return whether to try: always while closed, once for each rest while open."""
-        with self._lock:
-            if not self.is_open:
-                return True
-            if self._monotonic() - self._opened_at < self._rest_seconds:
-                return False
-            self._opened_at = self._monotonic()
-            return True
+    def refusal(self, cause: str) -> MatchcastError | None:
+        """Return why not to try a cause now, which is its last failure; None: try it.
 
-    def record(self, *, success: bool) -> None:
-        """Record the outcome of a try."""
+        A closed circuit lets everything through, an open one one try for each rest. Each rest is longer than the last.
+        """
         with self._lock:
-            if success:
-                self._failures = 0
-                return
-            self._failures += 1
-            if self._failures == self._failures_to_open:
-                self._opened_at = self._monotonic()
+            circuit = self._circuits.get(cause)
+            if circuit is None or circuit.opened_at is None:
+                return None
+            if self._monotonic() - circuit.opened_at < circuit.rest_seconds:
+                return circuit.problem
+            circuit.opened_at = self._monotonic()
+            circuit.rest_seconds = min(2 * circuit.rest_seconds, LONGEST_REST_SECONDS)
+            return None
+
+    def record(self, cause: str, problem: MatchcastError | None) -> None:
+        """Record the outcome of a try; None is a success. One model that is too slow opens its circuit at once."""
+        with self._lock:
+            changed = self._close(cause) if problem is None else self._fail(cause, problem)
+        if changed:
+            self._report(cause, problem)
+
+    def _close(self, cause: str) -> bool:
+        circuit = self._circuits.pop(cause, None)
+        return circuit is not None and circuit.opened_at is not None
+
+    def _fail(self, cause: str, problem: MatchcastError) -> bool:
+        if cause not in self._circuits and len(self._circuits) >= MOST_CIRCUITS:
+            del self._circuits[next(iter(self._circuits))]
+        circuit = self._circuits.setdefault(cause, _Circuit(problem))
+        circuit.problem, circuit.failures = problem, circuit.failures + 1
+        enough = circuit.failures >= self._failures_to_open or isinstance(problem, ModelTooSlow)
+        if circuit.opened_at is not None or not enough:
+            return False
+        circuit.opened_at, circuit.rest_seconds = self._monotonic(), self._rest_seconds
+        return True

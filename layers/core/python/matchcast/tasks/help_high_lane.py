@@ -13,7 +13,11 @@ from contextlib import suppress
 from matchcast.domain.task import Priority
 from matchcast.errors import Transient
 from matchcast.ports import PredictionQueue
-from matchcast.tasks.run import Outcome, RunPredictions
+from matchcast.tasks.run import RunPredictions
+from matchcast.tasks.settle import Outcome
+
+STAGE_SECONDS = 20.0
+"""How long a helping receive waits for a model: half of the invocation's time may be over when it begins."""
 
 
 class HelpHighLane:
@@ -39,7 +43,7 @@ class HelpHighLane:
                 break
             if not receive:
                 break
-            ended = {outcome.message_id: outcome for outcome in self._run.run(receive)}
+            ended = {outcome.message_id: outcome for outcome in self._run.run(receive, STAGE_SECONDS)}
             outcomes += ended.values()
             done = [received for received in receive if ended[received.message_id].done]
             if done:

@@ -11,7 +11,7 @@ from matchcast.domain.prediction import Subject
 from matchcast.domain.task import Priority, Task
 from matchcast.echo import quoted
 from matchcast.errors import FieldError, InvalidRequest, MatchNotFound, StageNotFound
-from matchcast.releases.readers import ManifestReader
+from matchcast.releases.readers import ManifestReader, has_stage
 from matchcast.tasks.accept import AcceptTask, IdempotencyKey
 from matchcast.tasks.open_tasks import OpenTasks
 
@@ -88,6 +88,10 @@ class SubmitPrediction:
             )
 
         return self._accept.accept(tenant, make, key, delay_seconds)
+
+    def has_stage(self, stage: str) -> bool:
+        """Tell whether a stage is published; False where the manifest cannot be read."""
+        return has_stage(self._models, stage)
 
     def _check(self, submission: Submission) -> None:
         published = self._models.current().stages.get(submission.stage)

@@ -10,7 +10,9 @@ import typer
 from typer.testing import CliRunner
 
 from matchcast_tools.cli import data
-from matchcast_tools.errors import BadInput
+from matchcast_tools.errors import BadInput, exit_code
+from matchcast_tools.models.tracking import Tracking
+from matchcast_tools.models.train import Trained
 from matchcast_tools.sample.league import write_sample
 from tests.support.forecasters import forecaster
 from tests.support.match_files import League, csv_bytes, season_row, write
@@ -121,6 +123,18 @@ def test_evaluate_shows_a_table_that_fits_a_terminal(files: Path) -> None:
 def test_evaluate_refuses_what_makes_no_sense(files: Path, options: list[str], reason: str) -> None:
     with pytest.raises(BadInput, match=reason):
         run("evaluate", files, *options)
+
+
+def test_evaluate_names_the_aliases_there_are_where_one_is_unknown(
+    files: Path, tracking: Tracking, trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", tracking.uri)
+
+    with pytest.raises(BadInput, match=r"no alias 'nobody' .*champion") as refused:
+        data._forecaster("nobody")
+
+    assert "publish" not in refused.value.detail
+    assert exit_code(refused.value) == 2
 
 
 def test_evaluate_scores_a_model_with_the_book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

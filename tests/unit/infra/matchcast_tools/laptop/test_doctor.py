@@ -18,6 +18,7 @@ from matchcast.domain.manifests import (
     SnapshotManifest,
 )
 from matchcast.domain.prediction import ModelRef
+from matchcast.domain.signature import Column, Signature
 from matchcast_tools.laptop import doctor
 from matchcast_tools.laptop.doctor import (
     Finding,
@@ -26,8 +27,10 @@ from matchcast_tools.laptop.doctor import (
     check_manifests,
     check_port,
     check_python,
+    describe_stages,
 )
 from matchcast_tools.laptop.state import EngineRecord, Folder
+from tests.support.releases import SIGNATURE, published
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
@@ -154,3 +157,24 @@ def test_what_is_published_is_shown() -> None:
     # THEN
     assert "7 matches" in dataset.detail
     assert "release 3" in models.detail
+
+
+def test_each_stage_is_shown_with_what_keeps_it_from_being_served() -> None:
+    # GIVEN a stage that is well, one whose features the snapshot lacks, and one that the workers leave alone
+    stages = {"champion": published("3"), "candidate": published("4"), "smoke": published("5")}
+    weather = Signature(inputs=(*SIGNATURE.inputs, Column(name="weather", type="float")))
+    stages["candidate"] = stages["candidate"].model_copy(update={"signature": weather})
+    opened = {"stage:smoke": ("model-too-slow", "It has taken more than 5 s.", NOW)}
+
+    # WHEN
+    findings = list(describe_stages(stages, SIGNATURE.names, opened.get))
+
+    # THEN
+    assert [(finding.check, finding.state) for finding in findings] == [
+        ("stage candidate", "warning"),
+        ("stage champion", "ok"),
+        ("stage smoke", "warning"),
+    ]
+    assert "weather" in findings[0].detail
+    assert "model-too-slow" in findings[2].detail
+    assert "rollback --stage smoke" in str(findings[2].remedy)

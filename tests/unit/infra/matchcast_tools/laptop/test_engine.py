@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -12,11 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from matchcast import TELEMETRY_OFF
 from matchcast_tools.errors import EnvironmentProblem
 from matchcast_tools.laptop import processes
-from matchcast_tools.laptop.engine import Engine, engine_environment, stop_engine, tail, wait_until_ready
-from matchcast_tools.laptop.ports import choose_port, free_port, require_addresses, require_free
+from matchcast_tools.laptop.engine import Engine, stop_engine, tail, wait_until_ready
 from matchcast_tools.laptop.processes import (
     group_members,
     marked_processes,
@@ -218,97 +215,6 @@ def test_where_there_is_no_proc_the_group_itself_is_asked(monkeypatch: pytest.Mo
     process.kill()
     process.communicate()
     assert group_members(process.pid) == []
-
-
-def test_the_engine_sees_nothing_of_another_stack_account_or_registry(folder: Folder) -> None:
-    # GIVEN settings of another stack, account and registry
-    inherited = {
-        "AUTH": "false",
-        "AWS_PROFILE": "work",
-        "AWS_ENDPOINT_URL": "https://elsewhere",
-        "GATEWAY_PORT": "1",
-        "LAMBDA_EXECUTOR": "docker",
-        "LOCALSTACK_HOSTNAME": "x",
-        "MINISTACK_REGION": "eu",
-        "MLFLOW_TRACKING_URI": "https://registry",
-        "DOCKER_HOST": "unix:///var/run/docker.sock",
-        "HTTPS_PROXY": "http://proxy",
-        "PATH": "/bin",
-    }
-
-    # WHEN
-    made = engine_environment(inherited, folder, 4711)
-
-    # THEN the engine has its own settings, keeps the proxy, and inherits nothing else of them
-    assert made["GATEWAY_PORT"] == "4711"
-    assert made["BIND_HOST"] == "127.0.0.1"
-    assert made["AWS_SHARED_CREDENTIALS_FILE"] == os.devnull
-    assert made["HTTPS_PROXY"] == "http://proxy"
-    assert "127.0.0.1" in made["NO_PROXY"]
-    assert not {"AWS_PROFILE", "AWS_ENDPOINT_URL", "LAMBDA_EXECUTOR", "LOCALSTACK_HOSTNAME"} & set(made)
-    assert not {"MINISTACK_REGION", "MLFLOW_TRACKING_URI"} & set(made)
-    assert made.items() >= TELEMETRY_OFF.items()
-    # Whoever starts it, roles and policies count.
-    assert made["AUTH"] == "true"
-    # The address of Docker leads nowhere, and everything is written under the folder.
-    assert not Path(made["DOCKER_HOST"].removeprefix("unix://")).exists()
-    for name in ("TMPDIR", "S3_DATA_DIR", "STATE_DIR"):
-        assert Path(made[name]).is_relative_to(folder.root)
-
-
-@pytest.mark.enable_socket
-def test_a_taken_port_is_refused_with_what_to_do() -> None:
-    # GIVEN a port that is taken
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
-
-        # WHEN it is asked for
-        # THEN the message names it and the option, until the port is free
-        with pytest.raises(EnvironmentProblem, match=rf"Port {port} cannot be used.*--port"):
-            require_free(port)
-
-    assert require_free(port) == port
-
-
-@pytest.mark.enable_socket
-def test_a_stack_keeps_its_port(tmp_path: Path) -> None:
-    # GIVEN a port of the last start
-    remembered, before = tmp_path / "port", free_port()
-    remembered.write_text(str(before))
-
-    # WHEN
-    # THEN it is taken again, unless another one is asked for
-    assert choose_port(remembered, None, new=False) == before
-    assert choose_port(remembered, other := free_port(), new=False) == other
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", before))
-        taken.listen()
-        # A stack does not move by itself; a new one may.
-        with pytest.raises(EnvironmentProblem, match="--port"):
-            choose_port(remembered, None, new=False)
-        assert choose_port(remembered, None, new=True) != before
-
-
-@pytest.mark.enable_socket
-@pytest.mark.parametrize("text", ["", "x", "-"])
-def test_a_port_that_cannot_be_read_is_forgotten(tmp_path: Path, text: str) -> None:
-    (tmp_path / "port").write_text(text)
-
-    assert choose_port(tmp_path / "port", None, new=False) > 0
-
-
-@pytest.mark.enable_socket
-@pytest.mark.parametrize("address", ["192.0.2.1", "no-such-host.invalid", "::1", "x" * 300, "a..b", ""])
-def test_an_address_that_the_engine_cannot_listen_on_is_refused(address: str) -> None:
-    with pytest.raises(EnvironmentProblem, match="--bind"):
-        require_addresses([address], free_port())
-
-
-@pytest.mark.enable_socket
-def test_an_address_of_this_machine_is_allowed() -> None:
-    require_addresses(["127.0.0.1", "localhost"], free_port())
 
 
 def test_an_engine_that_ends_at_once_is_reported_with_the_end_of_its_log(folder: Folder) -> None:

@@ -58,9 +58,9 @@ def test_a_function_without_code_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_layer_is_packaged_from_its_root(tmp_path: Path) -> None:
-    write(tmp_path, "layers/core/python/matchcast/errors.py")
+    write(tmp_path, "layers/core/python/matchcast/ports.py")
 
-    assert list(layer_files(tmp_path, "layers/core/")) == ["python/matchcast/errors.py"]
+    assert list(layer_files(tmp_path, "layers/core/")) == ["python/matchcast/ports.py"]
 
 
 def test_a_layer_without_code_is_refused(tmp_path: Path) -> None:
@@ -173,5 +173,5 @@ def test_the_images_of_the_product_hold_their_handler_and_the_package(name: str)
 
     handler = dockerfile_command(ROOT, ".", path)
     assert handler == f"functions.{name}.handler.lambda_handler"
-    assert {f"functions/{name}/handler.py", "functions/__init__.py", "matchcast/errors.py"} <= set(files)
+    assert {f"functions/{name}/handler.py", "functions/__init__.py", "matchcast/ports.py"} <= set(files)
     assert not any(file.startswith(("infra", "tests")) for file in files)

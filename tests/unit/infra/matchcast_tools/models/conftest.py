@@ -59,8 +59,14 @@ def objects(registry: Registry) -> InMemoryObjects:
 def publish_to(trained: Trained, tracking: Tracking, data_dir: Path) -> Callable[..., Publication]:
     """`publish_models` with this session's store and dataset."""
 
-    def run(objects: InMemoryObjects, stages: Any = STAGES, keep_others: bool = False, **options: Any) -> Publication:
+    def run(
+        objects: InMemoryObjects,
+        stages: Any = STAGES,
+        keep_others: bool = False,
+        without_matches: bool = False,
+        **options: Any,
+    ) -> Publication:
         run = ReleaseRun(objects=objects, tracking=tracking, now=NOW, **options)
-        return publish_models(run, stages, keep_others=keep_others, data_dir=data_dir)
+        return publish_models(run, stages, keep_others=keep_others, data_dir=data_dir, without_matches=without_matches)
 
     return run

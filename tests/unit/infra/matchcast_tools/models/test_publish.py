@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from matchcast.adapters.in_memory import InMemoryObjects
 from matchcast.domain.manifests import MODEL_MANIFEST_KEY
 from matchcast.errors import ModelUnavailable
 from matchcast_tools.models.publish import Publication, publish_models
+from matchcast_tools.models.registry import aliases_elsewhere
 from matchcast_tools.models.release_run import ReleaseRun
 from matchcast_tools.models.tracking import Tracking
 from matchcast_tools.models.train import Trained, train
@@ -65,6 +67,33 @@ def test_a_version_under_several_aliases_is_exported_once(
     assert prefix.startswith(f"models/matchcast/{trained.version}-")
     names = ("lineage.json", "model.onnx", "signature.json")
     assert keys(objects, "models/") == [MODEL_MANIFEST_KEY, *(prefix + name for name in names)]
+
+
+def test_the_alias_of_another_registered_model_is_another_release(
+    objects: InMemoryObjects, data_dir: Path, new_store: Callable[[], Tracking]
+) -> None:
+    # GIVEN two registered models whose versions and aliases have the same names
+    tracking = new_store()
+    train(data_dir, aliases=["champion"], tracking=tracking)
+    client = tracking.connect()
+    first_one = client.get_model_version("matchcast", "1")
+    client.create_registered_model("other")
+    client.create_model_version("other", str(first_one.source), run_id=first_one.run_id)
+    client.set_registered_model_alias("other", "champion", "1")
+    run = ReleaseRun(objects=objects, tracking=tracking)
+    first = publish_models(run, ["champion"])
+
+    # WHEN the alias of the other one is published
+    second = publish_models(replace(run, name="other"), ["champion"])
+
+    # THEN it is a release of its own, and its history says which model it was
+    assert second.is_new
+    assert second.manifest.stages["champion"].name == "other"
+    assert first.manifest.stages["champion"].version == second.manifest.stages["champion"].version == "1"
+    assert second.manifest.change is not None
+    move = second.manifest.change.stages["champion"]
+    assert (move.before, move.after) == ("matchcast 1", "other 1")
+    assert aliases_elsewhere(tracking, ["champion", "smoke"]) == {"champion": ["other"]}
 
 
 def test_writes_the_signature_beside_the_artifact(

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from matchcast.adapters.in_memory import InMemoryObjects
@@ -18,6 +20,7 @@ from matchcast.errors import (
     SignatureMissing,
     StorageUnavailable,
 )
+from matchcast.snapshots.contract import MATCH_FEATURES_FILE
 from matchcast_tools.errors import BadInput, EnvironmentProblem
 from matchcast_tools.models import artifact
 from matchcast_tools.models.publish import Publication, publish_models
@@ -27,6 +30,7 @@ from matchcast_tools.models.train import Trained, train
 from tests.support.mlflow_models import Constant, logistic, register
 from tests.support.mlflow_warnings import MLFLOW_WARNINGS
 from tests.support.objects import content
+from tests.support.releases import put_snapshot
 from tests.support.served import STAGES
 
 pytestmark = MLFLOW_WARNINGS
@@ -35,6 +39,15 @@ pytestmark = MLFLOW_WARNINGS
 @pytest.fixture
 def objects() -> InMemoryObjects:
     return InMemoryObjects()
+
+
+def features_file(*names: str) -> bytes:
+    """Return features of one match, all of them zero."""
+    times = pa.array([0], pa.timestamp("ms", tz="UTC"))
+    columns = {name: pa.array([0.0], pa.float32()) for name in names}
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.table({"match_id": ["e0-2026-03-01-a-b"], **columns, "as_of": times}), sink)
+    return bytes(sink.getvalue())
 
 
 class TestRefusals:
@@ -50,6 +63,22 @@ class TestRefusals:
         """Return the alias of a version that learnt from other matches than the champion."""
         train(data_dir, aliases=["drifted"], tracking=tracking)
         return "drifted"
+
+    def test_a_version_whose_features_the_snapshot_lacks(
+        self, objects: InMemoryObjects, served: dict[str, bytes], publish_to: Callable[..., Publication]
+    ) -> None:
+        # GIVEN a snapshot with two features that no version has
+        put_snapshot(objects, {MATCH_FEATURES_FILE: features_file("weather", "pitch")})
+        before = content(objects)
+
+        # WHEN a version is published
+        with pytest.raises(ReleaseRefused, match=r"the present snapshot lacks: .*elo") as refused:
+            publish_to(objects, ["candidate"], keep_others=True)
+
+        # THEN nothing is changed, and the refusal says how to go on
+        assert content(objects) == before
+        assert "--without-matches" in refused.value.detail
+        assert publish_to(objects, ["candidate"], keep_others=True, without_matches=True).is_new
 
     def test_an_unknown_alias(
         self, objects: InMemoryObjects, served: dict[str, bytes], publish_to: Callable[..., Publication]

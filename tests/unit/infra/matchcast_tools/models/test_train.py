@@ -136,6 +136,11 @@ class TestTrain:
         assert trained.metrics["log_loss"] < trained.metrics["base_rate_log_loss"] - 0.02
         assert 0 < trained.validation_rows < trained.rows
 
+    @pytest.mark.parametrize("alias", ["a b", "", "latest", "v12", "x/y", "a" * 256])
+    def test_a_name_that_can_be_no_alias_is_refused_before_anything_is_trained(self, alias: str) -> None:
+        with pytest.raises(BadInput, match="is no alias"):
+            train(Path("there-is-no-dataset-here"), aliases=["champion", alias])
+
     def test_sets_only_the_aliases_that_it_is_given(self, trained: Trained, tracking: Tracking, data_dir: Path) -> None:
         again = train(data_dir, until_day=date(2024, 1, 31), aliases=["nightly"], tracking=tracking)
 

@@ -17,7 +17,7 @@ from moto import mock_aws
 
 from matchcast.adapters.aws_errors import unavailable_as
 from matchcast.adapters.dynamodb_tasks import DynamoDBTasks
-from matchcast.errors import QueueUnavailable, StorageUnavailable
+from matchcast.errors import QueueUnavailable, RequestRefused, StorageUnavailable
 
 
 def refused(code: str) -> ClientError:
@@ -27,17 +27,14 @@ def refused(code: str) -> ClientError:
 @pytest.mark.parametrize(
     "error",
     [
-        refused("ValidationException"),
         refused("AccessDeniedException"),
         refused("AccessDenied"),
         refused("ResourceNotFoundException"),
         refused("NoSuchBucket"),
         refused("AWS.SimpleQueueService.NonExistentQueue"),
-        refused("InvalidParameterValue"),
         refused("UnrecognizedClientException"),
         refused("KMS.AccessDeniedException"),
         NoCredentialsError(),
-        ParamValidationError(report="x"),
     ],
 )
 def test_a_refused_call_is_a_defect_of_ours(error: ClientError | BotoCoreError) -> None:
@@ -48,6 +45,14 @@ def test_a_refused_call_is_a_defect_of_ours(error: ClientError | BotoCoreError) 
         raise error
 
     assert caught.value.is_defect
+
+
+@pytest.mark.parametrize(
+    "error", [refused("ValidationException"), refused("InvalidParameterValue"), ParamValidationError(report="x")]
+)
+def test_an_invalid_request_concerns_itself_alone(error: ClientError | BotoCoreError) -> None:
+    with pytest.raises(RequestRefused, match="refused a request as invalid"), unavailable_as(StorageUnavailable, "It"):
+        raise error
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import time
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -48,9 +47,8 @@ class Invoker:
 
 
 def ask(invoker: Invoker, *, within: float = 5.0) -> Prediction:
-    with ThreadPoolExecutor(1) as threads:
-        inference = LambdaInference(invoker, "inference", threads, lambda: datetime.now(UTC))  # type: ignore[arg-type]
-        return inference.predict("champion", SUBJECT, datetime.now(UTC) + timedelta(seconds=within))
+    inference = LambdaInference(invoker, "inference", lambda: datetime.now(UTC))  # type: ignore[arg-type]
+    return inference.predict("champion", SUBJECT, datetime.now(UTC) + timedelta(seconds=within))
 
 
 def test_the_question_is_handed_on_with_its_deadline_and_the_answer_comes_back() -> None:
@@ -107,19 +105,18 @@ def test_the_payloads_of_an_invocation_are_what_both_versions_of_a_deployment_re
 
 
 def test_a_slow_inference_is_abandoned_at_the_deadline() -> None:
-    with ThreadPoolExecutor(1) as threads:
-        # GIVEN an inference of half a second and a much earlier deadline
-        invoker = Invoker({"prediction": {}}, seconds=0.5)
-        inference = LambdaInference(invoker, "inference", threads, lambda: datetime.now(UTC))  # type: ignore[arg-type]
-        started = time.monotonic()
-        deadline = datetime.now(UTC) + timedelta(seconds=0.05)
+    # GIVEN an inference of half a second and a much earlier deadline
+    invoker = Invoker({"prediction": {}}, seconds=0.5)
+    inference = LambdaInference(invoker, "inference", lambda: datetime.now(UTC))  # type: ignore[arg-type]
+    started = time.monotonic()
+    deadline = datetime.now(UTC) + timedelta(seconds=0.05)
 
-        # WHEN it is called
-        with pytest.raises(DeadlineExceeded):
-            inference.predict("champion", SUBJECT, deadline)
+    # WHEN it is called
+    with pytest.raises(DeadlineExceeded):
+        inference.predict("champion", SUBJECT, deadline)
 
-        # THEN the caller does not wait for it
-        assert time.monotonic() - started < 0.4
+    # THEN the caller does not wait for it
+    assert time.monotonic() - started < 0.4
 
 
 def test_past_the_deadline_nothing_is_invoked() -> None:

@@ -12,6 +12,7 @@ from matchcast.errors import (
     InvalidRequest,
     MatchcastError,
     MethodNotAllowed,
+    ReleaseUnfit,
     TooManyTasks,
 )
 from matchcast.http.problems import Problem, field_errors, problem, problem_response, summary
@@ -42,12 +43,22 @@ def test_every_error_of_the_product_has_a_body_of_the_same_shape(kind: type[Matc
 
 
 @pytest.mark.parametrize(
-    "kind", [kind for kind in tree(MatchcastError) if kind.status >= 500 and kind is not DeadlineExceeded]
+    "kind",
+    [kind for kind in tree(MatchcastError) if kind.status >= 500 and kind not in (DeadlineExceeded, ReleaseUnfit)],
 )
 def test_a_fault_behind_the_service_hides_its_detail(kind: type[MatchcastError]) -> None:
     text = make(kind, SECRET).public_detail
     assert text.endswith(".")
     assert SECRET not in text
+
+
+def test_a_release_that_does_not_fit_names_what_is_missing_and_advises_no_return() -> None:
+    answer = problem_response(ReleaseUnfit("The snapshot lacks odds_home."), path="/", request_id="")
+
+    assert answer.status_code == 503
+    assert "odds_home" in str(answer.body)
+    assert "urn:matchcast:problem:release-unfit" in str(answer.body)
+    assert "Retry-After" not in answer.headers
 
 
 @pytest.mark.parametrize("kind", [errors.DigestMismatch, errors.ManifestInvalid])

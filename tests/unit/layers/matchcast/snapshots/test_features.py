@@ -8,7 +8,7 @@ import pytest
 
 from matchcast.errors import (
     ManifestInvalid,
-    SnapshotUnavailable,
+    ReleaseUnfit,
 )
 from matchcast.snapshots.features import FeatureRows, MatchIds
 from tests.support.counted_releases import (
@@ -38,7 +38,7 @@ class TestFeatureRows:
 
     def test_a_feature_that_the_snapshot_lacks_is_named(self, objects: CountingObjects, clock: Clock) -> None:
         publish_snapshot(objects, "s1")
-        with pytest.raises(SnapshotUnavailable, match="weather"):
+        with pytest.raises(ReleaseUnfit, match="weather"):
             FeatureRows(snapshots(objects, clock), objects, parse_fake).rows([IDS[0]], ["elo", "weather"])
 
     def test_keeps_the_last_good_snapshot(self, objects: CountingObjects, clock: Clock) -> None:

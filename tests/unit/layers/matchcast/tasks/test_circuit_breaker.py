@@ -1,56 +1,46 @@
-"""The circuit breaker: a broken service rests, is tried once, and neither drains a lane nor spends attempts."""
+"""The circuit breaker: each cause that is broken rests, is tried once, and holds up no other."""
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 
-import pytest
-
-from matchcast.adapters.in_memory import InMemoryLanes, InMemoryTasks
-from matchcast.domain.manifests import MODEL_MANIFEST_KEY
-from matchcast.domain.task import Task, TaskStatus
-from matchcast.tasks.circuit_breaker import FAILURES_TO_OPEN, REST_SECONDS, CircuitBreaker
-from matchcast.tasks.run import Outcome, RunPredictions
-from tests.support.releases import MATCHES, Release
-from tests.support.tasks import NOW, a_delivery, a_task
-
-
-@dataclass
-class Clock:
-    seconds: float = 1000.0
-
-    def __call__(self) -> float:
-        return self.seconds
+from matchcast.errors import MatchcastError, ModelTooSlow
+from matchcast.tasks.circuit_breaker import (
+    FAILURES_TO_OPEN,
+    LONGEST_REST_SECONDS,
+    MOST_CIRCUITS,
+    REST_SECONDS,
+    TABLE,
+    CircuitBreaker,
+    stage_cause,
+)
+from tests.support.breakers import CHAMPION, FAULT, Clock, opened
 
 
-def opened(clock: Clock, failures: int = FAILURES_TO_OPEN) -> CircuitBreaker:
-    breaker = CircuitBreaker(monotonic=clock)
-    for _ in range(failures):
-        breaker.record(success=False)
-    return breaker
+def allows(breaker: CircuitBreaker, cause: str = CHAMPION) -> bool:
+    return breaker.refusal(cause) is None
 
 
 def test_a_breaker_is_closed_until_failures_come_in_a_row() -> None:
     breaker = opened(Clock(), FAILURES_TO_OPEN - 1)
-    assert (breaker.is_open, breaker.allows()) == (False, True)
+    assert (breaker.is_open(CHAMPION), allows(breaker)) == (False, True)
 
-    breaker.record(success=True)
+    breaker.record(CHAMPION, None)
     for _ in range(FAILURES_TO_OPEN - 1):
-        breaker.record(success=False)
+        breaker.record(CHAMPION, FAULT)
 
-    assert (breaker.is_open, breaker.allows()) == (False, True)
+    assert (breaker.is_open(CHAMPION), allows(breaker)) == (False, True)
 
 
 def test_an_open_breaker_allows_nothing_until_it_has_rested_and_then_one_try() -> None:
     clock = Clock()
     breaker = opened(clock)
-    assert (breaker.is_open, breaker.allows()) == (True, False)
+    assert (breaker.is_open(CHAMPION), allows(breaker)) == (True, False)
 
     clock.seconds += REST_SECONDS - 0.1
-    assert not breaker.allows()
+    assert not allows(breaker)
     clock.seconds += 0.1
-    assert [breaker.allows() for _ in range(3)] == [True, False, False]
+    assert [allows(breaker) for _ in range(3)] == [True, False, False]
 
 
 def test_a_try_that_fails_is_followed_by_another_rest() -> None:
@@ -58,26 +48,85 @@ def test_a_try_that_fails_is_followed_by_another_rest() -> None:
     clock = Clock()
     breaker = opened(clock)
     clock.seconds += REST_SECONDS
-    assert breaker.allows()
+    assert allows(breaker)
 
     # WHEN the try fails
-    breaker.record(success=False)
+    breaker.record(CHAMPION, FAULT)
 
-    # THEN
-    assert not breaker.allows()
-    clock.seconds += REST_SECONDS
-    assert breaker.allows()
+    # THEN the next rest is twice as long
+    clock.seconds += 2 * REST_SECONDS - 0.1
+    assert not allows(breaker)
+    clock.seconds += 0.1
+    assert allows(breaker)
 
 
 def test_a_try_that_succeeds_closes_it() -> None:
     clock = Clock()
     breaker = opened(clock)
     clock.seconds += REST_SECONDS
-    breaker.allows()
+    allows(breaker)
 
-    breaker.record(success=True)
+    breaker.record(CHAMPION, None)
 
-    assert [breaker.is_open, breaker.allows(), breaker.allows()] == [False, True, True]
+    assert [breaker.is_open(CHAMPION), allows(breaker), allows(breaker)] == [False, True, True]
+
+
+def test_rests_grow_up_to_a_limit_and_begin_anew_after_a_success() -> None:
+    # GIVEN a breaker whose tries fail
+    clock = Clock()
+    breaker = opened(clock)
+    rests = []
+    for _ in range(6):
+        started = clock.seconds
+        while not allows(breaker):
+            clock.seconds += REST_SECONDS
+        rests.append(clock.seconds - started)
+        breaker.record(CHAMPION, FAULT)
+
+    # WHEN one succeeds, and it fails again later
+    breaker.record(CHAMPION, None)
+    for _ in range(FAILURES_TO_OPEN):
+        breaker.record(CHAMPION, FAULT)
+
+    # THEN
+    assert rests == [30, 60, 120, 240, 240, 240]
+    assert rests[-1] == LONGEST_REST_SECONDS
+    clock.seconds += REST_SECONDS
+    assert allows(breaker)
+
+
+def test_no_cause_holds_up_another() -> None:
+    breaker = opened(Clock(), cause=stage_cause("candidate"))
+
+    assert breaker.refusal(stage_cause("candidate")) is FAULT
+    assert [allows(breaker, cause) for cause in (CHAMPION, TABLE)] == [True, True]
+
+
+def test_a_model_that_is_too_slow_once_opens_its_circuit() -> None:
+    breaker = CircuitBreaker(monotonic=Clock())
+
+    breaker.record(CHAMPION, ModelTooSlow("a minute"))
+
+    assert breaker.is_open(CHAMPION)
+
+
+def test_who_listens_is_told_once_that_a_circuit_opens_and_once_that_it_closes() -> None:
+    told: list[tuple[str, MatchcastError | None]] = []
+    breaker = CircuitBreaker(monotonic=Clock(), report=lambda cause, problem: told.append((cause, problem)))
+
+    for problem in (*[FAULT] * 10, None, None):
+        breaker.record(CHAMPION, problem)
+
+    assert told == [(CHAMPION, FAULT), (CHAMPION, None)]
+
+
+def test_stages_of_messages_cannot_fill_the_memory() -> None:
+    breaker = CircuitBreaker(monotonic=Clock())
+
+    for number in range(10 * MOST_CIRCUITS):
+        breaker.record(stage_cause(str(number)), FAULT)
+
+    assert len(breaker._circuits) == MOST_CIRCUITS
 
 
 def test_of_many_threads_one_makes_the_try() -> None:
@@ -86,150 +135,6 @@ def test_of_many_threads_one_makes_the_try() -> None:
     clock.seconds += REST_SECONDS
 
     with ThreadPoolExecutor(8) as threads:
-        allowed = list(threads.map(lambda _: breaker.allows(), range(64)))
+        allowed = list(threads.map(lambda _: allows(breaker), range(64)))
 
     assert allowed.count(True) == 1
-
-
-@dataclass
-class Worker:
-    """A worker with a breaker of its own, whose model store can be broken."""
-
-    clock: Clock = field(default_factory=Clock)
-    release: Release = field(default_factory=Release)
-    tasks: InMemoryTasks = field(default_factory=InMemoryTasks)
-    lanes: InMemoryLanes = field(default_factory=InMemoryLanes)
-
-    def __post_init__(self) -> None:
-        self.breaker = CircuitBreaker(monotonic=self.clock)
-        good = self.release.objects.get(MODEL_MANIFEST_KEY)
-        assert good is not None
-        self._good = good.body
-
-    def __call__(self, *tasks: Task, receives: int = 1) -> list[Outcome]:
-        with ThreadPoolExecutor(2) as threads:
-            predictions = RunPredictions(
-                predictor=self.release.predictor(),
-                tasks=self.tasks,
-                lanes=self.lanes,
-                threads=threads,
-                breaker=self.breaker,
-                now=lambda: NOW,
-                max_attempts=3,
-            )
-            received = [a_delivery(task, number=n) for n, task in enumerate(tasks)]
-            return predictions.run(
-                [type(one)(one.message_id, one.receipt_handle, one.body, one.lane, receives) for one in received]
-            )
-
-    def break_models(self) -> None:
-        self.release.objects.put(MODEL_MANIFEST_KEY, b"{")
-
-    def mend_models(self) -> None:
-        self.release = Release()
-
-    def attempts(self, *tasks: Task) -> list[int]:
-        return [task.attempts for task in self.tasks.get_many([task.task_id for task in tasks]).values()]
-
-
-def queued(worker: Worker, number: int, **changes: object) -> list[Task]:
-    tasks = [a_task(**{"match_id": next(iter(MATCHES)), **changes}) for _ in range(number)]
-    for task in tasks:
-        worker.tasks.create(task)
-    return tasks
-
-
-def test_a_broken_model_spends_the_attempts_of_a_few_receives_and_of_no_more() -> None:
-    # GIVEN a worker whose breaker was opened by a broken model
-    worker = Worker()
-    worker.break_models()
-    victims, spared = queued(worker, FAILURES_TO_OPEN), queued(worker, 20)
-    for task in victims:
-        worker(task)
-
-    # WHEN more tasks come
-    outcomes = [worker(task) for task in spared]
-
-    # THEN
-    # The receive that opens the breaker knows already that the service, and not its task, is at fault.
-    assert worker.attempts(*victims) == [1] * (FAILURES_TO_OPEN - 1) + [0]
-    assert worker.attempts(*spared) == [0] * 20
-    assert not any(outcome.done for (outcome,) in outcomes)
-    assert worker.lanes.dead_letters == []
-
-
-def test_a_resting_worker_keeps_its_messages_for_longer_each_time_they_come() -> None:
-    # GIVEN a worker whose breaker is open
-    worker = Worker()
-    worker.break_models()
-    for task in queued(worker, FAILURES_TO_OPEN):
-        worker(task)
-    (task,) = queued(worker, 1)
-    worker.lanes.postponed.clear()
-
-    # WHEN one message comes again and again
-    for receives in (1, 2, 5, 20):
-        worker(task, receives=receives)
-
-    # THEN
-    seconds = [seconds for _, _, seconds in worker.lanes.postponed]
-    assert seconds[0] == 10
-    assert 20 <= seconds[1] <= 30
-    assert 160 <= seconds[2] <= 240
-    assert 600 <= seconds[3] <= 900
-
-
-def test_a_model_that_is_mended_is_noticed_after_a_rest() -> None:
-    # GIVEN an open breaker whose model was mended since
-    worker = Worker()
-    worker.break_models()
-    for task in queued(worker, FAILURES_TO_OPEN):
-        worker(task)
-    worker.mend_models()
-    (task,) = queued(worker, 1)
-    assert not worker(task)[0].done
-
-    # WHEN it has rested
-    worker.clock.seconds += REST_SECONDS
-
-    # THEN
-    assert worker(task)[0].done
-    assert not worker.breaker.is_open
-
-
-@pytest.mark.parametrize("stage", ["champion", "nowhere"])
-def test_a_receive_in_which_anything_was_answered_is_no_failure_of_the_service(stage: str) -> None:
-    worker = Worker()
-
-    for task in queued(worker, FAILURES_TO_OPEN, match_id="e0-2020-01-01-no-body", stage=stage):
-        worker(task)
-
-    assert not worker.breaker.is_open
-    tasks = worker.tasks.get_many(worker.tasks.list_ids("north", None, 100).ids).values()
-    assert {task.status for task in tasks} == {TaskStatus.FAILED}
-
-
-def test_poison_is_buried_even_while_the_worker_rests() -> None:
-    # GIVEN a worker whose breaker is open
-    worker = Worker()
-    worker.breaker = opened(worker.clock)
-    task = a_task()
-    with ThreadPoolExecutor(1) as threads:
-        predictions = RunPredictions(
-            predictor=worker.release.predictor(),
-            tasks=worker.tasks,
-            lanes=worker.lanes,
-            threads=threads,
-            breaker=worker.breaker,
-            now=lambda: NOW,
-            max_attempts=3,
-        )
-
-        # WHEN poison and a task come
-        outcomes = {
-            one.message_id: one.done for one in predictions.run([a_delivery("x", number=1), a_delivery(task, number=2)])
-        }
-
-    # THEN
-    assert outcomes == {"message-1": True, "message-2": False}
-    assert [letter.cause for letter in worker.lanes.dead_letters] == ["invalid-message"]

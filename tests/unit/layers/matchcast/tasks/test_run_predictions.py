@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from matchcast.domain.task import TaskStatus
-from matchcast.tasks.run import Outcome
+from matchcast.tasks.settle import Outcome
 from tests.support.run_predictions import MATCH, Worker, queued
 from tests.support.tasks import NOW, a_delivery, a_task
 
