@@ -14,7 +14,8 @@ import pytest
 
 from matchcast_tools.errors import EnvironmentProblem
 from matchcast_tools.laptop.deploy import deploy
-from matchcast_tools.laptop.engine import start_engine, stop_engine
+from matchcast_tools.laptop.ending import stop_engine
+from matchcast_tools.laptop.engine import start_engine
 from matchcast_tools.laptop.processes import group_members, marked_processes
 from matchcast_tools.laptop.state import Folder
 from matchcast_tools.laptop.template import LocalTemplate

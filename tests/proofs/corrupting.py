@@ -14,8 +14,8 @@ from matchcast.domain.manifests import (
     SnapshotManifest,
     model_release_key,
 )
+from matchcast.releases.files import read_files
 from matchcast.releases.publishing import read_manifest
-from matchcast.releases.readers import read_files
 from matchcast_tools.stack.api_client import Answer
 from tests.proofs import corruptions
 from tests.proofs.bench import REFRESH_SECONDS, Bench

@@ -13,7 +13,8 @@ from typing import Any
 from botocore.config import Config
 
 from matchcast.domain.task import Priority
-from matchcast_tools.laptop.engine import start_engine, stop_engine
+from matchcast_tools.laptop.ending import stop_engine
+from matchcast_tools.laptop.engine import start_engine
 from matchcast_tools.laptop.state import Folder
 from matchcast_tools.stack.sessions import laptop_session
 from tests.support.template import load

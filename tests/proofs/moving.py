@@ -18,7 +18,7 @@ import numpy as np
 from matchcast.adapters.model_loaders import load_any
 from matchcast.domain.manifests import PublishedModel
 from matchcast.domain.prediction import OUTCOMES, renormalise
-from matchcast.releases.readers import read_files
+from matchcast.releases.files import read_files
 from matchcast_tools.dataset.store import read_features
 from matchcast_tools.stack.api_client import Answer
 from tests.proofs.bench import Bench

@@ -115,17 +115,9 @@ def prove(target: str, folder: Path, moments: int) -> Iterator[str]:
     command = Command(folder / target, folder / "sample")
     started = time.monotonic()
     whole = make("demo", command) if target == "demo" else [*command.arguments, "up", "--detach"]
-    done = subprocess.run(
-        whole,
-        env=command.environment,
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
+    done = subprocess.run(whole, env=command.environment, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise SystemExit(f"It failed without any signal:\n{done.stdout[-2000:]}")
+        raise SystemExit(f"It failed without any signal:\n{done.stdout[-2000:]}{done.stderr}")
     seconds = time.monotonic() - started
     command.run("down")
     say(f"make {target}: {seconds:.1f} s to the end" if target == "demo" else f"make up: ready after {seconds:.1f} s")

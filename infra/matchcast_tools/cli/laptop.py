@@ -119,7 +119,7 @@ def down(
     as_json: AsJson = False,
 ) -> None:
     """Stop the laptop stack and every process that it started; the next `up` continues it."""
-    from matchcast_tools.laptop.engine import save_engine, stop_engine
+    from matchcast_tools.laptop.ending import save_engine, stop_engine
 
     folder = Folder(local_folder())
     if not discard:

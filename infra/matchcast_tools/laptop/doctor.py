@@ -27,7 +27,7 @@ from matchcast.snapshots.dataset import MATCHES_FILE
 from matchcast.tasks.circuit_breaker import stage_cause
 from matchcast_tools.checkout import find_checkout, local_folder
 from matchcast_tools.errors import EnvironmentProblem
-from matchcast_tools.laptop.engine import stack_processes
+from matchcast_tools.laptop.ending import stack_processes
 from matchcast_tools.laptop.ports import free_port
 from matchcast_tools.laptop.state import Folder, engine_is_running
 from matchcast_tools.stack.deployed import STACK_NAME_VARIABLE, Stack
@@ -92,8 +92,7 @@ def check_port() -> Finding:
     try:
         socket.getaddrinfo("matchcast.execute-api.localhost", None)
     except OSError:
-        detail = "127.0.0.1 works; this system does not resolve *.localhost, but curl and browsers do by themselves"
-        return Finding("ports", "ok", detail)
+        return Finding("ports", "ok", "127.0.0.1 works; of *.localhost only curl and browsers know by themselves")
     return Finding("ports", "ok", "127.0.0.1 and *.localhost work")
 
 

@@ -1,9 +1,8 @@
-"""The local engine, MiniStack, as a process of its own: start it, wait for it, stop it with all its processes."""
+"""The local engine, MiniStack, as a process of its own: start it, and wait for it."""
 
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -14,18 +13,15 @@ from pathlib import Path
 import urllib3
 
 from matchcast_tools.errors import EnvironmentProblem
+from matchcast_tools.laptop.ending import LOCK_SECONDS, clear_leftovers, end_all
 from matchcast_tools.laptop.environment import engine_environment
-from matchcast_tools.laptop.gateway import SAVE_PATH
 from matchcast_tools.laptop.keeping import prepare
 from matchcast_tools.laptop.ports import choose_port, require_addresses
-from matchcast_tools.laptop.processes import RELEASE, end_processes, group_members, marked_processes
+from matchcast_tools.laptop.processes import RELEASE
 from matchcast_tools.laptop.signals import uninterrupted
-from matchcast_tools.laptop.state import EngineRecord, Folder, engine_is_running, engine_lock, write_whole
+from matchcast_tools.laptop.state import EngineRecord, Folder, engine_lock, write_whole
 
 READY_SECONDS = 30.0
-SAVE_SECONDS = 20.0
-# How long a start waits for an engine whose command was killed a moment ago.
-LOCK_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,80 +143,6 @@ def wait_until_ready(engine: Engine, folder: Folder) -> None:
         except urllib3.exceptions.HTTPError:
             time.sleep(0.02)
     raise EnvironmentProblem(f"The local engine did not start. The end of {folder.log}:\n{tail(folder.log)}")
-
-
-def save_engine(folder: Folder) -> None:
-    """Have the running engine save its state; without an engine that answers there is nothing to do.
-
-    Raises
-    ------
-    EnvironmentProblem
-        If it cannot be saved.
-    """
-    record = folder.record()
-    if record is None or not engine_is_running(folder):
-        return
-    pool = urllib3.PoolManager(retries=False, timeout=SAVE_SECONDS)
-    try:
-        answer = pool.request("POST", f"http://127.0.0.1:{record.port}{SAVE_PATH}")
-    except urllib3.exceptions.HTTPError:
-        return
-    if answer.status != 204:
-        raise EnvironmentProblem(
-            f"The state of the laptop stack cannot be saved to {folder.kept} ({answer.data.decode(errors='replace')}). "
-            "Make that possible and repeat it; `matchcast down --discard` stops without saving, and forgets the stack."
-        )
-
-
-def stop_engine(folder: Folder) -> bool:
-    """Stop the engine and every process of the stack, remove the files of its life; False if there was none.
-
-    Raises
-    ------
-    EnvironmentProblem
-        If a process survives SIGKILL, or the folder stays locked.
-    """
-    known = folder.record() is not None
-    deadline = time.monotonic() + LOCK_SECONDS
-    while True:
-        known |= bool(stack_processes(folder))
-        end_all(folder)
-        if not engine_is_running(folder):
-            break
-        # The lock of an engine that is about to start, or that has ended in this moment.
-        if time.monotonic() > deadline:
-            raise EnvironmentProblem(f"Another process has locked {folder.lock}, and is none of this stack's.")
-        time.sleep(0.05)
-    clear_leftovers(folder)
-    return known
-
-
-def end_all(folder: Folder) -> None:
-    """End every process of the stack in a folder.
-
-    Raises
-    ------
-    EnvironmentProblem
-        If one survives SIGKILL.
-    """
-    alive = end_processes(lambda: stack_processes(folder))
-    if alive:
-        raise EnvironmentProblem(f"These processes of the local engine do not end: {alive}. End them by hand.")
-
-
-def stack_processes(folder: Folder) -> list[int]:
-    """Return the living processes of the stack in a folder."""
-    marked = marked_processes(folder.root)
-    if marked is not None:
-        return marked
-    record = folder.record()
-    return group_members(record.pid) if record is not None and engine_is_running(folder) else []
-
-
-def clear_leftovers(folder: Folder) -> None:
-    """Remove the files of an engine that has ended."""
-    folder.forget()
-    shutil.rmtree(folder.scratch, ignore_errors=True)
 
 
 def tail(path: Path, lines: int = 20) -> str:

@@ -11,7 +11,8 @@ from typing import Any
 from matchcast_tools.checkout import require_checkout
 from matchcast_tools.errors import BadInput, EnvironmentProblem
 from matchcast_tools.laptop.deploy import ARTIFACTS_BUCKET, deploy
-from matchcast_tools.laptop.engine import Engine, save_engine, start_engine, stop_engine, tail
+from matchcast_tools.laptop.ending import save_engine, stop_engine
+from matchcast_tools.laptop.engine import Engine, start_engine, tail
 from matchcast_tools.laptop.sample_load import SampleLoad, begin_sample
 from matchcast_tools.laptop.signals import interrupted_as_one, uninterrupted
 from matchcast_tools.laptop.stack_file import describe

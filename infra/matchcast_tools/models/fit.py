@@ -8,7 +8,7 @@ from matchcast.adapters.parquet_features import parse_features
 from matchcast.domain.manifests import SNAPSHOT_MANIFEST_KEY, PublishedModel, SnapshotManifest
 from matchcast.errors import ReleaseRefused
 from matchcast.ports import ObjectStore
-from matchcast.releases.readers import read_files
+from matchcast.releases.files import read_files
 from matchcast.snapshots.contract import MATCH_FEATURES_FILE
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from matchcast.domain.manifests import PublishedModel
 from matchcast.errors import ReleaseRefused
+from matchcast.releases.files import read_files
 from matchcast.releases.history import ReleaseHistory
-from matchcast.releases.readers import read_files
 from matchcast_tools.errors import BadInput
 from matchcast_tools.models.release_run import ReleaseRun, StageChange, move_alias
 

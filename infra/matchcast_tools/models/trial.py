@@ -12,7 +12,7 @@ from matchcast.adapters.model_loaders import load_any
 from matchcast.domain.manifests import PublishedModel
 from matchcast.errors import ModelFailed, ReleaseRefused
 from matchcast.ports import Model, ObjectStore
-from matchcast.releases.readers import read_files
+from matchcast.releases.files import read_files
 from matchcast_tools.models.artifact import Exported
 from matchcast_tools.models.gates import NEWEST, GateReport, Limits
 from matchcast_tools.models.golden import GoldenSet, first_unseen_day, read_golden

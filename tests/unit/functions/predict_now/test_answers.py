@@ -9,7 +9,6 @@ import pytest
 
 from functions.predict_now.handler import lambda_handler
 from matchcast.bootstrap import parts
-from matchcast.domain.task import new_task_id
 from matchcast.errors import DeadlineExceeded, InferenceUnavailable, MatchcastError
 from tests.support.documented import ask
 from tests.support.on_demand import ARRIVED, MATCH, InProcess, get, post
@@ -46,7 +45,7 @@ def test_an_unknown_match_is_a_404(match_id: str) -> None:
     [
         ("/predict/model/scorecard", "GET, HEAD"),
         (f"/predict/precomputed/{MATCH}/", "GET, HEAD"),
-        (f"/predict/async/{new_task_id()}", "DELETE"),
+        ("/predict/async/0198c0de-0000-7000-8000-000000000001", "DELETE"),
     ],
 )
 def test_a_path_of_another_function_under_another_method_is_a_405(path: str, allow: str) -> None:

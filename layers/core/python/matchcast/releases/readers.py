@@ -7,11 +7,11 @@ reported once per look into the bucket, while the last good release keeps servin
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Generic, TypeVar
 
-from matchcast.domain.manifests import FileEntry, Manifest, ModelManifest
+from matchcast.domain.manifests import Manifest, ModelManifest
 from matchcast.errors import (
     ManifestInvalid,
     MatchcastError,
@@ -163,38 +163,6 @@ def has_stage(models: ManifestReader[ModelManifest], stage: str) -> bool:
         return stage in models.current().stages
     except Transient:
         return False
-
-
-def read_files(
-    objects: ObjectStore, prefix: str, files: Mapping[str, FileEntry], names: Iterable[str] | None = None
-) -> dict[str, bytes]:
-    """Return the bodies of a release's files, each verified before anybody parses it.
-
-    Parameters
-    ----------
-    objects
-        The data bucket.
-    prefix, files
-        Where the release is, and what its manifest says of each file.
-    names
-        The files to read; all of them by default.
-
-    Raises
-    ------
-    DigestMismatch
-        If a file is not the one that the manifest names.
-    ManifestInvalid
-        If the manifest does not name a file, or the file is not there.
-    """
-    bodies: dict[str, bytes] = {}
-    for name in files if names is None else names:
-        if name not in files:
-            raise ManifestInvalid(f"The release under {prefix} has no file {name}.")
-        stored = objects.get(prefix + name)
-        if stored is None:
-            raise ManifestInvalid(f"{prefix}{name} is named by the manifest, but is not there; publish it again.")
-        bodies[name] = files[name].verify(stored.body, prefix + name)
-    return bodies
 
 
 class LastGood(Generic[M, R, T]):

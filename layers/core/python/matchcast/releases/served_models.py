@@ -11,7 +11,8 @@ from matchcast.domain.manifests import ModelManifest, PublishedModel
 from matchcast.echo import quoted
 from matchcast.errors import MatchcastError, StageNotFound
 from matchcast.ports import Model, ModelLoader, ObjectStore
-from matchcast.releases.readers import LastGood, ManifestReader, read_files
+from matchcast.releases.files import read_files
+from matchcast.releases.readers import LastGood, ManifestReader
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import pyarrow as pa
 from matchcast.domain.manifests import DATASET_MANIFEST_KEY, DatasetManifest
 from matchcast.errors import ManifestInvalid
 from matchcast.ports import ObjectStore
-from matchcast.releases.readers import read_files
+from matchcast.releases.files import read_files
 from matchcast.snapshots.contract import ODDS_COLUMNS
 from matchcast.snapshots.parquet import TYPES, arrow_schema
 

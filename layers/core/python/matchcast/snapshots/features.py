@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from matchcast.domain.manifests import SnapshotManifest
 from matchcast.errors import ManifestInvalid, MatchcastError, ReleaseUnfit
 from matchcast.ports import MatchRow, ObjectStore
-from matchcast.releases.readers import LastGood, ManifestReader, read_files
+from matchcast.releases.files import read_files
+from matchcast.releases.readers import LastGood, ManifestReader
 from matchcast.snapshots.contract import MATCH_FEATURES_FILE, MATCH_IDS_FILE
 
 if TYPE_CHECKING:

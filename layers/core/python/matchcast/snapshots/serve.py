@@ -11,7 +11,8 @@ from matchcast.domain.manifests import SnapshotManifest
 from matchcast.echo import quoted
 from matchcast.errors import MatchcastError, MatchNotFound
 from matchcast.ports import ObjectStore
-from matchcast.releases.readers import LastGood, ManifestReader, read_files
+from matchcast.releases.files import read_files
+from matchcast.releases.readers import LastGood, ManifestReader
 from matchcast.snapshots.contract import OPTIONAL_FILES, SERVED_FILES
 from matchcast.snapshots.tables import SnapshotTables
 

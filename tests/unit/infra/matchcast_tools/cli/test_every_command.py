@@ -14,7 +14,7 @@ import typer
 
 from matchcast_tools.checkout import LOCAL_VARIABLE
 from matchcast_tools.cli.main import main, make_app
-from matchcast_tools.laptop import engine
+from matchcast_tools.laptop import ending
 from matchcast_tools.laptop.signals import ENDING_SIGNALS
 from matchcast_tools.laptop.state import Folder, engine_lock
 from matchcast_tools.stack.deployed import STACK_NAME_VARIABLE
@@ -64,7 +64,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
     monkeypatch.setenv(LOCAL_VARIABLE, str(tmp_path / "local"))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
-    monkeypatch.setattr(engine, "LOCK_SECONDS", 0.1)
+    monkeypatch.setattr(ending, "LOCK_SECONDS", 0.1)
 
     def run(words: list[str]) -> tuple[int, str]:
         monkeypatch.setattr("sys.argv", ["matchcast", *words])

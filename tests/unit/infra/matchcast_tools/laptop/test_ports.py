@@ -1,4 +1,4 @@
-"""Ports and addresses that a local engine listens on."""
+"""The port and the addresses of a laptop stack."""
 
 from __future__ import annotations
 

@@ -225,7 +225,7 @@ def test_nothing_of_the_products_template_is_lost_but_libraries_and_the_demand_f
     resources = json.loads(local_template(ROOT / "template.yaml", "artifacts").body)["Resources"]
 
     dropped = {"VendorLayer", "ArrowLayer", "DataBucketPolicy", "QueuePolicy"}
-    # SAM puts a digest behind a layer's name.
+    # A digest stands behind a layer's name.
     missing = {name for name in template["Resources"] if not any(made.startswith(name) for made in resources)}
     assert missing == dropped
 
@@ -233,7 +233,6 @@ def test_nothing_of_the_products_template_is_lost_but_libraries_and_the_demand_f
 def test_every_route_of_the_products_template_is_the_same_with_and_without_a_trailing_slash() -> None:
     # WHEN
     resources = json.loads(local_template(ROOT / "template.yaml", "artifacts").body)["Resources"]
-
     # THEN each plain route comes three times, and the default route once
     found = [item["Properties"] for item in resources.values() if item["Type"] == "AWS::ApiGatewayV2::Route"]
     routes = {route.pop("RouteKey"): route for route in found}
@@ -246,8 +245,6 @@ def test_every_route_of_the_products_template_is_the_same_with_and_without_a_tra
 
 def test_a_parameter_that_is_asked_for_beats_the_default_and_what_suits_a_laptop(checkout: Path) -> None:
     asked = {"Level": "DEBUG", "HighMaximumConcurrency": "5"}
-
     parameters = json.loads(local_template(checkout / "template.yaml", "artifacts", asked).body)["Parameters"]
-
     assert parameters["Level"]["Default"] == "DEBUG"
     assert parameters["HighMaximumConcurrency"]["Default"] == "5"

@@ -15,7 +15,7 @@ from matchcast.errors import (
     SnapshotUnavailable,
     StorageUnavailable,
 )
-from matchcast.releases.readers import read_files
+from matchcast.releases.files import read_files
 from tests.support.counted_releases import (
     Clock,
     CountingObjects,

@@ -1,0 +1,91 @@
+"""The end of a local engine: save its state, stop it with all its processes, remove the files of its life."""
+
+from __future__ import annotations
+
+import shutil
+import time
+
+import urllib3
+
+from matchcast_tools.errors import EnvironmentProblem
+from matchcast_tools.laptop.gateway import SAVE_PATH
+from matchcast_tools.laptop.processes import end_processes, group_members, marked_processes
+from matchcast_tools.laptop.state import Folder, engine_is_running
+
+SAVE_SECONDS = 20.0
+# How long the lock of an engine is waited for that is about to start, or whose command was killed a moment ago.
+LOCK_SECONDS = 5.0
+
+
+def save_engine(folder: Folder) -> None:
+    """Have the running engine save its state; without an engine that answers there is nothing to do.
+
+    Raises
+    ------
+    EnvironmentProblem
+        If it cannot be saved.
+    """
+    record = folder.record()
+    if record is None or not engine_is_running(folder):
+        return
+    pool = urllib3.PoolManager(retries=False, timeout=SAVE_SECONDS)
+    try:
+        answer = pool.request("POST", f"http://127.0.0.1:{record.port}{SAVE_PATH}")
+    except urllib3.exceptions.HTTPError:
+        return
+    if answer.status != 204:
+        raise EnvironmentProblem(
+            f"The state of the laptop stack cannot be saved to {folder.kept} ({answer.data.decode(errors='replace')}). "
+            "Make that possible and repeat it; `matchcast down --discard` stops without saving, and forgets the stack."
+        )
+
+
+def stop_engine(folder: Folder) -> bool:
+    """Stop the engine and every process of the stack, remove the files of its life; False if there was none.
+
+    Raises
+    ------
+    EnvironmentProblem
+        If a process survives SIGKILL, or the folder stays locked.
+    """
+    known = folder.record() is not None
+    deadline = time.monotonic() + LOCK_SECONDS
+    while True:
+        known |= bool(stack_processes(folder))
+        end_all(folder)
+        if not engine_is_running(folder):
+            break
+        # The lock of an engine that is about to start, or that has ended in this moment.
+        if time.monotonic() > deadline:
+            raise EnvironmentProblem(f"Another process has locked {folder.lock}, and is none of this stack's.")
+        time.sleep(0.05)
+    clear_leftovers(folder)
+    return known
+
+
+def end_all(folder: Folder) -> None:
+    """End every process of the stack in a folder.
+
+    Raises
+    ------
+    EnvironmentProblem
+        If one survives SIGKILL.
+    """
+    alive = end_processes(lambda: stack_processes(folder))
+    if alive:
+        raise EnvironmentProblem(f"These processes of the local engine do not end: {alive}. End them by hand.")
+
+
+def stack_processes(folder: Folder) -> list[int]:
+    """Return the living processes of the stack in a folder."""
+    marked = marked_processes(folder.root)
+    if marked is not None:
+        return marked
+    record = folder.record()
+    return group_members(record.pid) if record is not None and engine_is_running(folder) else []
+
+
+def clear_leftovers(folder: Folder) -> None:
+    """Remove the files of an engine that has ended."""
+    folder.forget()
+    shutil.rmtree(folder.scratch, ignore_errors=True)
