@@ -54,7 +54,7 @@ lint-imports:
 lint-template:
 	$(RUN)/cfn-lint --append-rules infra/cfn_lint_rules
 
-faults: setup ## Lose nothing in random schedules of crashes and duplicates (SCHEDULES=10000 SEED= REPLAY=)
+faults: setup ## Lose nothing in random schedules of faults on the wire (SCHEDULES=10000 SEED= REPLAY=)
 	@$(if $(REPLAY),,EXAMPLES=$${EXAMPLES:-4} $(RUN)/pytest -q tests/faults/test_stateful.py)
 	@$(RUN)/python -m tests.faults $(SCHEDULES:%=--schedules %) $(SEED:%=--seed %) $(REPLAY:%=--replay %)
 

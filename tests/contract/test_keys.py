@@ -83,6 +83,20 @@ def test_an_expired_key_is_free_again_although_it_is_still_there(keys: Idempoten
     assert keys.find("north", "k", TOMORROW + late) == again
 
 
+def test_a_key_expires_with_its_task_to_the_millisecond(keys: IdempotencyKeys) -> None:
+    # GIVEN a key whose task does not end with a whole second
+    ends, late = TOMORROW + timedelta(milliseconds=500), timedelta(milliseconds=1)
+    keys.claim("north", "k", FIRST, ends)
+    again = KeyRecord("task-2", "fingerprint-2", ends)
+
+    # WHEN it is asked for just before that, and then at that time
+    # THEN it stands for its task, and then it is free
+    assert keys.find("north", "k", ends - late) == FIRST
+    assert not keys.claim("north", "k", KeyRecord("task-2", "fingerprint-2", ends - late), ends)
+    assert keys.find("north", "k", ends) is None
+    assert keys.claim("north", "k", again, ends + timedelta(days=1))
+
+
 def test_of_many_claims_at_once_one_wins() -> None:
     # In memory only: moto checks and writes in two steps, so there threads may pass the check together.
     keys = InMemoryKeys()

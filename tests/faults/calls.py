@@ -4,60 +4,22 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, NoReturn, TypeVar
 
-from matchcast.errors import ModelUnavailable, QueueUnavailable, StorageUnavailable, Transient
-from tests.faults.scheduler import Killed, Scheduler
+from tests.faults.scheduler import Environment, Killed, Scheduler
+from tests.faults.weather import Weather
 
 T = TypeVar("T")
-ERRORS: dict[str, type[Transient]] = {"table": StorageUnavailable, "queue": QueueUnavailable, "model": ModelUnavailable}
-_RATES = (0.0, 0.0, 0.01, 0.03, 0.06)
+READ_SECONDS = 5.0
+CONNECT_SECONDS = 2.0
 
 
-@dataclass(frozen=True)
-class Outage:
-    """A part of the outside that is out of reach for a while."""
+class Unanswered(Exception):
+    """A call without an answer; `is_done` if it took effect all the same."""
 
-    what: str
-    begins: float
-    ends: float
-
-
-@dataclass(frozen=True)
-class Weather:
-    """How often what goes wrong: shares of all calls, and outages. Every schedule has its own."""
-
-    killed: float = 0.0
-    refused: float = 0.0
-    answer_lost: float = 0.0
-    repeated: float = 0.0
-    stalled: float = 0.0
-    frozen: float = 0.0
-    duplicated: float = 0.0
-    model_flaky: float = 0.0
-    model_seconds: float = 0.0
-    outages: tuple[Outage, ...] = ()
-
-    @classmethod
-    def draw(cls, rng: random.Random) -> Weather:
-        """Return the weather of a schedule."""
-        outages = tuple(
-            Outage(rng.choice(tuple(ERRORS)), begins, begins + rng.choice((5, 60, 600)))
-            for begins in (rng.uniform(0, 200) for _ in range(rng.choice((0, 0, 1, 2))))
-        )
-        return cls(
-            killed=rng.choice(_RATES),
-            refused=rng.choice(_RATES),
-            answer_lost=rng.choice(_RATES),
-            repeated=rng.choice(_RATES),
-            stalled=rng.choice(_RATES),
-            frozen=rng.choice((0, 0.01, 0.05)),
-            duplicated=rng.choice((0, 0.1, 0.5)),
-            model_flaky=rng.choice((0, 0, 0.2, 0.6)),
-            model_seconds=rng.choice((0, 1, 5, 20)),
-            outages=outages,
-        )
+    def __init__(self, *, is_done: bool) -> None:
+        super().__init__("it took effect, its answer got lost" if is_done else "out of reach")
+        self.is_done = is_done
 
 
 class Calls:
@@ -66,73 +28,103 @@ class Calls:
     def __init__(self, scheduler: Scheduler, rng: random.Random, weather: Weather) -> None:
         self.weather = weather
         self.trace: list[str] | None = None
+        self.trouble_at = float("-inf")
+        """When something last went wrong anywhere."""
         self._scheduler = scheduler
         self._rng = rng
 
-    def __call__(self, what: str, name: str, act: Callable[[], T], *, writes: bool = True) -> T:
-        """Let others go on, then make the call, or not, or twice, or die before or after it."""
+    def __call__(self, what: str, name: str, act: Callable[[], T], seconds: float = 0.0) -> T:
+        """Let others go on, then make the call, or not, or lose its answer, or die before or after it.
+
+        Raises
+        ------
+        Unanswered
+            If the caller gets no answer.
+        """
         weather, draw = self.weather, self._rng.random
-        self._scheduler.pause(self._delay(what))
-        actor = self._scheduler.current
-        assert actor is not None
-        if actor.killed_at is None:
-            return self._done(name, act())
-        if self._scheduler.now > actor.killed_at:
-            self._note(f"{name}: killed, it took too long")
-            raise Killed
+        actor = self._scheduler.me()
+        environment = actor.environment
+        if environment is None:
+            raise Killed  # what code would still do after its process has ended
+        self._end_if_dead(environment)
+        self._scheduler.pause(seconds + self._delay())
+        if environment.is_dead or self._scheduler.now > actor.killed_at:
+            self._kill(environment, f"{name}: killed, it took too long")
         if draw() < weather.killed:
-            self._note(f"{name}: killed before it")
-            raise Killed
-        if draw() < weather.refused or self._is_out(what) or (what == "model" and draw() < weather.model_flaky):
-            self._note(f"{name}: out of reach")
-            raise ERRORS[what](f"no {name}")
-        result = self._done(name, act())
-        if writes and draw() < weather.repeated:
-            result = self._done(f"{name}, sent again by the SDK", act())
+            self._kill(environment, f"{name}: killed before it")
+        if draw() < weather.clock_jumps:
+            environment.clock_error = self._scheduler.a_clock_error()
+        if draw() < weather.refused or self._is_out(what):
+            self.trouble(f"{name}: out of reach")
+            raise Unanswered(is_done=False)
+        result = act()
+        if self.trace is not None:
+            self.note(f"{name} -> {shown(result)}")
         if draw() < weather.answer_lost:
-            self._note(f"{name}: done, but its answer got lost")
-            raise ERRORS[what](f"no answer to {name}")
+            self.trouble(f"{name}: done, but its answer got lost")
+            raise Unanswered(is_done=True)
         if draw() < weather.killed:
-            self._note(f"{name}: killed after it")
-            raise Killed
+            self._kill(environment, f"{name}: killed after it")
         return result
+
+    def trouble(self, text: str, seconds: float = 0.0) -> None:
+        """Note that something goes wrong in the calling process, from now on for some seconds."""
+        environment = self._scheduler.me().environment
+        self.trouble_at = max(self.trouble_at, self._scheduler.now + seconds)
+        if environment is not None:
+            environment.trouble_at = max(environment.trouble_at, self._scheduler.now + seconds)
+        self.note(text)
+
+    def _end_if_dead(self, environment: Environment) -> None:
+        """End what a process would still do on its way out."""
+        if environment.is_dead:
+            raise Killed
+
+    def _kill(self, environment: Environment, text: str) -> NoReturn:
+        self.trouble(text)
+        environment.is_dead = True
+        raise Killed
+
+    def think(self) -> None:
+        """Let the model take its time."""
+        if self.weather.model_seconds:
+            seconds = self._rng.expovariate(1 / self.weather.model_seconds)
+            self.trouble(f"the model takes {seconds:.1f} s", seconds)
+            self._scheduler.pause(seconds)
 
     def note(self, text: str) -> None:
         """Add a line to the trace."""
-        self._note(text)
-
-    def _delay(self, what: str) -> float:
-        if what == "model" and self.weather.model_seconds:
-            return self._rng.expovariate(1 / self.weather.model_seconds)
-        chance = self._rng.random()
-        if chance < self.weather.frozen:
-            return self._rng.uniform(5, 70)
-        if chance < self.weather.frozen + self.weather.stalled:
-            return self._rng.uniform(0.1, 5)
-        return 0.0
-
-    def _is_out(self, what: str) -> bool:
-        return any(
-            outage.what == what and outage.begins <= self._scheduler.now < outage.ends
-            for outage in self.weather.outages
-        )
-
-    def _done(self, name: str, result: T) -> T:
-        if self.trace is not None:
-            self._note(f"{name} -> {shown(result)}")
-        return result
-
-    def _note(self, text: str) -> None:
         if self.trace is not None:
             actor = self._scheduler.current
-            self.trace.append(f"{self._scheduler.now:9.2f} s  {actor.name if actor else '-':12} {text}")
+            self.trace.append(f"{self._scheduler.now:9.2f} s  {actor.name if actor else '-':14} {text}")
+
+    def _delay(self) -> float:
+        weather, draw = self.weather, self._rng.random()
+        if draw < weather.frozen:
+            return self._freeze()
+        if draw < weather.frozen + weather.stalled:
+            return self._rng.uniform(0.1, 4)
+        return 0.0
+
+    def _freeze(self) -> float:
+        """Stop the process for long; sometimes its time does not count, and it goes on whatever has passed."""
+        actor, seconds = self._scheduler.me(), self._rng.uniform(20, 70)
+        if self._rng.random() < self.weather.thawed:
+            seconds = self._rng.uniform(60, 1200)
+            actor.killed_at += seconds
+        self.trouble(f"stops for {seconds:.0f} s", seconds)
+        return seconds
+
+    def _is_out(self, what: str) -> bool:
+        now = self._scheduler.now
+        return any(outage.what == what and outage.begins <= now < outage.ends for outage in self.weather.outages)
 
 
-def shown(result: object) -> str:
+def shown(result: Any) -> str:
     """Return the answer to a call in a few words."""
     if isinstance(result, dict):
-        return ", ".join(shown(value) for value in result.values()) or "nothing"
-    status = getattr(result, "status", None)
-    if status is not None:
-        return f"{status} in generation {getattr(result, 'generation', '?')}"
-    return str(result) if isinstance(result, (bool, int)) else type(result).__name__
+        return ", ".join(f"{name} {shown(value)}" for name, value in result.items()) or "done"
+    if isinstance(result, list):
+        return f"({'; '.join(map(shown, result))})"
+    text = result if isinstance(result, (bool, int, str)) else type(result).__name__
+    return str(text)[-40:]

@@ -1,51 +1,26 @@
-"""Clients: they ask in every way, repeat themselves when no answer comes, read, cancel and try again."""
+"""Clients: they ask in every way, repeat themselves when no answer comes, read, list, cancel and try again."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from typing import Any
 
-from matchcast.domain.prediction import Prediction, Subject
-from matchcast.domain.task import Priority, Task
-from matchcast.errors import Conflict, MatchcastError, TaskNotFound, TooManyTasks, Transient
-from matchcast.tasks.accept import IdempotencyKey
-from matchcast.tasks.submit import Submission
-from tests.faults.model import CURSED, WITHDRAWN
+from tests.faults.requests import Request, about, draw_subject, listing, making, retrying
 from tests.faults.scheduler import Killed
 from tests.faults.world import World
-from tests.support.releases import MATCHES
+from tests.support.http_events import Answer, answer, http_event
 
-API_SECONDS = 30.0
-_DEADLINE_SECONDS = 28.0
-_PASSING = (Transient, TooManyTasks)
-_SOME_MATCHES = list(MATCHES)[:5]
-
-
-@dataclass(frozen=True)
-class Request:
-    """One request that makes a task; repeating it means sending it again with the same key."""
-
-    how: str
-    key: str | None
-    submission: Submission | None
-    wait_seconds: float = 0.0
-    retry_of: str | None = None
-
-    @property
-    def once(self) -> IdempotencyKey | None:
-        """Return the key with the request's fingerprint."""
-        content = repr((self.how, self.submission, self.retry_of))
-        return None if self.key is None else IdempotencyKey(self.key, content)
+_SCOPES = "predictions/read predictions/write"
+_MOST_PAGES = 60
 
 
 class Client:
     """One user of a tenant; `known` are the tasks that all of them have heard of."""
 
     def __init__(self, world: World, name: str, tenant: str, known: list[str]) -> None:
+        self.name = name
         self._world = world
         self._rng = world.rng
-        self._name = name
         self._tenant = tenant
         self._known = known
         self._made = 0
@@ -53,25 +28,31 @@ class Client:
 
     def work(self) -> None:
         """Do a few things."""
-        for _ in range(self._rng.randint(3, 9)):
-            self._world.scheduler.pause(self._rng.expovariate(1 / 4))
-            acts: list[Callable[[], None]] = [self._ask_for_one]
-            if self._known:
-                acts += [self._read, self._read, self._read, self._list, self._cancel, self._try_again]
-            if self._repeatable:
-                acts += [self._repeat]
-            self._rng.choice(acts)()
-            self._read()
+        plot = self._world.plot
+        acts: dict[str, Callable[[], None]] = {
+            "ask": self._ask_for_one,
+            "read": self._read,
+            "list": self.list_all,
+            "cancel": self._cancel,
+            "again": self._try_again,
+            "repeat": self._repeat,
+        }
+        for _ in range(self._rng.randint(1, plot.most_acts)):
+            self._world.scheduler.pause(self._rng.expovariate(1 / plot.haste))
+            name = self._rng.choice(plot.acts)
+            if (name == "repeat" and not self._repeatable) or (name != "ask" and not self._known):
+                name = "ask"
+            acts[name]()
 
     def insist(self, request: Request) -> None:
         """Send a request until it is answered, and perhaps once more although it is."""
-        for _ in range(self._rng.randint(1, 4)):
-            answer = self._send(request)
-            if answer is None or isinstance(answer, _PASSING):
+        for _ in range(self._rng.randint(1, 3)):
+            status = self.send(request)
+            if status is None or status in (429, 503, 504):
                 self._world.scheduler.pause(self._rng.expovariate(1 / 3))
                 if request.key is None and self._rng.random() < 0.5:
                     return
-            elif self._rng.random() < 0.6:
+            elif self._rng.random() < 0.7:
                 return
 
     def interfere(self, request: Request) -> None:
@@ -80,115 +61,118 @@ class Client:
         if self._known and self._rng.random() < 0.5:
             self._cancel()
 
+    def send(self, request: Request) -> int | None:
+        """Send a request for a prediction, have its answer witnessed, and return its status."""
+        witness, began = self._world.witness, self._world.scheduler.true_time()
+        found = self._request(request)
+        if found is None:
+            return None
+        if found.status == 202:
+            witness.accepted(request, found.json, began)
+            if found.json["task_id"] not in self._known:
+                self._known.append(found.json["task_id"])
+        elif found.status == 200:
+            witness.predicted(request, found.json, began)
+        elif found.status < 500:
+            witness.refused(request, found, began)
+        return found.status
+
+    def read(self, task_id: str) -> None:
+        """Read a task, or its result."""
+        witness, began = self._world.witness, self._world.scheduler.true_time()
+        found = self._request(about("status", self._tenant, task_id))
+        if found is not None and found.status == 200:
+            witness.saw(found.json, began)
+        elif found is not None and found.status in (404, 410):
+            witness.missed(task_id, found.status)
+
+    def list_all(self, status: str | None = None) -> None:
+        """Walk the list of the tenant's tasks to its end."""
+        began, cursor, pages = self._world.scheduler.true_time(), None, []
+        query: dict[str, Any] = {"limit": self._rng.choice((2, 100)), **({"status": status} if status else {})}
+        for _ in range(_MOST_PAGES):
+            found = self._request(listing(self._tenant), {**query, **({"cursor": cursor} if cursor else {})})
+            if found is None or found.status != 200:
+                return
+            pages.append(found.json["items"])
+            cursor = found.json["next_cursor"]
+            if cursor is None:
+                self._world.witness.listed(self._tenant, pages, began, status)
+                return
+        self._world.witness.endless(self._tenant, _MOST_PAGES)
+
     def _ask_for_one(self) -> None:
-        self._make(self._rng.choice(("submit", "submit", "ask", "wait")), self._submission())
+        self._make(self._request_for_one(self._rng.choice(self._world.plot.hows), self._key()))
+
+    def _request_for_one(self, how: str, key: str | None) -> Request:
+        plot, rng = self._world.plot, self._rng
+        within = rng.choice((1, 10, 40)) if rng.random() < plot.hurried else None
+        return making(rng, how, self._tenant, key, subject=draw_subject(rng, plot), within=within)
 
     def _try_again(self) -> None:
-        self._make("retry", None, self._any())
+        self._make(retrying(self._tenant, self._key(), self._any()))
 
-    def _make(self, how: str, submission: Submission | None, retry_of: str | None = None) -> None:
+    def _key(self) -> str | None:
         self._made += 1
-        key = f"{self._name}-{self._made}" if self._rng.random() < 0.6 else None
-        request = Request(how, key, submission, self._rng.choice((0, 1, 5, 28)), retry_of)
-        if key is not None:
+        return f"{self.name}-{self._made}" if self._rng.random() < self._world.plot.keyed else None
+
+    def _make(self, request: Request) -> None:
+        if request.key is not None:
             self._repeatable.append(request)
-        if key is not None and self._rng.random() < 0.4:
-            twin = Client(self._world, f"{self._name}'", self._tenant, self._known)
-            self._world.scheduler.start(twin._name, lambda: twin.interfere(request))
+            if self._rng.random() < self._world.plot.twins:
+                twin = Client(self._world, f"{self.name}'", self._tenant, self._known)
+                self._world.scheduler.start(twin.name, lambda: twin.interfere(request))
         self.insist(request)
 
     def _repeat(self) -> None:
-        """Send a request once more that was answered long ago."""
+        """Send a request once more that was answered long ago, or another one with its key."""
         retries = [request for request in self._repeatable if request.how == "retry"]
-        self.insist(self._rng.choice(retries or self._repeatable))
-
-    def _submission(self) -> Submission:
-        chance = self._rng.random()
-        if chance < 0.5:
-            subject = Subject(self._rng.choice(_SOME_MATCHES))
-        elif chance < 0.7:
-            subject = Subject(features={"elo_difference": float(self._rng.randint(1, 9)), "form": 1.5})
-        elif chance < 0.95:
-            subject = Subject(features=CURSED)
-        else:
-            subject = Subject(WITHDRAWN)
-        within = self._rng.choice((1, 10, 40)) if self._rng.random() < 0.2 else None
-        return Submission(subject, priority=self._rng.choice(list(Priority)), start_within=within)
-
-    def _send(self, request: Request) -> object:
-        world, submission, began = self._world, request.submission, self._now()
-        if submission is None:
-            answer = self._request(lambda: world.retry.retry(self._tenant, str(request.retry_of), request.once))
-        elif request.how == "submit":
-            answer = self._request(lambda: world.submit.submit(self._tenant, submission, request.once)[0])
-        else:
-            answer = self._predict(request, submission)
-        if isinstance(answer, Task):
-            world.witness.accepted(answer, request.key, self._now())
-            if answer.task_id not in self._known:
-                self._known.append(answer.task_id)
-        elif isinstance(answer, MatchcastError) and not isinstance(answer, _PASSING) and request.how != "wait":
-            world.witness.refused(self._tenant, request.key, answer, began)
-        return answer
-
-    def _predict(self, request: Request, submission: Submission) -> object:
-        """Ask on demand: for a task at once, or after a wait."""
-        world, now = self._world, self._now()
-
-        def predict_or_submit() -> Prediction | Task:
-            return world.predict_now.predict_or_submit(
-                self._tenant,
-                submission.stage,
-                submission.subject,
-                wait=timedelta(seconds=request.wait_seconds) if request.how == "wait" else None,
-                deadline=now + timedelta(seconds=_DEADLINE_SECONDS),
-                key=request.once,
-            )
-
-        answer = self._request(predict_or_submit)
-        if isinstance(answer, Prediction):
-            world.witness.waited(world.inference.answered[id(answer)], answer)
-        return answer
+        request = self._rng.choice(retries or self._repeatable)
+        if self._rng.random() < 0.3:
+            request = self._request_for_one("submit", request.key)
+        self.insist(request)
 
     def _read(self) -> None:
-        if not self._known:
-            return
-        task_id, began = self._any(), self._now()
-        answer = self._request(lambda: self._world.track.status(self._tenant, task_id))
-        if isinstance(answer, Task):
-            self._world.witness.saw(answer, began, self._now())
-        elif isinstance(answer, TaskNotFound):
-            self._world.witness.missed(task_id)
-
-    def _list(self) -> None:
-        began = self._now()
-        page = self._request(lambda: self._world.track.list(self._tenant, limit=self._rng.choice((1, 50))))
-        for task in getattr(page, "tasks", []):
-            self._world.witness.saw(task, began, self._now())
+        if self._known:
+            self.read(self._any())
 
     def _cancel(self) -> None:
-        task_id, began = self._any(), self._now()
-        answer = self._request(lambda: self._world.track.cancel(self._tenant, task_id))
-        if isinstance(answer, Task):
-            self._world.witness.saw(answer, began, self._now())
-        elif isinstance(answer, Conflict) and "is queued" in answer.detail:
-            self._world.witness.findings.illegal.append(f"a queued task was not cancelled: {answer.detail}")
-
-    def _now(self) -> datetime:
-        return self._world.scheduler.true_time()
+        task_id, began, witness = self._any(), self._world.scheduler.true_time(), self._world.witness
+        witness.ledger.cancelled.add(task_id)
+        found = self._request(about("cancel", self._tenant, task_id))
+        if found is None:
+            return
+        if found.status == 200:
+            witness.saw(found.json, began)
+        elif found.status == 409 and "is queued" in found.json["detail"]:
+            witness.findings.illegal.append(f"a queued task was not cancelled: {found.json['detail']}")
+        elif found.status in (404, 410):
+            witness.missed(task_id, found.status)
 
     def _any(self) -> str:
         """Return one of the known tasks, rather a recent one, about which the most happens."""
         return self._known[-1] if self._rng.random() < 0.5 else self._rng.choice(self._known)
 
-    def _request(self, call: Callable[[], object]) -> object:
-        """Return what one HTTP request is answered with: an object, an error, or None where no answer comes."""
-        try:
-            with self._world.scheduler.process(API_SECONDS):
-                answer = call()
-        except Killed:
-            return None
-        except MatchcastError as error:
-            return error
+    def _request(self, request: Request, query: dict[str, Any] | None = None) -> Answer | None:
+        """Return what one HTTP request is answered with, or None where no answer comes."""
+        world, began = self._world, self._world.scheduler.true_time()
+        event = http_event(
+            request.method,
+            request.path,
+            query=query,
+            body=request.body,
+            headers=request.headers,
+            claims={"client_id": request.tenant, "scope": _SCOPES},
+            time_epoch=int(began.timestamp() * 1000),
+        )
+        with world.witness.sending(request):
+            try:
+                with world.invocations.environment(request.function):
+                    found = answer(world.invocations.run(request.function, event))
+            except Killed:
+                return None
+        world.calls.note(f"{request.method} {request.path[-40:]} {request.key or ''} is answered with {found.status}")
+        if found.status >= 500:
+            world.witness.failed(request, found, began)
         # Some answers get lost on their way.
-        return None if self._rng.random() < self._world.calls.weather.answer_lost else answer
+        return None if self._rng.random() < world.calls.weather.answer_lost else found

@@ -108,6 +108,20 @@ class Comparison(RuleBasedStateMachine):
             assert [decode(message).task_id for message in messages] == [task_id]
         self.same(answer.json, after_acceptance=True)
 
+    def waited_again(self, answer: Answer, made: Made, key: str | None, content: Any) -> None:
+        """Compare the answer to a repeated request that waits: it waits for the task of the first one."""
+        known = self.spec.by_key(made.tenant, key, content, self.now)
+        if not isinstance(known, Known) or known.status not in {"queued", "succeeded"}:
+            self.accepted(answer, made, key, content)
+            return
+        assert self.new_messages() == []
+        if known.status == "queued" and self.spec.is_model_broken:
+            assert answer.status == 503
+            return
+        assert answer.status == 200
+        known.status, known.result = "succeeded", known.result or answer.json
+        assert answer.json == known.result
+
     def same(self, item: dict[str, Any], *, after_acceptance: bool = False) -> None:
         """Compare a task envelope with the specification; its result has to be the one that was seen first."""
         task = self.spec.tasks[item["task_id"]]

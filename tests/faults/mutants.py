@@ -3,68 +3,59 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from unittest import mock
 
-from matchcast.adapters.in_memory import InMemoryKeys, InMemoryTasks
+from functions.submit_prediction import handler as submit_handler
+from matchcast.adapters.dynamodb_records import DynamoDBKeys
 from matchcast.domain.prediction import Prediction
-from matchcast.domain.task import FINISH, Priority, Task, TaskStatus, WriteRule, new_task_id
-from matchcast.errors import MatchcastError, Transient
+from matchcast.domain.task import Task, TaskStatus, new_task_id
+from matchcast.errors import ModelFailed, StorageUnavailable
 from matchcast.messages import decode
-from matchcast.ports import DeadLetter, KeyRecord, Received
-from matchcast.predictions.predictor import Answer
+from matchcast.ports import DeadLetter, KeyRecord
+from matchcast.predictions.predictor import Predictor
+from matchcast.predictions.result_cache import CachedResults
 from matchcast.tasks.accept import AcceptTask, IdempotencyKey, MakeTask
+from matchcast.tasks.circuit_breaker import CircuitBreaker
 from matchcast.tasks.dead_letters import Redrive, RedriveDeadLetters
-from matchcast.tasks.help_high_lane import HelpHighLane
+from matchcast.tasks.open_tasks import OpenTasks
 from matchcast.tasks.retry import RetryTask
 from matchcast.tasks.run import RunPredictions
-from matchcast.tasks.settle import Delivery, Outcome, Settle, task_error
-from matchcast.tasks.sweep import SweepDeadLetters, Swept
 from matchcast.tasks.track import TrackTasks
-from tests.faults.queues import SimulatedQueues
+from tests.faults import tampering as wire
+from tests.faults.invocations import HANDLERS
+from tests.faults.wire import Wire
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """One broken copy: `method` of `owner` is replaced."""
+    """One broken copy: `name_of` of `owner` is replaced."""
 
     name: str
-    owner: type
-    method: str
-    broken: Callable[..., Any]
+    owner: Any
+    attribute: str
+    broken: Any
 
     @contextmanager
     def alive(self) -> Iterator[None]:
         """Break the product for a while."""
-        with mock.patch.object(self.owner, self.method, self.broken):
-            yield
+        if isinstance(self.owner, dict):
+            with mock.patch.dict(self.owner, {self.attribute: self.broken}):
+                yield
+        else:
+            with mock.patch.object(self.owner, self.attribute, self.broken):
+                yield
 
 
-def write_anyhow(store: InMemoryTasks, task: Task) -> bool:
-    store._tasks[task.task_id] = task
-    return True
+def on_the_wire(name: str, broken: wire.Broken) -> Mutant:
+    """Return a mutant that sends something else."""
+    return Mutant(name, Wire, "_answered", broken)
 
 
-def any_generation(store: InMemoryTasks, rule: WriteRule, task: Task) -> bool:
-    present = store._tasks.get(task.task_id)
-    if rule is FINISH and present is not None:
-        return present.status is TaskStatus.QUEUED
-    return allows(store, rule, task)
-
-
-def never_first(store: InMemoryTasks, rule: WriteRule, task: Task) -> bool:
-    return (rule is not FINISH or task.task_id in store._tasks) and allows(store, rule, task)
-
-
-allows = InMemoryTasks._allows
-
-
-def claim_anyhow(keys: InMemoryKeys, tenant: str, key: str, record: KeyRecord, expires_at: datetime) -> bool:
-    keys._records[tenant, key] = (record, expires_at)
-    return True
+# What accepts tasks.
 
 
 def record_first(accept: AcceptTask, task: Task, delay_seconds: int) -> Task:
@@ -102,50 +93,54 @@ def key_trusted(
 accept_task = AcceptTask.accept
 
 
-def done_without_write(worker: Settle, delivery: Delivery, **state: object) -> Outcome:
-    with suppress(Transient):
-        worker._tasks.finish(worker.final(delivery.task, **state))
-    return Outcome(delivery.received.message_id, done=True)
+def found_for_ever(keys: DynamoDBKeys, tenant: str, key: str, now: datetime) -> KeyRecord | None:
+    return find_key(keys, tenant, key, now.replace(year=2000))
 
 
-def answer_own(worker: RunPredictions, task: Task, ended: object = None) -> Answer:
-    answer = worker._predictor.predict(task.stage, [task.subject])[0]
-    if isinstance(answer, Prediction):
-        worker._tasks.finish(worker._settle.final(task, status=TaskStatus.SUCCEEDED, result=answer))
-    return answer
+find_key = DynamoDBKeys.find
 
 
-def fail_first(worker: Settle, delivery: Delivery, error: MatchcastError) -> Outcome:
-    ended = worker.finish(delivery, status=TaskStatus.FAILED, error=task_error(error))
-    return worker.bury(delivery.received, error, delivery.task.task_id) if ended.done else ended
+def key_of_anything(header: str | None, route: str, _: Any) -> Any:
+    return idempotency_key(header, route, None)
 
 
-def drop_poison(worker: Settle, received: Received, error: MatchcastError, task_id: str | None = None) -> Outcome:
-    return Outcome(received.message_id, done=True) if task_id is None else bury(worker, received, error, task_id)
+idempotency_key: Any = vars(submit_handler)["idempotency_key"]
 
 
-bury = Settle.bury
+def look_again(retry: RetryTask, tenant: str, task_id: str, key: IdempotencyKey | None = None) -> Task:
+    submission = retry._submission(tenant, task_id)
+    return retry._submit.submit(tenant, submission, key)[0]
 
 
-def help_and_forget(helper: HelpHighLane, has_time: Callable[[], bool]) -> list[Outcome]:
-    outcomes: list[Outcome] = []
-    with suppress(Transient):
-        while has_time() and (receive := helper._lanes.take(Priority.HIGH)):
-            helper._lanes.remove(Priority.HIGH, receive)
-            outcomes += helper._run.run(receive)
-    return outcomes
+# What predicts.
 
 
-def no_delayed_message(queues: SimulatedQueues, task: Task, delay_seconds: int = 0) -> None:
-    if not delay_seconds:
-        send(queues, task)
+def all_fail(_: Predictor, __: str, subjects: Any) -> list[ModelFailed]:
+    return [ModelFailed("It fails.") for _ in subjects]
 
 
-send = SimulatedQueues.send
+def one_attempt(worker: RunPredictions, *, max_attempts: int, **parts: Any) -> None:
+    make_worker(worker, max_attempts=1, **parts)
 
 
-def no_sweep(_: SweepDeadLetters) -> Swept:
-    return Swept(letters=0, failed=0)
+make_worker = RunPredictions.__init__
+
+
+def nothing_reported(event: Any, context: Any) -> Any:
+    answer = run_inference(event, context)
+    return {"batchItemFailures": []} if "batchItemFailures" in answer else answer
+
+
+run_inference = HANDLERS["run_inference"]
+
+
+def any_snapshot(results: CachedResults, match_id: str, stage: str) -> Prediction | None:
+    published = results._models.current().stages.get(stage)
+    found = results._cache.find(match_id, published.run_id, results._now()) if published else None
+    return found.model_copy(update={"cached": True}) if found else None
+
+
+# What looks after dead letters.
 
 
 def send_before_reopening(redrive: RedriveDeadLetters, letter: DeadLetter) -> Redrive:
@@ -178,36 +173,73 @@ def resend_queued(redrive: RedriveDeadLetters, letter: DeadLetter) -> Redrive:
 redrive_letter = RedriveDeadLetters.redrive
 
 
-def look_again(retry: RetryTask, tenant: str, task_id: str, key: IdempotencyKey | None = None) -> Task:
-    submission = retry._submission(tenant, task_id)
-    return retry._submit.submit(tenant, submission, key)[0]
+# What tells clients.
 
 
 def derive_expiry(_: TrackTasks, task: Task, now: datetime) -> Task:
     return task.model_copy(update={"status": task.status_at(now)})
 
 
+def _sends(is_it: Callable[[Any], bool]) -> Callable[[str, Any], bool]:
+    return lambda operation, content: operation == "SendMessage" and is_it(content)
+
+
+def _refuses() -> tuple[str, Any]:
+    """Return the method by which the circuit breaker lets nothing through, and what it answers then."""
+    if hasattr(CircuitBreaker, "allows"):
+        return "allows", lambda _: False
+    return "refusal", lambda _, __: StorageUnavailable("It rests.")
+
+
+_FIRST = "attribute_not_exists(pk) OR "
 MUTANTS = (
-    Mutant("no condition on the final write", InMemoryTasks, "finish", write_anyhow),
-    Mutant("no generation in the final write", InMemoryTasks, "_allows", any_generation),
-    Mutant("no final write without a record", InMemoryTasks, "_allows", never_first),
-    Mutant("no condition on the put", InMemoryTasks, "create", write_anyhow),
+    # Tasks are accepted once, and only where they will be done.
     Mutant("record before message", AcceptTask, "_send", record_first),
     Mutant("202 before the record", AcceptTask, "_send", no_record),
-    Mutant("message deleted before the write", Settle, "finish", done_without_write),
-    Mutant("a helped message removed before its write", HelpHighLane, "help", help_and_forget),
-    Mutant("task failed before its message is buried", Settle, "give_up", fail_first),
-    Mutant("no dead letter for poison", Settle, "bury", drop_poison),
-    Mutant("sweep off", SweepDeadLetters, "sweep", no_sweep),
     Mutant("key record after the message", AcceptTask, "accept", key_last),
-    Mutant("no condition on the key record", InMemoryKeys, "claim", claim_anyhow),
     Mutant("key trusted without its task", AcceptTask, "accept", key_trusted),
-    Mutant("no safety net for a task that a client waits for", SimulatedQueues, "send", no_delayed_message),
-    Mutant("a waiting client gets a result of its own", RunPredictions, "run_task", answer_own),
+    Mutant("a key that never expires", DynamoDBKeys, "find", found_for_ever),
+    Mutant("a key stands for any request", submit_handler, "idempotency_key", key_of_anything),
+    Mutant("a repeated retry looks at the old task again", RetryTask, "retry", look_again),
+    Mutant("no limit of open tasks", OpenTasks, "check", lambda *_: None),
+    on_the_wire("no condition on the key record", wire.without_condition("PutItem", "key#")),
+    on_the_wire("a key record is never replaced", wire.with_condition("PutItem", "key#", " OR expires_at <= :now", "")),
+    on_the_wire("keys read inconsistently", wire.inconsistent("GetItem", "key#")),
+    on_the_wire("no safety net for a waiting client", wire.swallowed(_sends(lambda it: it.get("DelaySeconds", 0) > 0))),
+    # Each ends once, as it should.
+    on_the_wire("no condition on the put", wire.without_condition("PutItem", "task#")),
+    on_the_wire("no condition on the final write", wire.without_condition("UpdateItem", "task#")),
+    on_the_wire(
+        "no generation in the final write",
+        wire.with_condition("UpdateItem", "task#", " AND generation = :expected_generation", ""),
+    ),
+    on_the_wire("no final write without a record", wire.with_condition("UpdateItem", "task#", _FIRST, "")),
+    on_the_wire("a waiting client gets a result of its own", wire.own_result),
+    on_the_wire("every receive expired", wire.request(wire.expired_instead)),
+    Mutant("every good prediction failed", Predictor, "predict", all_fail),
+    Mutant("the breaker never allows", CircuitBreaker, *_refuses()),
+    Mutant("the first fault gives up", RunPredictions, "__init__", one_attempt),
+    # No message is lost before its task has ended.
+    Mutant("message deleted before the write", HANDLERS, "run_inference", nothing_reported),
+    on_the_wire("a helped message removed before its write", wire.removed_at_receipt),
+    on_the_wire("task failed before its message is buried", wire.buried_late),
+    on_the_wire("no dead letters", wire.swallowed(_sends(lambda it: it["QueueUrl"].endswith("-dead")))),
+    # Dead letters are work.
+    Mutant("sweep off", HANDLERS, "sweep_dead_letters", lambda *_: {}),
+    on_the_wire("sweep fails a redriven task", wire.any_generation_in_sweep),
     Mutant("redrive sends before reopening", RedriveDeadLetters, "redrive", send_before_reopening),
     Mutant("redrive deletes the letter before sending", RedriveDeadLetters, "redrive", delete_before_sending),
     Mutant("redrive without a new generation", RedriveDeadLetters, "redrive", resend_queued),
-    Mutant("a repeated retry looks at the old task again", RetryTask, "retry", look_again),
+    on_the_wire("discard deletes another letter", wire.request(wire.another_letter)),
+    # Readers see what is there, as long as it is there.
+    on_the_wire("tasks read inconsistently", wire.inconsistent("BatchGetItem", "task#")),
+    on_the_wire("unprocessed keys ignored", wire.unprocessed_ignored),
+    on_the_wire("a list without its second page", wire.first_page_only),
+    on_the_wire("pages of a list that begin anew", wire.request(wire.begin_anew)),
+    on_the_wire("forgotten when it expires", wire.request(wire.forgotten_early)),
     Mutant("expiry derived and not written", TrackTasks, "_seen", derive_expiry),
+    Mutant("start_by is not heeded", Task, "status_at", lambda task, _: task.status),
+    Mutant("expires_at is not heeded", Task, "is_readable_at", lambda _, __: True),
+    Mutant("a cached prediction of another snapshot", CachedResults, "find", any_snapshot),
 )
 """The broken copies."""

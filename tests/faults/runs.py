@@ -8,11 +8,12 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 
+from tests.faults.findings import KINDS, Findings
 from tests.faults.mutants import MUTANTS
 from tests.faults.schedule import run_schedule
-from tests.faults.witness import Findings
 
-MOST_SCHEDULES_FOR_A_MUTANT = 5000
+MOST_SCHEDULES_FOR_A_MUTANT = 3000
+ALL_MUTANTS = tuple(mutant.name for mutant in MUTANTS)
 _CHUNK = 50
 
 
@@ -37,11 +38,10 @@ class Report:
     @property
     def figures(self) -> dict[str, int]:
         """Return the counts that are the outcome."""
-        kinds = ("lost", "changed", "illegal", "stuck")
         return {
             "schedules": self.schedules,
             "seed": self.seed,
-            **{kind: sum(len(getattr(found, kind)) for found in self.findings.values()) for kind in kinds},
+            **{kind: sum(len(getattr(found, kind)) for found in self.findings.values()) for kind in KINDS},
             "mutants": len(self.hunts),
             "mutants_killed": sum(hunt.schedules is not None for hunt in self.hunts),
         }
@@ -52,19 +52,28 @@ class Report:
         return not self.findings and all(hunt.schedules is not None for hunt in self.hunts)
 
 
-def run(schedules: int, seed: int, progress: Callable[[int], None] | None = None) -> Report:
-    """Run the schedules of the seeds from `seed` on, and hunt the mutants with the same ones."""
+def run(
+    schedules: int,
+    seed: int,
+    progress: Callable[[int, dict[int, Findings]], None] | None = None,
+    mutants: Sequence[str] = ALL_MUTANTS,
+) -> Report:
+    """Run the schedules of the seeds from `seed` on, and hunt mutants with the same ones.
+
+    `progress` is called with the number of schedules that were run, and with what they showed.
+    """
     report = Report(schedules, seed)
     seeds = range(seed, seed + schedules)
     chunks = [seeds[start : start + _CHUNK] for start in range(0, schedules, _CHUNK)]
+    numbers = [number for number, mutant in enumerate(MUTANTS) if mutant.name in mutants]
     # Not forked: a forked process would inherit this one's threads in whatever state they are.
     with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn")) as processes:
-        hunts = [processes.submit(hunt, number, seed) for number in range(len(MUTANTS))]
-        pending = [processes.submit(try_all, chunk) for chunk in chunks]
+        hunts = [processes.submit(hunt, number, seed) for number in numbers]
+        pending = {processes.submit(try_all, chunk): len(chunk) for chunk in chunks}
         for done in as_completed(pending):
             report.findings |= done.result()
             if progress is not None:
-                progress(_CHUNK)
+                progress(pending[done], done.result())
         report.hunts = [one.result() for one in hunts]
     return report
 

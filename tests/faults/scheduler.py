@@ -10,13 +10,16 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
+
+from aws_lambda_powertools.event_handler.api_gateway import BaseRouter
 
 from tests.support.tasks import NOW
 
 MOST_STEPS = 20_000
 _GOES_ON = 0.3
 _STEP_SECONDS = 0.03
-_THREADS = ThreadPoolExecutor(64, thread_name_prefix="actor")
+_THREADS = ThreadPoolExecutor(128, thread_name_prefix="actor")
 
 
 class Killed(BaseException):
@@ -34,17 +37,33 @@ def _taken() -> threading.Lock:
 
 
 @dataclass(eq=False)
+class Environment:
+    """One process of a function (or of an operator's command): its parts, its clock, and what went wrong in it."""
+
+    name: str
+    api: Any = None
+    """The resolver of an HTTP function."""
+    made: dict[str, Any] = field(default_factory=dict)
+    """What the composition root made for this process."""
+    clock_error: float = 0.0
+    """By how many seconds its clock is wrong."""
+    trouble_at: float = -math.inf
+    """When something last went wrong with one of its calls."""
+    is_dead: bool = False
+
+
+@dataclass(eq=False)
 class Actor:
     """An actor with a thread of its own, which runs only while it holds the baton."""
 
     name: str
     wake_at: float
     baton: threading.Lock = field(default_factory=_taken)
-    killed_at: float | None = None
-    """When the process that it is in is killed for being too slow; None outside of any process."""
+    environment: Environment | None = None
+    """The process that it is in; None outside of any process."""
+    killed_at: float = math.inf
+    """When its process is killed for being too slow."""
     is_idle: bool = False
-    clock_error: float = 0.0
-    """By how many seconds its clock is wrong."""
 
 
 class Scheduler:
@@ -64,18 +83,21 @@ class Scheduler:
         self._futures: list[Future[None]] = []
 
     def utc_now(self) -> datetime:
-        """Return the virtual time by the calling actor's clock, to the millisecond."""
-        error = self.current.clock_error if self.current else 0.0
-        return self.true_time() + timedelta(milliseconds=int(error * 1000))
+        """Return the virtual time by the clock of the calling actor's process, to the microsecond."""
+        environment = self.current.environment if self.current else None
+        return self.true_time() + timedelta(seconds=environment.clock_error if environment else 0.0)
 
     def true_time(self) -> datetime:
-        """Return the virtual time, to the millisecond."""
-        return NOW + timedelta(milliseconds=int(self.now * 1000))
+        """Return the virtual time, to the microsecond."""
+        return NOW + timedelta(seconds=self.now)
+
+    def a_clock_error(self) -> float:
+        """Draw by how many seconds the clock of a process is wrong."""
+        return self._rng.uniform(-self.clock_error, self.clock_error)
 
     def start(self, name: str, body: Callable[[], None], after: float = 0.0) -> Actor:
         """Add an actor that begins after some seconds."""
-        error = self._rng.uniform(-self.clock_error, self.clock_error)
-        actor = Actor(name, self.now + after, clock_error=error)
+        actor = Actor(name, self.now + after)
         self._actors.append(actor)
         self._futures.append(_THREADS.submit(self._run, actor, body))
         return actor
@@ -107,14 +129,19 @@ class Scheduler:
             actor.wake_at = min(actor.wake_at, max(moment, self.now))
 
     @contextmanager
-    def process(self, seconds: float = math.inf) -> Iterator[None]:
-        """Make the calling actor one that can be killed, and will be after some seconds."""
+    def process(self, environment: Environment, seconds: float = math.inf) -> Iterator[None]:
+        """Put the calling actor into a process, which is killed after some seconds."""
         me = self.me()
-        me.killed_at = self.now + seconds
+        me.environment, me.killed_at = environment, self.now + seconds
+        if environment.api is not None:
+            environment.api.context = {}
         try:
             yield
+        except Killed:
+            environment.is_dead = True
+            raise
         finally:
-            me.killed_at = None
+            me.environment, me.killed_at = None, math.inf
 
     def close(self) -> None:
         """Send every thread home."""
@@ -125,8 +152,9 @@ class Scheduler:
             future.result()
 
     def me(self) -> Actor:
-        """Return the calling actor."""
-        assert self.current is not None
+        """Return the calling actor; outside of a schedule, code runs that belongs to a process that has ended."""
+        if self.current is None:
+            raise Killed
         return self.current
 
     def _run(self, actor: Actor, body: Callable[[], None]) -> None:
@@ -146,12 +174,18 @@ class Scheduler:
         following = self._next(me)
         if following is me is not None:
             return
+        # Processes share this one, and Powertools keeps the request that it answers in the class and in the resolver.
+        api = me.environment.api if me is not None and me.environment is not None else None
+        if api is not None:
+            kept = BaseRouter.current_event, BaseRouter.lambda_context, api.context
         self.current = following
         (following.baton if following else self._home).release()
         if me is not None:
             me.baton.acquire()
             if self._over:
                 raise Over
+        if api is not None:
+            BaseRouter.current_event, BaseRouter.lambda_context, api.context = kept
 
     def _next(self, me: Actor | None) -> Actor | None:
         self.steps += 1

@@ -1,50 +1,88 @@
-"""The gate's share of the schedules: no promise is broken, every mutant is caught, and every kind of event occurs."""
+"""The gate's share of the schedules: no promise is broken, mutants are caught, and every kind of event occurs."""
 
 from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
 
 from tests.faults.mutants import MUTANTS
 from tests.faults.runs import run
 from tests.faults.schedule import run_schedule
 
-GATE_SCHEDULES = 300
+GATE_SCHEDULES = 150
 GATE_SEED = 300_000
+QUICK = (
+    "every good prediction failed",
+    "every receive expired",
+    "the breaker never allows",
+    "the first fault gives up",
+    "202 before the record",
+    "message deleted before the write",
+    "sweep off",
+    "unprocessed keys ignored",
+)
+"""Mutants that few schedules catch; `make faults` hunts them all."""
+EVENTS = (
+    "killed before it",
+    "killed after it",
+    "killed, it took too long",
+    "its answer got lost",
+    "out of reach",
+    "stops for",
+    "some keys are left out",
+    "the model takes",
+    "has to come again",
+    "cancelled -> done",
+    "expired -> done",
+    "failed -> done",
+    "SendMessage high-dead",
+    "in 90 s",
+    "redrive of",
+    "discard of",
+    "invoke run_inference",
+    "days later",
+    "is answered with 409",
+    "is answered with 410",
+    "is answered with 422",
+    "is answered with 429",
+    "is answered with 503",
+)
+DIGEST = "import sys; from tests.faults.test_schedules import digest; print(digest(range(11, 21)))"
 
 
-def test_no_schedule_loses_a_task_or_changes_a_result_and_every_mutant_is_caught() -> None:
-    report = run(GATE_SCHEDULES, GATE_SEED)
+def test_no_schedule_breaks_a_promise_and_mutants_are_caught() -> None:
+    report = run(GATE_SCHEDULES, GATE_SEED, mutants=QUICK)
 
     assert {seed: found.lines() for seed, found in report.findings.items()} == {}
     assert [hunt.mutant for hunt in report.hunts if hunt.schedules is None] == []
-    assert len(report.hunts) == len({mutant.name for mutant in MUTANTS}) >= 6
+    assert len(report.hunts) == len(QUICK) < len({mutant.name for mutant in MUTANTS}) == len(MUTANTS)
     assert report.is_good
 
 
-def test_a_seed_gives_the_same_schedule_again() -> None:
-    first, again, other = (run_schedule(seed, tracing=True) for seed in (11, 11, 12))
+def test_a_seed_gives_the_same_schedule_again_in_every_process() -> None:
+    # WHEN schedules run here, and in a process that orders its sets otherwise
+    here = digest(range(11, 21))
+    other = subprocess.run(
+        [sys.executable, "-c", DIGEST],
+        env={**os.environ, "PYTHONHASHSEED": "7"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
 
-    assert first.trace == again.trace != other.trace
-    assert first.trace
+    # THEN every step is the same, and another seed has other steps
+    assert other.stdout.strip() == here != digest(range(12, 22))
 
 
 def test_schedules_contain_every_kind_of_event() -> None:
-    # WHEN some schedules run
-    steps = "\n".join(step for seed in range(60) for step in run_schedule(seed, tracing=True).trace)
+    steps = "\n".join(step for seed in range(150) for step in run_schedule(seed, tracing=True).trace)
 
-    # THEN every kind of event and fault occurs
-    for words in (
-        "killed before it",
-        "killed after it",
-        "its answer got lost",
-        "out of reach",
-        "sent again by the SDK",
-        "it took too long",
-        "the queue dead-letters",
-        "finish as cancelled",
-        "finish as expired",
-        "bury",
-        "reopen",
-        "moved on",
-        "no task",
-        "invoke the inference",
-    ):
-        assert words in steps
+    assert [words for words in EVENTS if words not in steps] == []
+
+
+def digest(seeds: range) -> str:
+    """Return a digest of all steps of some schedules."""
+    steps = [step for seed in seeds for step in run_schedule(seed, tracing=True).trace]
+    return hashlib.sha256("\n".join(steps).encode()).hexdigest()

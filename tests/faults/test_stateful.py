@@ -58,7 +58,7 @@ class Requests(Comparison):
             known = self.spec.by_key(tenant, key, ("predict", subject), self.now)
         answer, key = self.prefer("wait=5, respond-async", tenant, subject, key)
         if known is not None:
-            self.accepted(answer, made, key, ("predict", subject))
+            self.waited_again(answer, made, key, ("predict", subject))
             return
         # The message was sent first, so that it can finish the task if the invocation cannot.
         (message,) = self.new_messages()

@@ -1,33 +1,24 @@
-"""The parts of one schedule: the real use cases over the simulated outside."""
+"""The parts of one schedule: the simulated services, the functions, and what is drawn for all of them."""
 
 from __future__ import annotations
 
+import json
 import random
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any
 
-from matchcast.adapters.in_memory import InMemoryResults, InMemorySpeeds
-from matchcast.domain.task import Priority
-from matchcast.predictions.predict_now import PredictNow
-from matchcast.predictions.result_cache import CachedResults
-from matchcast.snapshots.features import MatchIds
-from matchcast.tasks.accept import AcceptTask
-from matchcast.tasks.circuit_breaker import CircuitBreaker
-from matchcast.tasks.dead_letters import RedriveDeadLetters
-from matchcast.tasks.lane_speed import LaneSpeed
-from matchcast.tasks.open_tasks import OpenTasks
-from matchcast.tasks.retry import RetryTask
-from matchcast.tasks.run import RunPredictions
-from matchcast.tasks.submit import SubmitPrediction
-from matchcast.tasks.sweep import SweepDeadLetters
-from matchcast.tasks.track import TrackTasks
-from tests.faults.calls import Calls, Weather
-from tests.faults.model import FaultyPredictor, InTurn, InvokedInference, release
-from tests.faults.queues import SimulatedQueues
+from tests.faults.bucket import REFRESH_SECONDS, Bucket, Models
+from tests.faults.calls import Calls
+from tests.faults.dynamodb import TABLE, Table
+from tests.faults.invocations import Invocations
+from tests.faults.ledger import MAX_ATTEMPTS
+from tests.faults.plots import draw_plot
 from tests.faults.scheduler import Scheduler
-from tests.faults.table import SimulatedKeys, SimulatedTasks
+from tests.faults.sqs import Queues, url
+from tests.faults.wire import Wire
 from tests.faults.witness import Witness
-
-MAX_ATTEMPTS = 3
+from tests.support.tasks import NOW
 
 
 class World:
@@ -36,60 +27,60 @@ class World:
     def __init__(self, rng: random.Random) -> None:
         self.rng = rng
         self.scheduler = Scheduler(rng)
-        self.calls = Calls(self.scheduler, rng, Weather.draw(rng))
-        self.tasks = SimulatedTasks(self.calls)
-        self.keys = SimulatedKeys(self.calls)
-        self.queues = SimulatedQueues(self.calls, self.scheduler, rng, max_receives=rng.choice((2, 3, 20)))
-        self.predictor = FaultyPredictor(self.calls, self.scheduler)
-        self.witness = Witness()
-        self.lifetime = timedelta(minutes=10) if rng.random() < 0.1 else timedelta(days=2)
-        one, now = release(), self.scheduler.utc_now
-        self.submit = SubmitPrediction(
-            accept=AcceptTask(tasks=self.tasks, lanes=self.queues, keys=self.keys, now=now, sleep=self.scheduler.pause),
-            models=one.models,
-            matches=MatchIds(one.snapshots, one.objects),
-            open_tasks=OpenTasks(
-                index=self.tasks,
-                speed=LaneSpeed(InMemorySpeeds()),
-                limit=4 if rng.random() < 0.1 else 10_000,
-                now=now,
-                monotonic=lambda: self.scheduler.now,
-            ),
-            lifetime=self.lifetime,
-        )
-        self.track = TrackTasks(self.tasks, self.tasks, now)
-        self.retry = RetryTask(self.track, self.submit)
-        self.inference = InvokedInference(self.calls, self.scheduler, self.new_worker)
-        self.predict_now = PredictNow(
-            inference=self.inference,
-            results=CachedResults(
-                cache=InMemoryResults(),
-                models=one.models,
-                snapshots=one.snapshots,
-                now=now,
-                lifetime=timedelta(0),
-                count=lambda _: None,
-            ),
-            submit=lambda: self.submit,
-            now=now,
-        )
-        self.sweep = SweepDeadLetters(self.queues, self.tasks, now)
-        self.redrive = RedriveDeadLetters(
-            letters=self.queues, tasks=self.tasks, lanes=self.queues, now=now, lifetime=self.lifetime
-        )
+        self.plot = draw_plot(rng)
+        self.calls = Calls(self.scheduler, rng, self.plot.weather(rng))
+        self.is_calm = self.calls.weather.is_calm and not self.plot.workers_begin[1] + self.plot.high_workers_begin[1]
+        self.is_ageing = False
+        """Whether letters may pass away."""
+        self.lifetime = timedelta(seconds=self.plot.lifetime)
+        self.table = Table(self.scheduler, rng, self.calls)
+        self.queues = Queues(self.scheduler, rng, self.calls, most_receives=rng.choice(self.plot.most_receives))
+        self.bucket = Bucket(self.calls)
+        self.models = Models(self.calls)
+        self.invocations = Invocations(self.scheduler, rng)
+        self.witness = Witness(self)
+        self.table.on_write = self.witness.ledger.written
+        self.queues.on_letter = self.witness.ledger.letter
+        invoke = self.invocations.invoke
+        Wire(self.scheduler, rng, self.calls, table=self.table, queues=self.queues, invoke=invoke)
+        self.environ = {
+            "DATA_BUCKET_NAME": "data",
+            "MODEL_REFRESH_SECONDS": str(REFRESH_SECONDS),
+            "TASKS_TABLE_NAME": TABLE,
+            "TENANT_SHARDS": str(rng.choice((1, 1, 2))),
+            "HIGH_QUEUE_URL": url("high"),
+            "NORMAL_QUEUE_URL": url("normal"),
+            "HIGH_DEAD_LETTER_QUEUE_URL": url("high-dead"),
+            "NORMAL_DEAD_LETTER_QUEUE_URL": url("normal-dead"),
+            "TASK_LIFETIME_SECONDS": str(int(self.lifetime.total_seconds())),
+            "MAX_OPEN_TASKS": str(self.plot.most_open),
+            "MAX_ATTEMPTS": str(MAX_ATTEMPTS),
+            "RUN_INFERENCE_FUNCTION_NAME": "run_inference",
+            "PREDICTION_CACHE_TTL": rng.choice(("0", "3600", "3600")),
+            "CURSOR_SECRET_NAME": "cursors",
+        }
 
-    def new_worker(self) -> RunPredictions:
-        """Return the worker of a new environment, with a circuit breaker of its own."""
-        return RunPredictions(
-            predictor=self.predictor,  # type: ignore[arg-type]
-            tasks=self.tasks,
-            lanes=self.queues,
-            threads=InTurn(self.rng.shuffle),
-            breaker=CircuitBreaker(monotonic=lambda: self.scheduler.now),
-            now=self.scheduler.utc_now,
-            max_attempts=MAX_ATTEMPTS,
-        )
+    @property
+    def trouble_at(self) -> datetime:
+        """Return when something last went wrong anywhere."""
+        return NOW + timedelta(seconds=max(self.calls.trouble_at, -1e6))
 
-    def is_drained(self) -> bool:
-        """Return whether no message waits in any lane."""
-        return not any(self.queues.lanes[lane] for lane in Priority)
+    @property
+    def switched_at(self) -> datetime | None:
+        """Return when the second release came."""
+        at = self.bucket.switched_at
+        return None if at is None else NOW + timedelta(seconds=at)
+
+    def is_quiet(self, since: datetime) -> bool:
+        """Return whether nothing has gone wrong for some time before a moment, and since."""
+        return self.trouble_at < since - timedelta(seconds=60)
+
+    @staticmethod
+    def parsed(text: str) -> Any:
+        """Return a JSON document of a record."""
+        return _parsed(text)
+
+
+@lru_cache(10_000)
+def _parsed(text: str) -> Any:
+    return json.loads(text)

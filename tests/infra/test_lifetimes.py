@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from matchcast.adapters import lambda_inference
-from matchcast.domain.task import GONE_FOR
 from matchcast.predictions.predict_now import SAFETY_NET_SECONDS
 from matchcast.settings import AcceptTaskSettings
 from matchcast.tasks.settle import FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS, RENEW_AFTER_RECEIVES
@@ -84,9 +83,3 @@ def test_template_and_settings_have_the_same_longest_lifetime(longest_lifetime: 
     field = AcceptTaskSettings.model_fields["task_lifetime_seconds"]
 
     assert longest_lifetime in [getattr(bound, "le", None) for bound in field.metadata]
-
-
-def test_results_are_kept_until_their_tasks_are_forgotten(longest_lifetime: int) -> None:
-    days = load()["Parameters"]["ResultsRetentionDays"]["MinValue"]
-
-    assert days * DAY >= longest_lifetime + GONE_FOR.total_seconds()

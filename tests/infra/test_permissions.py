@@ -14,9 +14,17 @@ from tests.infra.test_functions import GRANTS, logical, target
 from tests.support.template import ROOT
 
 # By the beginning of a module's name; the composition root reads the secret itself.
-SERVICES = {"dynamodb_": "dynamodb", "sqs_": "sqs", "s3_": "s3", "lambda_": "lambda", "http": "secretsmanager"}
+SERVICES = {
+    "batch_reads": "dynamodb",
+    "dynamodb_": "dynamodb",
+    "http": "secretsmanager",
+    "lambda_": "lambda",
+    "s3_": "s3",
+    "sqs_": "sqs",
+}
 # Operations whose permission has another name.
 NAMED_OTHERWISE = {
+    "sqs:ChangeMessageVisibilityBatch": "sqs:ChangeMessageVisibility",
     "sqs:DeleteMessageBatch": "sqs:DeleteMessage",
     "s3:DeleteObjects": "s3:DeleteObject",
     "s3:ListObjectsV2": "s3:ListBucket",

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import base64
-import copy
 import gzip
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -48,7 +48,7 @@ def http_event(
     `body`: a str is sent as it is, anything else as JSON. `tenant`: the `client_id` claim; None leaves it out,
     as `claims={}` leaves out the authorizer of a route without one. A list in `query` repeats the parameter.
     """
-    event: dict[str, Any] = copy.deepcopy(json.loads((EVENTS / "http_get_predictions.json").read_text()))
+    event: dict[str, Any] = json.loads(_example())
     pairs = [
         (name, str(value))
         for name, values in (query or {}).items()
@@ -81,6 +81,11 @@ def http_event(
     if time_epoch is not None:
         event["requestContext"]["timeEpoch"] = time_epoch
     return event
+
+
+@cache
+def _example() -> str:
+    return (EVENTS / "http_get_predictions.json").read_text()
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 Items (`pk`, `sk`): `lane#<priority>`, `speed`; `circuit#<cause>`, `circuit`; `key#<tenant>#<digest of the key>`, `key`;
 `predict:<match_id>:<run_id>`, `prediction`. The last two have a `ttl`, and because DynamoDB deletes late,
-every reader checks it.
+every reader checks when they expire. A key expires with its task, to the millisecond; `ttl` is in whole seconds.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class DynamoDBKeys(_Records):
     def find(self, tenant: str, key: str, now: datetime) -> KeyRecord | None:
         """Return the record of a key that has not expired, read consistently."""
         item = self._get(_idempotency_key(tenant, key), consistent=True)
-        if item is None or int(item["ttl"]["N"]) <= now.timestamp():
+        if item is None or float(item["expires_at"]["N"]) <= now.timestamp():
             return None
         return KeyRecord(
             task_id=item["task_id"]["S"],
@@ -101,11 +101,11 @@ class DynamoDBKeys(_Records):
                 "task_id": {"S": record.task_id},
                 "fingerprint": {"S": record.fingerprint},
                 "created_at": {"S": record.created_at.isoformat()},
-                "ttl": _seconds(expires_at),
+                "expires_at": _milliseconds(expires_at),
+                "ttl": _seconds(expires_at + timedelta(seconds=1)),
             },
-            ConditionExpression="attribute_not_exists(pk) OR #ttl <= :now",
-            ExpressionAttributeNames={"#ttl": "ttl"},
-            ExpressionAttributeValues={":now": _seconds(record.created_at)},
+            ConditionExpression="attribute_not_exists(pk) OR expires_at <= :now",
+            ExpressionAttributeValues={":now": _milliseconds(record.created_at)},
         )
 
 
@@ -140,6 +140,10 @@ def _idempotency_key(tenant: str, key: str) -> Item:
 
 def _prediction_key(match_id: str, run_id: str) -> Item:
     return {"pk": {"S": f"predict:{match_id}:{run_id}"}, "sk": {"S": "prediction"}}
+
+
+def _milliseconds(moment: datetime) -> Item:
+    return {"N": f"{moment.timestamp():.3f}"}
 
 
 def _seconds(moment: datetime) -> Item:

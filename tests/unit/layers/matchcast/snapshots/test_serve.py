@@ -10,7 +10,14 @@ from matchcast.adapters.in_memory import InMemoryObjects
 from matchcast.adapters.parquet_snapshot import parse_snapshot
 from matchcast.domain.manifests import SNAPSHOT_MANIFEST_KEY, SnapshotManifest
 from matchcast.domain.scorecard import Scorecard
-from matchcast.errors import DigestMismatch, ManifestInvalid, MatchNotFound, SnapshotUnavailable, StorageUnavailable
+from matchcast.errors import (
+    DigestMismatch,
+    ManifestInvalid,
+    MatchNotFound,
+    SnapshotNotPublished,
+    SnapshotUnavailable,
+    StorageUnavailable,
+)
 from matchcast.ports import StoredObject
 from matchcast.releases.readers import ManifestReader
 from matchcast.snapshots.serve import HealthStatus, ServeSnapshot
@@ -97,7 +104,7 @@ def test_without_any_snapshot_nothing_can_be_served() -> None:
         service.use_case.current()
     health = service.use_case.health()
     assert (health.status, health.manifest, health.age_seconds) == (HealthStatus.UNAVAILABLE, None, None)
-    assert isinstance(health.problem, ManifestInvalid)
+    assert isinstance(health.problem, SnapshotNotPublished)
 
 
 def test_a_first_snapshot_is_served_as_soon_as_it_is_there() -> None:

@@ -1,0 +1,171 @@
+"""The wire below the SDK: its requests end here, at the simulated services, behind everything that can go wrong.
+
+The SDK is the real one, with its serialisers, parsers and retries; only its HTTP session is another one, its waits
+are in virtual time, and requests are not signed.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import random
+from collections.abc import Callable, Iterator
+from functools import cache
+from typing import Any
+
+import orjson
+from botocore import UNSIGNED
+from botocore.awsrequest import AWSResponse, HeadersDict
+from botocore.exceptions import ConnectionClosedError, ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError
+
+from matchcast.bootstrap import parts
+from tests.faults.calls import CONNECT_SECONDS, READ_SECONDS, Calls, Unanswered
+from tests.faults.dynamodb import ServiceError, Table
+from tests.faults.scheduler import Scheduler
+from tests.faults.sqs import Queues
+
+_PREFIXES = {"DynamoDB_20120810": "table", "AmazonSQS": "queue"}
+Invoke = Callable[[str, bytes, float], tuple[bytes, str | None]]
+"""Runs a function with a payload, waiting some seconds at most; returns its answer, and which error it ended with."""
+
+
+class Wire:
+    """Answers requests of the SDK."""
+
+    now: Wire
+    """The wire of the schedule that runs; a process runs one at a time, and keeps its SDK clients."""
+
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        rng: random.Random,
+        calls: Calls,
+        *,
+        table: Table,
+        queues: Queues,
+        invoke: Invoke,
+    ) -> None:
+        self._scheduler = scheduler
+        self._rng = rng
+        self._calls = calls
+        self._services = {"table": table.handle, "queue": queues.handle}
+        self._invoke = invoke
+        Wire.now = self
+
+    def answer(self, request: Any) -> AWSResponse:
+        """Return the answer to an HTTP request, or raise as an HTTP client does."""
+        target = request.headers.get("X-Amz-Target")
+        if target is None:
+            return self._answer_invocation(request)
+        prefix, operation = (target.decode() if isinstance(target, bytes) else target).split(".")
+        what = _PREFIXES[prefix]
+        try:
+            # Else what is kept would be what the caller still holds.
+            content = orjson.loads(request.body)
+            name = operation if self._calls.trace is None else f"{operation} {_named(content)}"
+            answer = self._calls(what, name, lambda: self._answered(what, operation, content))
+        except Unanswered as fault:
+            return self._unanswered(request, what, fault)
+        if isinstance(answer, ServiceError):
+            return _error(request, answer.code, answer.message, answer.status)
+        return _response(request, 200, orjson.dumps(answer))
+
+    def _answered(self, what: str, operation: str, content: Any) -> dict[str, Any] | ServiceError:
+        try:
+            return self._services[what](operation, content)
+        except ServiceError as error:
+            return error
+
+    def _unanswered(self, request: Any, what: str, fault: Unanswered) -> AWSResponse:
+        """Fail as a network or the service does: in several ways, some of them slow."""
+        way = self._rng.random()
+        if way < 0.3:
+            return _error(request, "InternalServerError" if what == "table" else "InternalError", "", 500)
+        if fault.is_done:
+            if way < 0.6:
+                raise ConnectionClosedError(endpoint_url=request.url)
+            self._scheduler.pause(READ_SECONDS)
+            raise ReadTimeoutError(endpoint_url=request.url)
+        if way < 0.6:
+            code = "ProvisionedThroughputExceededException" if what == "table" else "RequestThrottled"
+            return _error(request, code, "", 400)
+        if way < 0.8:
+            raise EndpointConnectionError(endpoint_url=request.url)
+        self._scheduler.pause(CONNECT_SECONDS)
+        raise ConnectTimeoutError(endpoint_url=request.url)
+
+    def _answer_invocation(self, request: Any) -> AWSResponse:
+        function, payload = request.url.split("/functions/")[1].split("/")[0], bytes(request.body)
+        try:
+            answer, error = self._calls(
+                "inference", f"invoke {function}", lambda: self._invoke(function, payload, 30.0)
+            )
+        except Unanswered as fault:
+            if fault.is_done:
+                raise ConnectionClosedError(endpoint_url=request.url) from fault
+            return _error(request, "TooManyRequestsException", "", 429)
+        except TimeoutError as late:
+            raise ReadTimeoutError(endpoint_url=request.url) from late
+        headers = {} if error is None else {"X-Amz-Function-Error": error}
+        return _response(request, 200, answer, headers)
+
+
+class Session:
+    """An HTTP session as botocore has them."""
+
+    def send(self, request: Any) -> AWSResponse:
+        """Send a request."""
+        return Wire.now.answer(request)
+
+    def close(self) -> None:
+        """Close nothing."""
+
+
+class _Raw(io.BytesIO):
+    def stream(self, **_: Any) -> Iterator[bytes]:
+        yield self.read()
+
+
+_real_client = parts.client
+
+
+def client(service: str, **config: Any) -> Any:
+    """Return the client that the product makes, on the simulated wire; every process of a schedule shares it."""
+    return _client(service, json.dumps(config, sort_keys=True))
+
+
+@cache
+def _client(service: str, config: str) -> Any:
+    # What takes time and changes nothing is left out: signatures, checks of parameters, endpoints, who the user is.
+    cheap: dict[str, Any] = {"signature_version": UNSIGNED, "parameter_validation": False, "user_agent": "simulated"}
+    made = _real_client(service, **cheap, **json.loads(config))
+    made._endpoint.http_session, made._ruleset_resolver = Session(), None
+    return made
+
+
+def _response(request: Any, status: int, body: bytes, headers: dict[str, str] | None = None) -> AWSResponse:
+    found: Any = HeadersDict(headers or {})
+    return AWSResponse(request.url, status, found, _Raw(body))
+
+
+def _error(request: Any, code: str, message: str, status: int) -> AWSResponse:
+    body = orjson.dumps({"__type": f"com.amazonaws#{code}", "message": message})
+    return _response(request, status, body, {"x-amzn-errortype": code})
+
+
+def _named(content: Any) -> str:
+    """Return what a request is about, for the trace."""
+    for name in ("Key", "Item"):
+        if name in content:
+            item = content.get("ExpressionAttributeValues", content.get("Item", {}))
+            state = item.get(":status", item.get("status", {})).get("S", "")
+            return f"{content[name]['pk']['S'][-12:]} {state}"
+    if "RequestItems" in content:
+        return " ".join(key["pk"]["S"][-12:] for each in content["RequestItems"].values() for key in each["Keys"])
+    if "QueueUrl" in content:
+        shown = content.get("MessageBody") or content.get("ReceiptHandle") or ""
+        where = shown.find('"task_id":"')
+        shown = shown[where + 35 : where + 47] if where >= 0 else shown[:30]
+        delay = f" in {content['DelaySeconds']} s" if content.get("DelaySeconds") else ""
+        return f"{content['QueueUrl'].rsplit('/', 1)[-1]} {shown}{delay}"
+    return str(content.get("ExpressionAttributeValues", ""))
