@@ -20,7 +20,7 @@ DEMO_SAMPLE := $(CURDIR)/.local/sample
 LINTERS := lint-style lint-types lint-imports lint-template
 
 .PHONY: help setup up demo test lint $(LINTERS) faults build deploy clean
-.PHONY: prove-tasks prove-releases prove-scale prove-stops prove-permissions prove-offline prove-clients fuzz
+.PHONY: prove-tasks prove-releases prove-scale prove-stops prove-permissions prove-offline prove-clients fuzz mutants
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-16s %s\n", $$1, $$2}'
@@ -61,6 +61,9 @@ faults: setup ## Lose nothing in random schedules of faults on the wire (SCHEDUL
 fuzz: setup ## Send hostile requests to the handlers: no fault, no long answer or wait (CASES=500000 SEED= REPLAY=)
 	@AWS_DEFAULT_REGION=us-east-1 $(RUN)/python -W ignore -m tests.fuzz $(CASES:%=--cases %) $(SEED:%=--seed %) $(REPLAY:%=--replay %)
 
+mutants: setup ## Change tasks, HTTP and adapters a little; some quick test has to fail (MODULE=tasks/run SAMPLE=0.1 SEED=1)
+	@$(RUN)/python -m tests.proofs.mutants $(MODULE:%=--module %) $(SAMPLE:%=--sample %) $(SEED:%=--seed %)
+
 prove-tasks: setup ## Load, poison, kill and slow down a laptop stack; every accepted task ends once (TASKS=1000)
 	@$(RUN)/python -m tests.proofs.tasks $(TASKS:%=--tasks %)
 
@@ -100,6 +103,6 @@ stack-name:
 
 clean: ## Remove what can be made again (not your data, models and registry in .local)
 	@if [ -x $(RUN)/matchcast ]; then $(RUN)/matchcast down; fi
-	rm -rf .aws-sam .local/sample .local/engine.log .coverage coverage.xml htmlcov .hypothesis dist build
+	rm -rf .aws-sam .local/mutants .local/sample .local/engine.log .coverage coverage.xml htmlcov .hypothesis dist build
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +

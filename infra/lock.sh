@@ -15,6 +15,10 @@ compile() { # IN OUT OPTIONS...
 # What a checkout installs, on any supported Python and platform.
 compile pyproject.toml infra/requirements/dev.txt --universal --python-version 3.11 --extra dev "$@"
 
+# What `make mutants` installs beside it.
+compile infra/requirements/mutants.in infra/requirements/mutants.txt --constraints infra/requirements/dev.txt \
+    --universal --python-version 3.11 "$@"
+
 # What is deployed: for the Lambda runtime, nothing that would have to be compiled there, and the versions that the
 # tests ran with.
 for ranges in layers/vendor/requirements.in layers/arrow/requirements.in functions/*/requirements*.in; do

@@ -14,6 +14,7 @@ from matchcast.errors import (
     DeadlineExceeded,
     InferenceUnavailable,
     ModelFailed,
+    ReleaseUnfit,
     ScopeMissing,
     StageNotFound,
     WaitOver,
@@ -60,7 +61,7 @@ Stage = Annotated[
 
 api = Api(http.settings)
 OF_INFERENCE = (StageNotFound, *MODEL, *SNAPSHOT, InferenceUnavailable, DeadlineExceeded)
-ERRORS = dict.fromkeys((*ACCEPTING, *OF_INFERENCE, ModelFailed, ScopeMissing))
+ERRORS = dict.fromkeys((*ACCEPTING, *OF_INFERENCE, ModelFailed, ReleaseUnfit, ScopeMissing))
 ANSWERS = answers(200, *ERRORS, model=Prediction) | answers(202, model=TaskEnvelope)
 
 

@@ -44,6 +44,7 @@ _DETAILS = {
     "idempotency-key-reused": "This key was used with another request. Send a new key, or the request as it was.",
     "idempotency-key-malformed": "Send 1 to 255 visible ASCII characters, in double quotes or without any.",
     "match-not-found": "No match of the snapshot has the id e0-2026-03-07-alder-birch.",
+    "release-unfit": "The model of this stage needs features that the present snapshot lacks: odds_home.",
     "route-not-found": "There is nothing under this path; GET /openapi.json lists all that there is.",
     "scope-missing": "`Prefer: respond-async` makes a task, for which the token needs the scope predictions/write.",
     "stage-not-found": "No model is published under the stage 'autumn'.",

@@ -143,6 +143,21 @@ def test_helping_the_high_lane_costs_one_call_for_a_receive_of_the_normal_one_an
     assert service.writes == waiting
 
 
+def test_a_message_that_comes_twice_in_one_receive_costs_no_read_more(service: Service) -> None:
+    # GIVEN two messages of one task, and one of another; DynamoDB refuses a read that names a key twice
+    for key in ("k", "other"):
+        task = service.accept(key=key)
+    SQSLanes(boto3.client("sqs"), dict.fromkeys(Priority, service.queue)).send(task)
+    before = service.calls["BatchGetItem"]
+
+    # WHEN they are received together
+    service.work()
+
+    # THEN
+    assert service.calls["BatchGetItem"] - before == 1
+    assert service.calls["DeleteMessage"] == service.calls["ChangeMessageVisibility"] == 0
+
+
 def test_the_open_tasks_of_a_tenant_are_looked_up_once_for_many_submissions(service: Service) -> None:
     for _ in range(5):
         service.accept()

@@ -56,6 +56,18 @@ def all_letters(letters: DeadLetters, lane: Priority) -> list[DeadLetter]:
     return list(letters.receive(lane, HIDE_SECONDS))
 
 
+def test_letters_are_waited_for_because_a_short_answer_may_leave_some_out(urls: dict[Priority, str]) -> None:
+    # GIVEN a client whose receives are noted
+    client, receives = boto3.client("sqs"), list[dict[str, Any]]()
+    client.meta.events.register("provide-client-params.sqs.ReceiveMessage", lambda params, **_: receives.append(params))
+
+    # WHEN the letters of a lane are received
+    list(SQSDeadLetters(client, urls).receive(Priority.HIGH, HIDE_SECONDS))
+
+    # THEN
+    assert {receive["WaitTimeSeconds"] for receive in receives} == {1}
+
+
 def test_a_lane_without_dead_letters_has_none(parts: tuple[DeadLetters, Bury]) -> None:
     assert all_letters(parts[0], Priority.HIGH) == []
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from typing import Any
 
 import boto3
 import pytest
@@ -81,6 +82,27 @@ def test_an_expired_key_is_free_again_although_it_is_still_there(keys: Idempoten
     assert keys.find("north", "k", TOMORROW + late) is None
     assert keys.claim("north", "k", again, TOMORROW + late + timedelta(days=1))
     assert keys.find("north", "k", TOMORROW + late) == again
+
+
+def test_the_table_may_delete_a_key_a_second_after_its_end(aws: dict[str, str]) -> None:
+    client = boto3.client("dynamodb")
+    DynamoDBKeys(client, aws["TasksTableName"]).claim("north", "k", FIRST, TOMORROW)
+
+    (item,) = client.scan(TableName=aws["TasksTableName"])["Items"]
+
+    assert item["ttl"] == {"N": str(int(TOMORROW.timestamp()) + 1)}
+
+
+def test_a_key_is_read_consistently(aws: dict[str, str]) -> None:
+    # GIVEN a client whose reads are noted
+    client, reads = boto3.client("dynamodb"), list[dict[str, Any]]()
+    client.meta.events.register("provide-client-params.dynamodb.GetItem", lambda params, **_: reads.append(params))
+
+    # WHEN a key is looked for
+    DynamoDBKeys(client, aws["TasksTableName"]).find("north", "k", NOW)
+
+    # THEN no other copy of the data can miss what was put a moment ago: a request would have two tasks
+    assert [read["ConsistentRead"] for read in reads] == [True]
 
 
 def test_a_key_expires_with_its_task_to_the_millisecond(keys: IdempotencyKeys) -> None:

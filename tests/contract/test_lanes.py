@@ -110,6 +110,20 @@ class TestTaking:
         assert {decode(each.body).task_id for each in received} == {task.task_id for task in tasks}
         assert {(each.lane, each.receive_count) for each in received} == {(Priority.HIGH, 1)}
 
+    def test_a_whole_receive_is_removed(self, lanes: SQSLanes, aws: dict[str, str]) -> None:
+        # GIVEN ten messages that were taken
+        for _ in range(10):
+            lanes.send(a_task(priority="high"))
+        taken = lanes.take(Priority.HIGH)
+
+        # WHEN they are removed
+        lanes.remove(Priority.HIGH, taken)
+
+        # THEN none is left that would come again
+        answer = boto3.client("sqs").get_queue_attributes(QueueUrl=aws["HighQueueUrl"], AttributeNames=["All"])
+        left = {name: count for name, count in answer["Attributes"].items() if name.startswith("Approximate")}
+        assert (len(taken), set(left.values())) == (10, {"0"})
+
     def test_a_message_that_was_removed_never_comes_again(self, lanes: SQSLanes, aws: dict[str, str]) -> None:
         # GIVEN two messages that were taken
         for _ in range(2):

@@ -90,7 +90,7 @@ def test_a_worker_that_is_faster_than_the_put_writes_the_record_and_the_put_lose
 
     assert tasks.finish(ended(task))
     assert not tasks.create(task)
-    assert read(tasks, task.task_id).status is TaskStatus.SUCCEEDED
+    assert read(tasks, task.task_id) == ended(task)
     assert list(tasks.list_ids("north", None, 10).ids) == [task.task_id]
 
 

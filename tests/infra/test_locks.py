@@ -14,13 +14,15 @@ from packaging.utils import NormalizedName, canonicalize_name
 from tests.support.template import ROOT
 
 DEV = ROOT / "infra" / "requirements" / "dev.txt"
+MUTANTS = DEV.with_name("mutants.txt")
 IMAGES = ("functions/run_inference", "functions/refresh_snapshot")
 LIGHT = [ROOT / folder / "requirements.txt" for folder in ("layers/vendor", "layers/arrow", *IMAGES)]
 PYFUNC = [ROOT / folder / "requirements-pyfunc.txt" for folder in IMAGES]
 DEPLOYED = [*LIGHT, *PYFUNC]
 RUNTIME = {"python_version": "3.13", "python_full_version": "3.13.0", "sys_platform": "linux"}
 
-each_lock = pytest.mark.parametrize("lock", [DEV, *DEPLOYED], ids=lambda path: path.relative_to(ROOT).as_posix())
+LOCKS = [DEV, MUTANTS, *DEPLOYED]
+each_lock = pytest.mark.parametrize("lock", LOCKS, ids=lambda path: path.relative_to(ROOT).as_posix())
 each_deployed = pytest.mark.parametrize("lock", DEPLOYED, ids=lambda path: f"{path.parent.name}-{path.stem}")
 
 
@@ -94,6 +96,14 @@ def test_the_gate_locks_every_dependency_of_the_project() -> None:
     wanted = [*project["dependencies"], *extras["tools"], *extras["dev"]]
     names = {canonicalize_name(Requirement(item).name) for item in wanted} - {"matchcast"}
     assert names <= {canonicalize_name(requirement.name) for requirement, _ in pins(DEV)}
+
+
+def test_mutants_are_tested_with_what_the_gate_tests_with() -> None:
+    gate = {requirement.name: requirement.specifier for requirement, _ in pins(DEV)}
+
+    differ = [requirement for requirement, _ in pins(MUTANTS) if gate.get(requirement.name) != requirement.specifier]
+
+    assert {requirement.name for requirement in differ}.isdisjoint(gate)
 
 
 def test_zip_functions_carry_no_model_runtime() -> None:

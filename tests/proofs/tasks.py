@@ -15,6 +15,7 @@ import typer
 from tests.proofs.bench import Bench, bench
 from tests.proofs.broken_candidates import broken_candidates
 from tests.proofs.claims import Claims
+from tests.proofs.crashes import every_function_killed
 from tests.proofs.poison import poison
 from tests.support.laptop import Lanes, queue_depth
 
@@ -33,6 +34,7 @@ def main(
         poison(work, claims, good=2 * tasks, broken=tasks // 20)
         broken_candidates(work, claims)
         killed(work, claims)
+        every_function_killed(work, claims)
         slow(work, claims)
         priority(work, claims, tasks)
     claims.finish()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from matchcast.adapters.in_memory import InMemoryLanes, InMemoryTasks
@@ -48,14 +49,27 @@ class Unsteady(InMemoryTasks):
 
 @dataclass
 class Lanes(InMemoryLanes):
-    """Lanes whose dead letters can be out of reach."""
+    """Lanes of which one call does not come through."""
 
-    down: bool = False
+    down: str = ""
+    buried: list[str | None] = field(default_factory=list)
 
     def bury(self, lane: Priority, body: str, cause: str | None, task_id: str | None) -> None:
-        if self.down:
-            raise QueueUnavailable("no bury")
+        self._check("bury")
+        self.buried.append(task_id)
         super().bury(lane, body, cause, task_id)
+
+    def take(self, lane: Priority) -> Sequence[Received]:
+        self._check("take")
+        return super().take(lane)
+
+    def remove(self, lane: Priority, taken: Sequence[Received]) -> None:
+        self._check("remove")
+        super().remove(lane, taken)
+
+    def _check(self, call: str) -> None:
+        if call == self.down:
+            raise QueueUnavailable(f"no {call}")
 
 
 @dataclass
@@ -67,8 +81,16 @@ class Worker:
     lanes: Lanes = field(default_factory=Lanes)
 
     def __call__(self, *receive: Received) -> dict[str, Outcome]:
+        with self.predictions() as predictions:
+            outcomes = predictions.run(receive)
+        assert sorted(outcome.message_id for outcome in outcomes) == sorted(message.message_id for message in receive)
+        return {outcome.message_id: outcome for outcome in outcomes}
+
+    @contextmanager
+    def predictions(self) -> Iterator[RunPredictions]:
+        """Give the use case, with a breaker that knows nothing yet."""
         with ThreadPoolExecutor(4) as threads:
-            predictions = RunPredictions(
+            yield RunPredictions(
                 predictor=self.release.predictor(),
                 tasks=self.tasks,
                 lanes=self.lanes,
@@ -77,9 +99,6 @@ class Worker:
                 breaker=CircuitBreaker(),
                 max_attempts=3,
             )
-            outcomes = predictions.run(receive)
-        assert sorted(outcome.message_id for outcome in outcomes) == sorted(message.message_id for message in receive)
-        return {outcome.message_id: outcome for outcome in outcomes}
 
     def task(self, task: Task) -> Task:
         return self.tasks.get_many([task.task_id])[task.task_id]

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from functions.predict_now.handler import lambda_handler
-from matchcast.bootstrap import parts
+from matchcast.bootstrap import parts, predictions
 from matchcast.errors import DeadlineExceeded, InferenceUnavailable, MatchcastError
 from tests.support.documented import ask
 from tests.support.on_demand import ARRIVED, MATCH, InProcess, get, post
-from tests.support.releases import MATCHES, SIGNATURE
+from tests.support.releases import MATCHES, SIGNATURE, Release
 
 
 @pytest.mark.parametrize("slash", ["", "/"])
@@ -124,3 +124,28 @@ def test_a_gateway_whose_clock_is_ahead_gives_no_client_more_time(
     get(f"/predict/{MATCH}")
 
     assert inference.deadlines == [earlier + timedelta(seconds=28)]
+
+
+def test_a_function_that_starts_late_gives_no_client_more_time(
+    inference: InProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN a request that the gateway took ten seconds ago, because the function had to start
+    monkeypatch.setattr(parts, "now", lambda: ARRIVED + timedelta(seconds=10))
+
+    # WHEN it is answered, waits alone, and may become a task
+    for prefer in (None, "wait=20", "wait=28, respond-async"):
+        get(f"/predict/{MATCH}", prefer=prefer, stage="champion")
+        inference.predictor = Release().predictor()
+
+    # THEN
+    assert max(inference.deadlines) == ARRIVED + timedelta(seconds=28)
+
+
+def test_a_client_cannot_wait_longer_than_the_service_takes(
+    inference: InProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(predictions, "sync_deadline", lambda: timedelta(seconds=10))
+
+    get(f"/predict/{MATCH}", prefer="wait=20")
+
+    assert inference.deadlines == [ARRIVED + timedelta(seconds=10)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
@@ -97,18 +98,54 @@ class Running(Context):
 
 
 @pytest.mark.parametrize(
-    ("queue", "context", "helped"), [("normal", Context(), 35), ("normal", Running(), 20), ("high", Context(), 0)]
+    ("queue", "context", "helped"), [("normal", Context, 35), ("normal", Running, 20), ("high", Context, 0)]
 )
 def test_a_receive_of_the_normal_lane_leaves_half_of_its_time_to_the_high_one(
-    store: InMemoryTasks, queue: str, context: Context, helped: int
+    store: InMemoryTasks, queue: str, context: type[Context], helped: int
 ) -> None:
     waiting = [fresh_task(priority=Priority.HIGH) for _ in range(35)]
     for task in waiting:
         inference.run_predictions()._settle._lanes.send(task)
 
-    lambda_handler({"Records": [record(fresh_task(), 99, f"matchcast-{queue}")]}, context)
+    lambda_handler({"Records": [record(fresh_task(), 99, f"matchcast-{queue}")]}, context())
 
     assert len(store.get_many([task.task_id for task in waiting])) == helped
+
+
+def test_what_was_done_for_the_high_lane_is_counted_like_any_other_receive(
+    store: InMemoryTasks, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # GIVEN tasks that have waited in the high lane for twenty seconds
+    for _ in range(12):
+        task = fresh_task(priority=Priority.HIGH, created_at=utc_now() - timedelta(seconds=20))
+        inference.run_predictions()._settle._lanes.send(task)
+
+    # WHEN a worker of the normal lane helps
+    invoke({"Records": [record(fresh_task(), 1)]})
+
+    # THEN the speed of their lane is theirs, and all are counted
+    assert table.lane_speed().retry_after(Priority.HIGH) in (20, 21)
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line]
+    assert sum(sum(line.get("prediction_requests_total", [])) for line in lines) == 13
+
+
+def test_a_worker_whose_own_receive_failed_does_not_help(store: InMemoryTasks, monkeypatch: pytest.MonkeyPatch) -> None:
+    # GIVEN a task in the high lane, and a message of the normal one that cannot be buried
+    waiting = fresh_task(priority=Priority.HIGH)
+    lanes = inference.run_predictions()._settle._lanes
+    lanes.send(waiting)
+
+    def full(*_: object) -> None:
+        raise bootstrap_error()
+
+    monkeypatch.setattr(lanes, "bury", full)
+
+    # WHEN that message is received
+    answer = invoke({"Records": [record("no json", 1)]})
+
+    # THEN what goes wrong here would go wrong there as well
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "message-1"}]}
+    assert store.get_many([waiting.task_id]) == {}
 
 
 @pytest.mark.usefixtures("store")

@@ -40,6 +40,22 @@ def test_tenants_do_not_share_entity_tags_because_their_cursors_differ(service: 
     assert mine.json["items"] == other.json["items"]
 
 
+def test_pages_of_another_size_or_place_have_tags_of_their_own(service: Service, get: Get) -> None:
+    # GIVEN pages of two sizes, and the page after one of them
+    small, large = (get("/predict/predictions/", query={"limit": limit}) for limit in (1, 2))
+    following = {"limit": 1, "cursor": small.json["next_cursor"]}
+    second = get("/predict/predictions/", query=following)
+
+    # WHEN a client that holds the first page asks for the others
+    held = {"If-None-Match": small.headers["etag"]}
+    answers = [get("/predict/predictions/", query=query, headers=held) for query in ({"limit": 2}, following)]
+
+    # THEN it gets them
+    assert [answer.status for answer in answers] == [200, 200]
+    assert [answer.body for answer in answers] == [large.body, second.body]
+    assert len({each.headers["etag"] for each in (small, large, second)}) == 3
+
+
 @pytest.mark.parametrize("path", PAGES)
 def test_a_wrong_cursor_or_match_is_an_error_whatever_the_client_holds(service: Service, get: Get, path: str) -> None:
     everything = {"If-None-Match": "*"}

@@ -8,14 +8,17 @@ from typing import Any
 import pytest
 
 from functions.track_tasks.handler import lambda_handler
-from matchcast.adapters.in_memory import InMemorySpeeds, InMemoryTasks
+from matchcast.adapters.in_memory import InMemoryLanes, InMemorySpeeds, InMemoryTasks
 from matchcast.bootstrap import http, table, tasks
 from matchcast.domain.task import Task, TaskError, TaskStatus
 from matchcast.http.cursors import Cursors
 from matchcast.tasks.lane_speed import LaneSpeed
+from matchcast.tasks.retry import RetryTask
 from matchcast.tasks.track import TrackTasks
 from tests.support.documented import ask
 from tests.support.http_events import Answer
+from tests.support.releases import MATCHES
+from tests.support.submissions import a_submit
 from tests.support.tasks import NOW, a_prediction, a_task
 
 
@@ -160,3 +163,22 @@ def test_a_parameter_that_cannot_be_used_is_named(store: InMemoryTasks, name: st
 
     assert answer.status == 422
     assert [error["parameter"] for error in answer.json["errors"]] == [name]
+
+
+def test_a_key_stands_for_the_retry_of_one_task(store: InMemoryTasks, monkeypatch: pytest.MonkeyPatch) -> None:
+    # GIVEN two tasks that failed
+    retry = RetryTask(tasks.track_tasks(), a_submit(tasks=store, lanes=InMemoryLanes()))
+    monkeypatch.setattr(tasks, "retry_task", lambda: retry)
+    match, headers = next(iter(MATCHES)), {"Idempotency-Key": '"k"'}
+    one, other = (put(store, status=TaskStatus.FAILED, match_id=match) for _ in range(2))
+
+    # WHEN one is tried again twice, and then the other, all with the same key
+    first, again, reused = (
+        ask(lambda_handler, "POST", f"/predict/async/{old.task_id}/retry", headers=headers, tenant="north")
+        for old in (one, one, other)
+    )
+
+    # THEN
+    assert (first.status, again.status) == (202, 202)
+    assert (first.json["retry_of"], again.json["task_id"]) == (one.task_id, first.json["task_id"])
+    assert (reused.status, reused.json["type"]) == (422, "urn:matchcast:problem:idempotency-key-reused")

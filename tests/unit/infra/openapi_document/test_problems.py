@@ -26,8 +26,12 @@ NO_ANSWERS = {
     "parity-failed",
     "alias-unknown",
     "invalid-message",
+    "model-too-slow",
+    "unexpected-fault",
+    # It is answered as internal-error.
+    "request-refused",
 }
-OF_THE_SERVICE = {code: kind for code, kind in kinds().items() if kind.__module__ == "matchcast.errors"}
+OF_THE_SERVICE = {code: kind for code, kind in kinds().items() if kind.__module__.startswith("matchcast.errors.")}
 
 
 def answered() -> Iterator[tuple[str, str]]:

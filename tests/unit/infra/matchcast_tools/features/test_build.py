@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +12,9 @@ import pytest
 from matchcast.snapshots.dataset import FEATURES_FILE, MOMENT
 from matchcast_tools.dataset import store
 from matchcast_tools.errors import BadInput
-from matchcast_tools.features.build import FeatureReport, build_features
+from matchcast_tools.features.build import FeatureReport, Row, build_features, compute
 from matchcast_tools.features.feature_row import FEATURE_COLUMNS
+from matchcast_tools.features.ratings import Played, Tuning
 from matchcast_tools.importing.import_files import import_paths
 from tests.support.match_files import League, csv_bytes, fixture_row, season_row, write
 
@@ -178,3 +181,20 @@ def test_a_correction_of_the_past_changes_later_features_and_no_earlier_one(data
 def test_without_matches_there_is_a_hint(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="matchcast import --sample"):
         build_features(tmp_path)
+
+
+def test_no_match_is_described_as_of_a_moment_after_its_kick_off() -> None:
+    # GIVEN a match whose day is later and whose kick-off is not: days are local, and some times are unknown
+    day, hour = date(2024, 8, 17).toordinal(), 3_600_000
+    played = Played("E0", "2425", day, "Alder", "Birch", 2, 1, math.nan, math.nan)
+    rows = [
+        Row(day, "a", 23 * hour, "E0", "2425", "Alder", "Birch", played),
+        Row(day + 1, "b", 22 * hour, "E0", "2425", "Cedar", "Dogwood", None),
+        Row(day + 2, "c", 50 * hour, "E0", "2425", "Cedar", "Dogwood", None),
+    ]
+
+    # WHEN they are described
+    computed = compute(rows, Tuning())
+
+    # THEN
+    assert computed.as_of == [23 * hour, 22 * hour, 23 * hour]

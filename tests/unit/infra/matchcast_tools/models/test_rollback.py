@@ -63,6 +63,20 @@ def test_the_stage_serves_what_it_served_before_and_the_others_stay(objects: InM
     assert (entry.action, entry.by, entry.why, entry.restores) == ("rollback", "ada", "worse on Sundays", 2)
 
 
+def test_the_files_are_written_again_so_that_nobody_removes_them_as_old_ones(objects: InMemoryObjects) -> None:
+    # GIVEN files that were written long ago
+    before = {each.key: objects.get(each.key) for each in objects.list_objects("models/matchcast/")}
+    objects.now = lambda: at(9)
+
+    # WHEN
+    go_back(objects)
+
+    # THEN those of the version that is back are new, and the same
+    written = {each.key for each in objects.list_objects("models/matchcast/") if each.modified_at == at(9)}
+    assert written == {key for key in before if "/2/" in key}
+    assert {key: objects.get(key) for key in before} == before
+
+
 def test_any_kept_release_can_be_named(objects: InMemoryObjects) -> None:
     assert go_back(objects, to_release=1).change.version == "1"
     assert go_back(objects, to_release=3).change.version == "3"

@@ -61,6 +61,18 @@ def test_the_question_is_handed_on_with_its_deadline_and_the_answer_comes_back()
     assert datetime.fromisoformat(request["deadline"]) > datetime.now(UTC)
 
 
+def test_features_of_the_caller_are_handed_on_as_they_are() -> None:
+    invoker = Invoker({"prediction": a_prediction().model_dump(mode="json")})
+    inference = LambdaInference(invoker, "inference", lambda: datetime.now(UTC))  # type: ignore[arg-type]
+
+    inference.predict(
+        "champion", Subject(features={"elo": 1.5, "form": None}), datetime.now(UTC) + timedelta(seconds=5)
+    )
+
+    (request,) = invoker.requests
+    assert (request.get("match_id"), request["features"]) == (None, {"elo": 1.5, "form": None})
+
+
 @pytest.mark.parametrize(
     "error",
     [

@@ -58,7 +58,7 @@ def test_a_known_path_under_another_method_is_a_405_that_says_which_are_allowed(
 
 
 def test_the_methods_of_a_fixed_path_are_its_own_and_not_those_of_a_placeholder() -> None:
-    known = KnownPaths({"/a/{name}": ["get", "delete"], "/a/fixed/": ["post"]})
+    known = KnownPaths({"/a/<name>": ["get", "delete"], "/a/fixed/": ["post"]})
     assert known.methods("/a/fixed") == {"POST"}
     assert known.methods("/a/other/") == {"GET", "HEAD", "DELETE"}
 

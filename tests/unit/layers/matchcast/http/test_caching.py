@@ -38,6 +38,7 @@ def respond(headers: dict[str, str], body: bytes = BODY) -> Any:
         ("identity", False),
         ("gzip;q=0.5, identity;q=0.9", False),
         ("gzip;q=0.9, identity;q=0.5", True),
+        ("gzip;q=0.5, identity;q=0.5", True),
         ("identity;q=0, gzip;q=0.1", True),
         ("gzipped", False),
         ("br", False),

@@ -31,6 +31,7 @@ from matchcast.http.prefer import parse_prefer
         ("wait=٣", False, None),
         ("wait", False, None),
         ("respond-async=1", False, None),
+        ('respond-async=""', True, None),
         ("respond async", False, None),
         ("=5", False, None),
         (',;="', False, None),

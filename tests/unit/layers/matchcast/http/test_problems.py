@@ -24,7 +24,7 @@ SECRET = "arn:aws:s3:::secret-bucket/models/key"
 def tree(kind: type[MatchcastError]) -> Iterator[type[MatchcastError]]:
     yield kind
     for child in kind.__subclasses__():
-        if child.__module__ == errors.__name__:
+        if child.__module__.startswith(f"{errors.__name__}."):
             yield from tree(child)
 
 
@@ -122,3 +122,9 @@ def test_a_summary_names_the_places() -> None:
     assert summary([*one, FieldError("x", pointer="/a"), FieldError("y", pointer="")]) == (
         "3 values of the request are wrong (parameter limit, field /a, body); `errors` says why."
     )
+
+
+def test_a_tenant_with_too_many_tasks_is_told_when_to_come_back() -> None:
+    answer = problem_response(TooManyTasks("Too many.", 7), path="/", request_id="")
+
+    assert (answer.status_code, answer.headers["Retry-After"]) == (429, "7")

@@ -38,7 +38,7 @@ class Book:
         hours_before: float = 24,
         bookmaker: str = "fonbet",
     ) -> str:
-        match_id = f"m{len(self.matches)}"
+        match_id = f"m{len(self.matches):04d}"
         kickoff = KICKOFF + timedelta(days=days)
         self.matches.append({
             "match_id": match_id, "region": region, "date": kickoff.date(), "kickoff": kickoff, "status": status,
@@ -201,6 +201,22 @@ def test_the_same_seed_gives_the_same_interval_and_another_region_changes_none(b
     assert not book.simulate(seed=1).iloc[0].equals(before.iloc[0])
 
 
+def test_regions_do_not_share_their_draws(book: Book) -> None:
+    # GIVEN the same bets, in the same order of their ids, in two regions
+    for region in ("England", "Spain"):
+        dice = random.Random(4)
+        for _ in range(50):
+            book.match(dice.choice("HDA"), region=region, odds=(dice.uniform(1.8, 3), 3.0, 3.0))
+
+    # WHEN they are settled
+    result = book.simulate().set_index("region")
+
+    # THEN the return is the same, and chance was asked twice
+    england, spain = result.loc["England"], result.loc["Spain"]
+    assert england["roi"] == spain["roi"]
+    assert (england["roi_low"], england["roi_high"]) != (spain["roi_low"], spain["roi_high"])
+
+
 def test_the_order_of_rows_plays_no_part(book: Book) -> None:
     dice = random.Random(3)
     for number in range(200):
@@ -226,12 +242,8 @@ def test_categories_and_timestamps_of_stored_matches_are_understood(book: Book) 
     book.match("H")
     book.match("A", days=3)
     predictions, matches, odds = book.frames()
-    matches = matches.assign(
-        region=matches["region"].astype("category"),
-        status=matches["status"].astype("category"),
-        result=matches["result"].astype("category"),
-        date=pd.to_datetime(matches["date"]),
-    )
+    categories = {name: matches[name].astype("category") for name in ("region", "status", "result")}
+    matches = matches.assign(**categories, date=pd.to_datetime(matches["date"]))
 
     # WHEN they are settled
     # THEN

@@ -2,78 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pytest
 
-from matchcast.adapters.in_memory import InMemoryLanes, InMemoryTasks
 from matchcast.domain.task import Priority, Task, TaskStatus
-from matchcast.errors import QueueUnavailable
-from matchcast.ports import Received
-from matchcast.tasks.circuit_breaker import CircuitBreaker
 from matchcast.tasks.help_high_lane import HelpHighLane
-from matchcast.tasks.run import RunPredictions
 from matchcast.tasks.settle import Outcome
-from tests.support.releases import MATCHES, Release
-from tests.support.tasks import NOW, a_task
-
-MATCH = next(iter(MATCHES))
+from tests.support.run_predictions import Lanes, Worker, queued
 
 
 @dataclass
-class Lanes(InMemoryLanes):
-    """Lanes of which one call does not come through."""
+class Helper(Worker):
+    """A worker of the normal lane that has time for so many receives of the high one."""
 
-    down: str = ""
-
-    def take(self, lane: Priority) -> Sequence[Received]:
-        self._check("take")
-        return super().take(lane)
-
-    def remove(self, lane: Priority, taken: Sequence[Received]) -> None:
-        self._check("remove")
-        super().remove(lane, taken)
-
-    def _check(self, call: str) -> None:
-        if call == self.down:
-            raise QueueUnavailable(f"no {call}")
-
-
-@dataclass
-class Helper:
-    release: Release = field(default_factory=Release)
-    tasks: InMemoryTasks = field(default_factory=InMemoryTasks)
-    lanes: Lanes = field(default_factory=Lanes)
     receives: int = 99
 
     def send(self, number: int, priority: Priority = Priority.HIGH) -> list[Task]:
-        sent = [a_task(match_id=MATCH, priority=priority) for _ in range(number)]
+        sent = queued(self, number, priority=priority)
         for task in sent:
-            self.tasks.create(task)
             self.lanes.send(task)
         return sent
 
-    def __call__(self) -> list[Outcome]:
-        with ThreadPoolExecutor(4) as threads:
-            run = RunPredictions(
-                predictor=self.release.predictor(),
-                tasks=self.tasks,
-                lanes=self.lanes,
-                threads=threads,
-                now=lambda: NOW,
-                breaker=CircuitBreaker(),
-                max_attempts=3,
-            )
-            return HelpHighLane(run, self.lanes).help(self._has_time)
+    def help(self) -> list[Outcome]:
+        with self.predictions() as predictions:
+            return HelpHighLane(predictions, self.lanes).help(self._has_time)
 
     def _has_time(self) -> bool:
         self.receives -= 1
         return self.receives >= 0
 
     def statuses(self, tasks: list[Task]) -> set[TaskStatus]:
-        return {task.status for task in self.tasks.get_many([task.task_id for task in tasks]).values()}
+        return {self.task(task).status for task in tasks}
 
 
 def test_everything_that_waits_in_the_high_lane_is_done_and_deleted() -> None:
@@ -82,7 +42,7 @@ def test_everything_that_waits_in_the_high_lane_is_done_and_deleted() -> None:
     high, normal = helper.send(25), helper.send(3, Priority.NORMAL)
 
     # WHEN a worker of the normal lane helps
-    outcomes = helper()
+    outcomes = helper.help()
 
     # THEN
     assert len(outcomes) == 25
@@ -96,7 +56,7 @@ def test_it_stops_when_its_time_is_over_and_leaves_the_rest_to_others() -> None:
     helper = Helper(receives=2)
     helper.send(25)
 
-    assert len(helper()) == 20
+    assert len(helper.help()) == 20
     assert len(helper.lanes.take(Priority.HIGH)) == 5
 
 
@@ -107,7 +67,7 @@ def test_what_must_come_again_is_not_deleted_and_ends_the_help() -> None:
     helper.release.objects.put("snapshots/manifest.json", b"{")  # no snapshot can be read: a passing fault
 
     # WHEN a worker of the normal lane helps
-    outcomes = helper()
+    outcomes = helper.help()
 
     # THEN
     assert [outcome.done for outcome in outcomes] == [False] * 10
@@ -121,7 +81,7 @@ def test_a_queue_out_of_reach_ends_nothing_and_loses_nothing(call: str, succeede
     helper = Helper(lanes=Lanes(down=call))
     helper.send(15)
 
-    outcomes = helper()
+    outcomes = helper.help()
 
     assert sum(outcome.done for outcome in outcomes) == succeeded
     assert helper.lanes.removed == []

@@ -116,3 +116,22 @@ def test_a_record_that_was_forgotten_meanwhile_is_left_alone() -> None:
     # THEN
     assert desk.use_case.redrive(letter) is Redrive.MOVED_ON
     assert desk.sent == []
+
+
+def test_a_redrive_that_lost_to_another_one_whose_task_is_over_sends_nothing() -> None:
+    # GIVEN
+    class Overtaken(InMemoryTasks):
+        """A table in which another operator redrives the task, and it succeeds, between the look and the write."""
+
+        def reopen(self, task: Task) -> bool:
+            super().reopen(task)
+            self.finish(task.model_copy(update={"status": TaskStatus.SUCCEEDED, "result": a_prediction()}))
+            return super().reopen(task)
+
+    desk = Desk(tasks=Overtaken())
+    task, letter = a_failed_task(desk)
+
+    # WHEN the letter is redriven
+    # THEN
+    assert desk.use_case.redrive(letter) is Redrive.MOVED_ON
+    assert (desk.read(task).status, desk.sent) == (TaskStatus.SUCCEEDED, [])

@@ -8,14 +8,16 @@ from dataclasses import dataclass, field
 import pytest
 
 from matchcast.adapters.in_memory import InMemoryLanes, InMemoryTasks
-from matchcast.domain.manifests import MODEL_MANIFEST_KEY
+from matchcast.domain.manifests import MODEL_MANIFEST_KEY, SNAPSHOT_MANIFEST_KEY
 from matchcast.domain.task import Task, TaskStatus
+from matchcast.errors import StorageUnavailable
 from matchcast.messages import encode
-from matchcast.tasks.circuit_breaker import FAILURES_TO_OPEN, REST_SECONDS, CircuitBreaker
+from matchcast.tasks.circuit_breaker import FAILURES_TO_OPEN, REST_SECONDS, TABLE, CircuitBreaker
 from matchcast.tasks.run import RunPredictions
 from matchcast.tasks.settle import RENEW_AFTER_RECEIVES, Outcome
 from tests.support.breakers import CHAMPION, Clock, opened
 from tests.support.releases import MATCHES, Release
+from tests.support.run_predictions import Unsteady
 from tests.support.tasks import NOW, a_delivery, a_task
 
 
@@ -72,8 +74,7 @@ def test_a_broken_model_spends_the_attempts_of_a_few_receives_and_of_no_more() -
     worker = Worker()
     worker.break_models()
     victims, spared = queued(worker, FAILURES_TO_OPEN), queued(worker, 20)
-    for task in victims:
-        worker(task)
+    first = [worker(task) for task in victims]
 
     # WHEN more tasks come
     outcomes = [worker(task) for task in spared]
@@ -83,6 +84,8 @@ def test_a_broken_model_spends_the_attempts_of_a_few_receives_and_of_no_more() -
     assert worker.attempts(*victims) == [1] * (FAILURES_TO_OPEN - 1) + [0]
     assert worker.attempts(*spared) == [0] * 20
     assert not any(outcome.done for (outcome,) in outcomes)
+    problems = {outcome.problem and outcome.problem.code for (outcome,) in (*first, *outcomes)}
+    assert problems == {"model-unavailable"}
     assert worker.lanes.dead_letters == []
 
 
@@ -120,6 +123,7 @@ def test_a_message_that_a_resting_worker_received_often_is_replaced_by_a_copy() 
 
     # THEN it is deleted, and a copy of it comes later
     assert (outcome.done, outcome.task) == (True, None)
+    assert outcome.problem is not None
     assert worker.lanes.sent == [(task.priority, encode(task), 900)]
     assert worker.attempts(task) == [0]
 
@@ -154,6 +158,75 @@ def test_a_receive_in_which_anything_was_answered_is_no_failure_of_the_service(s
     assert {task.status for task in tasks} == {TaskStatus.FAILED}
 
 
+@pytest.mark.parametrize("call", ["get_many", "finish"])
+def test_a_table_out_of_reach_is_left_alone_after_a_few_receives(call: str) -> None:
+    # GIVEN a worker whose table did not answer to a few receives
+    table = Unsteady()
+    worker = Worker(tasks=table)
+    tasks = queued(worker, FAILURES_TO_OPEN + 1)
+    table.down = {call}
+    for task in tasks[:-1]:
+        worker(task)
+    table.down, worker.release.model.calls[:] = set(), []
+
+    # WHEN the next message comes, and comes again after a rest
+    early = worker(tasks[-1])
+    calls = list(worker.release.model.calls)
+    worker.clock.seconds += REST_SECONDS
+    late = worker(tasks[-1])
+
+    # THEN the table was asked only after the rest
+    assert [outcome.done for outcome in (*early, *late)] == [False, True]
+    assert calls == []
+    assert not worker.breaker.is_open(TABLE)
+
+
+def test_one_write_that_is_refused_at_each_receive_is_no_outage_of_the_table() -> None:
+    # GIVEN
+    class Picky(InMemoryTasks):
+        """A table that does not take the end of one kind of task."""
+
+        def finish(self, task: Task) -> bool:
+            if task.batch_id == "bad":
+                raise StorageUnavailable("no finish")
+            return super().finish(task)
+
+    worker = Worker(tasks=Picky())
+
+    # WHEN such a task is in every receive
+    for _ in range(FAILURES_TO_OPEN + 1):
+        outcomes = worker(*queued(worker, 1), *queued(worker, 1, batch_id="bad"))
+
+    # THEN
+    assert sorted(outcome.done for outcome in outcomes) == [False, True]
+    assert not worker.breaker.is_open(TABLE)
+
+
+def test_a_stage_that_is_broken_is_no_outage_of_the_table() -> None:
+    worker = Worker()
+    worker.break_models()
+
+    for task in queued(worker, FAILURES_TO_OPEN):
+        worker(task)
+
+    assert (worker.breaker.is_open(CHAMPION), worker.breaker.is_open(TABLE)) == (True, False)
+
+
+def test_a_stage_that_answers_one_message_of_each_receive_is_not_broken() -> None:
+    # GIVEN a snapshot that cannot be read, so that only tasks with features of their own can be answered
+    worker = Worker()
+    worker.release.objects.put(SNAPSHOT_MANIFEST_KEY, b"{")
+    features = {"elo_difference": 1.0, "form": 0.5}
+
+    # WHEN every receive has one of these
+    for _ in range(FAILURES_TO_OPEN + 1):
+        outcomes = worker(*queued(worker, 2), *queued(worker, 1, match_id=None, features=features))
+
+    # THEN
+    assert sorted(outcome.done for outcome in outcomes) == [False, False, True]
+    assert not worker.breaker.is_open(CHAMPION)
+
+
 def test_poison_is_buried_even_while_the_worker_rests() -> None:
     # GIVEN a worker whose breaker is open
     worker = Worker()
@@ -171,9 +244,8 @@ def test_poison_is_buried_even_while_the_worker_rests() -> None:
         )
 
         # WHEN poison and a task come
-        outcomes = {
-            one.message_id: one.done for one in predictions.run([a_delivery("x", number=1), a_delivery(task, number=2)])
-        }
+        ran = predictions.run([a_delivery("x", number=1), a_delivery(task, number=2)])
+        outcomes = {one.message_id: one.done for one in ran}
 
     # THEN
     assert outcomes == {"message-1": True, "message-2": False}

@@ -30,6 +30,7 @@ def test_a_result_is_written_even_where_the_record_is_missing() -> None:
     worker(a_delivery(task))
 
     assert worker.task(task).status is TaskStatus.SUCCEEDED
+    assert worker.task(task).completed_at == NOW
 
 
 def test_a_duplicate_changes_nothing() -> None:

@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 import pytest
 
 from matchcast.adapters.in_memory import InMemoryKeys, InMemoryLanes, InMemoryResults, InMemoryTasks
-from matchcast.domain.manifests import MODEL_MANIFEST_KEY
+from matchcast.domain.manifests import MODEL_MANIFEST_KEY, SNAPSHOT_MANIFEST_KEY
 from matchcast.domain.prediction import Prediction, Subject
 from matchcast.domain.task import Task, TaskStatus
-from matchcast.errors import MatchNotFound, TaskOver, Transient
+from matchcast.errors import MatchNotFound, ModelFailed, TaskOver, Transient
 from matchcast.predictions.predict_now import SAFETY_NET_SECONDS, PredictNow
 from matchcast.predictions.predictor import Answer
 from matchcast.predictions.result_cache import CachedResults
@@ -82,6 +82,22 @@ def test_a_task_that_ended_without_a_result_meanwhile_is_not_answered_with_one(s
     assert isinstance(Inference(tasks).run(task), TaskOver)
 
 
+def test_a_task_that_ended_and_was_forgotten_meanwhile_is_over() -> None:
+    # GIVEN
+    class Forgetful(InMemoryTasks):
+        """A table that deletes a task right after another worker ended it."""
+
+        def finish(self, task: Task) -> bool:
+            self._tasks.clear()
+            return False
+
+    # WHEN such a task is run
+    answer = Inference(Forgetful()).run(a_task(match_id=MATCH))
+
+    # THEN
+    assert isinstance(answer, TaskOver)
+
+
 def test_what_the_client_got_wrong_fails_the_task_at_once() -> None:
     tasks, task = InMemoryTasks(), a_task(match_id="e0-2020-01-01-no-body")
 
@@ -101,6 +117,36 @@ def test_a_passing_fault_leaves_the_task_to_its_message() -> None:
         inference.run(task)
 
     # THEN
+    assert tasks.get_many([task.task_id])[task.task_id] == task
+
+
+def test_a_fault_of_the_service_leaves_the_task_to_its_message_as_well() -> None:
+    # GIVEN a task, and a model that fails
+    tasks, task = InMemoryTasks(), a_task(match_id=MATCH)
+    tasks.create(task)
+    inference = Inference(tasks)
+    inference.release.model.broken = True
+
+    # WHEN the task is run
+    answer = inference.run(task)
+
+    # THEN its worker counts the attempt, and buries the message with its cause
+    assert isinstance(answer, ModelFailed)
+    assert tasks.get_many([task.task_id])[task.task_id] == task
+
+
+def test_features_out_of_reach_leave_the_task_to_its_message_as_well() -> None:
+    # GIVEN a task, and a snapshot that cannot be read
+    tasks, task = InMemoryTasks(), a_task(match_id=MATCH)
+    tasks.create(task)
+    inference = Inference(tasks)
+    inference.release.objects.put(SNAPSHOT_MANIFEST_KEY, b"{")
+
+    # WHEN the task is run
+    answer = inference.run(task)
+
+    # THEN
+    assert isinstance(answer, Transient)
     assert tasks.get_many([task.task_id])[task.task_id] == task
 
 

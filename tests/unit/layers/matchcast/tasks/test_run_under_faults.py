@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -9,8 +11,8 @@ from matchcast.domain.manifests import MODEL_MANIFEST_KEY
 from matchcast.domain.task import Priority, Task, TaskStatus
 from matchcast.messages import encode
 from tests.support.releases import Release
-from tests.support.run_predictions import Lanes, Unsteady, Worker, queued
-from tests.support.tasks import a_delivery
+from tests.support.run_predictions import MATCH, Lanes, Unsteady, Worker, queued
+from tests.support.tasks import a_delivery, a_task
 
 
 @pytest.mark.parametrize("body", ["no json", "[]", '{"version": 99}'])
@@ -30,8 +32,27 @@ def test_a_poisoned_message_is_buried_with_its_cause_and_stops_no_other_message(
     assert worker.task(task).status is TaskStatus.SUCCEEDED
 
 
+@pytest.mark.parametrize("is_known", [True, False])
+def test_poison_that_names_its_task_is_buried_with_its_name(is_known: bool) -> None:
+    # GIVEN a message that cannot be read but for the id of its task
+    worker = Worker()
+    task = queued(worker, 1)[0] if is_known else a_task(match_id=MATCH)
+    body = json.dumps({**json.loads(encode(task)), "stage": 7})
+
+    # WHEN it comes while the table is out of reach, and again
+    worker.tasks.down = {"get_many"}
+    early = worker(a_delivery(body))["message-1"]
+    worker.tasks.down = set()
+    late = worker(a_delivery(body))["message-1"]
+
+    # THEN it says why it comes again, and why it is over
+    assert (early.done, late.done) == (False, True)
+    assert [outcome.problem and outcome.problem.code for outcome in (early, late)] == ["invalid-message"] * 2
+    assert worker.lanes.buried == [task.task_id]
+
+
 def test_a_poisoned_message_that_cannot_be_buried_comes_again() -> None:
-    worker = Worker(lanes=Lanes(down=True))
+    worker = Worker(lanes=Lanes(down="bury"))
 
     assert not worker(a_delivery("no json"))["message-1"].done
 
@@ -85,10 +106,11 @@ def test_a_model_that_fails_is_not_tried_again() -> None:
     assert worker(a_delivery(task))["message-1"].done
     assert worker.task(task).status is TaskStatus.FAILED
     assert [letter.cause for letter in worker.lanes.dead_letters] == ["model-failed"]
+    assert worker.lanes.buried == [task.task_id]
 
 
 def test_a_task_whose_burial_fails_is_kept_queued_with_its_message() -> None:
-    worker = Worker(lanes=Lanes(down=True))
+    worker = Worker(lanes=Lanes(down="bury"))
     worker.release.model.broken = True
     (task,) = queued(worker, 1)
 

@@ -43,6 +43,8 @@ def test_a_call_is_waited_for_no_longer_than_there_is_time(gate: threading.Event
     # WHEN it is waited for twice
     (first,) = side_by_side({"stuck": lambda: gate.wait(10)}, 0.05)
     threads = threading.active_count()
+    # Else a process that is told to end would wait for it.
+    assert [thread.daemon for thread in threading.enumerate() if thread.name == "stage-stuck"] == [True]
     (second,) = side_by_side({"stuck": lambda: gate.wait(10)}, 10)
 
     # THEN the second time no other thread is started, and nobody waits

@@ -7,11 +7,12 @@ from datetime import timedelta
 
 import pytest
 
-from matchcast.adapters.in_memory import InMemoryLanes, InMemoryTasks
+from matchcast.adapters.in_memory import InMemoryKeys, InMemoryLanes, InMemoryTasks
 from matchcast.domain.prediction import Subject
 from matchcast.domain.task import Priority, Task
 from matchcast.errors import InvalidRequest, MatchNotFound, QueueUnavailable, StageNotFound, StorageUnavailable
 from matchcast.messages import decode
+from matchcast.tasks.accept import IdempotencyKey
 from matchcast.tasks.submit import Submission
 from tests.support.releases import MATCHES
 from tests.support.submissions import a_submit
@@ -57,6 +58,20 @@ def test_every_submission_is_a_task_of_its_own() -> None:
     ids = {desk(A_SUBMISSION).task_id for _ in range(100)}
 
     assert len(ids) == len(desk.lanes.sent) == 100
+
+
+def test_each_tenant_has_keys_of_its_own() -> None:
+    # GIVEN
+    tasks, lanes, key = InMemoryTasks(), InMemoryLanes(), IdempotencyKey("k", "fingerprint")
+    submit = a_submit(tasks=tasks, lanes=lanes, keys=InMemoryKeys())
+
+    # WHEN two tenants send the same request with the same key, and one of them repeats it
+    north, south, again = (submit.submit(tenant, A_SUBMISSION, key)[0] for tenant in ("north", "south", "north"))
+
+    # THEN nobody is given the task of another tenant
+    assert (north.tenant, south.tenant) == ("north", "south")
+    assert north.task_id != south.task_id
+    assert again == north
 
 
 def test_features_are_checked_against_the_signature_before_anything_is_sent() -> None:
