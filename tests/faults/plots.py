@@ -118,7 +118,7 @@ _PLOTS: tuple[tuple[int, Plot], ...] = (
         ),
     ),
     (
-        3,
+        6,
         Plot(
             "retries",
             acts=("ask", "again", "again", "repeat", "repeat", "repeat"),

@@ -12,7 +12,7 @@ from tests.faults.findings import KINDS, Findings
 from tests.faults.mutants import MUTANTS
 from tests.faults.schedule import run_schedule
 
-MOST_SCHEDULES_FOR_A_MUTANT = 3000
+MOST_SCHEDULES_FOR_A_MUTANT = 6000
 ALL_MUTANTS = tuple(mutant.name for mutant in MUTANTS)
 _CHUNK = 50
 

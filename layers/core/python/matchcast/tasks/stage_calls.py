@@ -19,7 +19,10 @@ from matchcast.errors import MatchcastError, ModelTooSlow
 from matchcast.tasks.isolation import faults_named
 
 GIVE_WAY_SECONDS = 5.0
-"""How long a stage is waited for by an environment that other stages use as well."""
+"""How long an environment that other stages use as well waits for a stage at most: its model may have to load."""
+LEAST_GIVE_WAY_SECONDS = 1.0
+USUAL_TIMES = 3.0
+"""Such an environment waits so many times as long as the stage has ever taken there, and a second at least."""
 USED_FOR_SECONDS = 10.0
 """How long after its last call a stage is said to use an environment."""
 
@@ -58,6 +61,7 @@ class SideBySide(Generic[R]):
         self._monotonic = monotonic
         self._threads: dict[str, threading.Thread] = {}
         self._called_at: dict[str, float] = {}
+        self._longest: dict[str, float] = {}
         self._ended: SimpleQueue[tuple[int, str, R | MatchcastError]] = SimpleQueue()
         self._late: list[R] = []
         self._numbers = count()
@@ -68,25 +72,29 @@ class SideBySide(Generic[R]):
         self._threads = {stage: thread for stage, thread in self._threads.items() if thread.is_alive()}
         used = {stage: at for stage, at in self._called_at.items() if started - at < USED_FOR_SECONDS}
         self._called_at = {**used, **dict.fromkeys(calls, started)}
-        patience = seconds if len(self._called_at) == 1 else min(seconds, GIVE_WAY_SECONDS)
+        alone = len(self._called_at) == 1
         busy = [stage for stage in calls if stage in self._threads]
-        waiting = {stage for stage in calls if stage not in busy}
-        for stage in waiting:
+        patience = {
+            stage: seconds if alone else min(seconds, self._patience(stage)) for stage in calls if stage not in busy
+        }
+        for stage in patience:
             self._start(number, stage, calls[stage])
         for stage in busy:
             yield stage, ModelTooSlow(f"An earlier call of stage {stage} has not ended yet.")
-        while waiting:
+        while patience:
+            first = min(patience, key=lambda stage: patience[stage])
             try:
-                whose, stage, result = self._ended.get(timeout=max(0.0, started + patience - self._monotonic()))
+                left = started + patience[first] - self._monotonic()
+                whose, stage, result = self._ended.get(timeout=max(0.0, left))
             except Empty:
-                break
-            if whose == number:
-                waiting.remove(stage)
+                waited = patience.pop(first)
+                yield first, ModelTooSlow(f"Stage {first} has taken more than {waited:.1f} s; it goes on by itself.")
+                continue
+            if whose == number and stage in patience:
+                del patience[stage]
                 yield stage, result
             elif not isinstance(result, MatchcastError):
                 self._late.append(result)
-        for stage in waiting:
-            yield stage, ModelTooSlow(f"Stage {stage} has taken more than {patience:.0f} s; it goes on by itself.")
 
     def late(self) -> list[R]:
         """Return, once, what calls returned that were no longer waited for."""
@@ -99,9 +107,19 @@ class SideBySide(Generic[R]):
             if not isinstance(result, MatchcastError):
                 late.append(result)
 
+    def _patience(self, stage: str) -> float:
+        """Return how long a stage is waited for where others wait as well."""
+        longest = self._longest.get(stage)
+        if longest is None:
+            return GIVE_WAY_SECONDS
+        return min(max(USUAL_TIMES * longest, LEAST_GIVE_WAY_SECONDS), GIVE_WAY_SECONDS)
+
     def _start(self, number: int, stage: str, call: Callable[[], R]) -> None:
         def run() -> None:
-            self._ended.put((number, stage, _result(call)))
+            began = self._monotonic()
+            result = _result(call)
+            self._longest[stage] = max(self._longest.get(stage, 0.0), self._monotonic() - began)
+            self._ended.put((number, stage, result))
 
         self._threads[stage] = threading.Thread(target=run, name=f"stage-{stage}", daemon=True)
         self._threads[stage].start()

@@ -98,6 +98,34 @@ def test_an_environment_that_others_use_gives_way_sooner(
     assert time.monotonic() - started < 5
 
 
+@pytest.mark.parametrize(("usual", "patience"), [(None, "0.4"), (0.0, "0.1"), (0.07, "0.2"), (9.0, "0.4")])
+def test_a_stage_is_waited_for_by_what_it_has_taken_before(
+    gate: threading.Event, monkeypatch: pytest.MonkeyPatch, usual: float | None, patience: str
+) -> None:
+    # GIVEN an environment that another stage uses too, and what the stage took there
+    monkeypatch.setattr(stage_calls, "GIVE_WAY_SECONDS", 0.4)
+    monkeypatch.setattr(stage_calls, "LEAST_GIVE_WAY_SECONDS", 0.1)
+    side_by_side = SideBySide[object]()
+    side_by_side._longest = {} if usual is None else {"candidate": usual}
+    list(side_by_side({"champion": lambda: 1}, 10))
+
+    # WHEN its call does not end
+    started = time.monotonic()
+    ((_, result),) = side_by_side({"candidate": lambda: gate.wait(10)}, 10)
+
+    # THEN
+    assert isinstance(result, ModelTooSlow)
+    assert f"more than {patience} s" in result.detail
+    assert time.monotonic() - started >= float(patience) - 0.05
+
+
+def test_the_longest_call_of_a_stage_counts() -> None:
+    side_by_side = SideBySide[object]()
+    list(side_by_side({"stage": lambda: time.sleep(0.02)}, 10))
+    list(side_by_side({"stage": lambda: None}, 10))
+    assert side_by_side._longest["stage"] >= 0.02
+
+
 def test_a_stage_that_has_the_environment_to_itself_is_waited_for(
     gate: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
