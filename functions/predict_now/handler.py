@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
@@ -81,7 +82,7 @@ def predict_match(match_id: str, stage: Stage = "champion", prefer: Prefer = Non
     The features are those of the present snapshot. The answer is there within 28 seconds, or it is a 504; with
     `Prefer: respond-async` it may be a task instead.
     """
-    return respond(stage, Subject.of_match(match_id), prefer, key=None)
+    return respond(stage, Subject.of_match(match_id), prefer, lambda: None)
 
 
 @api.post("/predict/", security=READ_OR_WRITE, responses=ANSWERS)
@@ -91,22 +92,26 @@ def predict_features(body: FeaturesRequest, prefer: Prefer = None, key: Key = No
     The features are checked against the signature of the stage's model: a 422 names each one that does not fit.
     """
     content = {"stage": body.stage, "features": body.features}
-    once = idempotency_key(key, "POST /predict/", content)
-    return respond(body.stage, Subject(features=body.features), prefer, once)
+    return respond(
+        body.stage, Subject(features=body.features), prefer, lambda: idempotency_key(key, "POST /predict/", content)
+    )
 
 
-def respond(stage: str, subject: Subject, prefer: str | None, key: IdempotencyKey | None) -> Response[Any]:
+def respond(
+    stage: str, subject: Subject, prefer: str | None, key: Callable[[], IdempotencyKey | None]
+) -> Response[Any]:
     """Answer with a prediction, or with a task where the client prefers one."""
     preference, on_demand = parse_prefer(prefer), predictions.predict_now()
     with counted_request("async" if preference.respond_async else "sync") as request:
         if on_demand.has_stage(stage):
             request.stage = stage
+        once = key()
         if not preference.respond_async:
             answer = predict(stage, subject, preference.wait)
             return Response(200, body=answer, headers=dict(preference.headers))
         demand_write_scope(api.claims)
-        wait, until = preference.wait, deadline()
-        result = on_demand.predict_or_submit(api.tenant, stage, subject, wait=wait, deadline=until, key=key)
+        until = min(deadline(), arrived() + preference.wait) if preference.wait else None
+        result = on_demand.predict_or_submit(api.tenant, stage, subject, wait_until=until, key=once)
         # Whoever ends the task counts it, be it the inference that this request waited for.
         request.later = True
     if isinstance(result, Prediction):

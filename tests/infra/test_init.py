@@ -22,11 +22,11 @@ from tests.support.template import deploy_storage, load
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
 MATCH = sorted(MATCHES)[0]
 CLIENTS = {
-    "serve_predictions": {"s3", "secretsmanager"},
-    "predict_now": {"dynamodb", "lambda", "s3", "sqs"},
-    "submit_prediction": {"dynamodb", "s3", "sqs"},
-    "track_tasks": {"dynamodb", "s3", "secretsmanager", "sqs"},
-    "sweep_dead_letters": {"dynamodb", "sqs"},
+    "serve_predictions": ["s3", "secretsmanager"],
+    "predict_now": ["dynamodb", "dynamodb", "lambda", "s3", "sqs"],
+    "submit_prediction": ["dynamodb", "s3", "sqs"],
+    "track_tasks": ["dynamodb", "s3", "secretsmanager", "sqs"],
+    "sweep_dead_letters": ["dynamodb", "sqs"],
 }
 A_CURSOR = {"cursor": "A" * 40}
 AS_A_TASK = {"Prefer": "respond-async"}

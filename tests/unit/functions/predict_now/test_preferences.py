@@ -8,11 +8,20 @@ from typing import Any
 
 import pytest
 
+from functions.predict_now.handler import lambda_handler
 from matchcast.adapters.in_memory import InMemoryLanes
 from matchcast.domain.task import Priority
-from matchcast.errors import DeadlineExceeded, InferenceUnavailable, MatchcastError
+from matchcast.errors import (
+    DeadlineExceeded,
+    InferenceUnavailable,
+    InvalidRequest,
+    MatchcastError,
+    ModelFailed,
+    ReleaseUnfit,
+)
 from matchcast.predictions.predict_now import SAFETY_NET_SECONDS
-from tests.support.on_demand import ARRIVED, MATCH, InProcess, get, post
+from tests.support.documented import ask
+from tests.support.on_demand import ARRIVED, BOTH_SCOPES, MATCH, InProcess, get, post
 from tests.support.releases import MATCHES, SIGNATURE
 
 
@@ -42,7 +51,16 @@ def test_a_client_that_waits_gets_the_prediction_if_it_comes_in_time(
     assert [delay for _, _, delay in lanes.sent] == [SAFETY_NET_SECONDS]
 
 
-@pytest.mark.parametrize("error", [DeadlineExceeded("late"), InferenceUnavailable("down")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        DeadlineExceeded("late"),
+        InferenceUnavailable("down"),
+        ModelFailed("no answer"),
+        ReleaseUnfit("odds_home"),
+        InvalidRequest("too large"),
+    ],
+)
 def test_a_client_whose_wait_has_ended_gets_the_task(
     inference: InProcess, lanes: InMemoryLanes, error: MatchcastError
 ) -> None:
@@ -52,6 +70,12 @@ def test_a_client_whose_wait_has_ended_gets_the_task(
 
     assert (answer.status, answer.json["status"]) == (202, "queued")
     assert len(lanes.sent) == 1
+
+
+def test_a_head_request_makes_no_task(inference: InProcess, lanes: InMemoryLanes) -> None:
+    answer = ask(lambda_handler, "HEAD", f"/predict/{MATCH}", headers={"Prefer": "respond-async"}, claims=BOTH_SCOPES)
+
+    assert (answer.status, lanes.sent) == (200, [])
 
 
 def test_a_repeated_request_waits_for_its_task_like_the_first(inference: InProcess, lanes: InMemoryLanes) -> None:

@@ -15,8 +15,13 @@ from matchcast.settings import DataSettings
 
 @cache
 def objects() -> ReleaseStore:
-    """Return the data bucket."""
-    return S3Objects(parts.client("s3", read_timeout=10), DataSettings().data_bucket_name)
+    """Return the data bucket.
+
+    Requests wait for looks at manifests, and can do without a newer one: a bucket that hangs holds up a read for 8 s,
+    so two of them leave time for an answer.
+    """
+    client = parts.client("s3", read_timeout=4, retries={"mode": "standard", "total_max_attempts": 2})
+    return S3Objects(client, DataSettings().data_bucket_name)
 
 
 def model_manifests(refresh_seconds: float) -> ManifestReader[ModelManifest]:

@@ -98,6 +98,8 @@ class Api(APIGatewayHttpResolver):
         without_body = http["method"] == "HEAD"
         if without_body:
             http["method"] = "GET"
+            # HEAD changes nothing (RFC 9110), so it makes no task.
+            request["headers"].pop("prefer", None)
         answer: dict[str, Any] = super().resolve(request, context)
         if without_body:
             answer |= {"body": "", "isBase64Encoded": False}

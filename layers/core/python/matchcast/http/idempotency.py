@@ -14,8 +14,9 @@ from matchcast.http.headers import LONGEST
 from matchcast.tasks.accept import IdempotencyKey
 
 HEADER = "Idempotency-Key"
+# Not quoted it has no comma: that is how a gateway joins a header that was sent twice.
 # One expression for this code and for the OpenAPI document: what both it and JavaScript read alike.
-_PATTERN = r'^(?:"((?:[ !#-\[\]-~]|\\["\\]){1,255})"|([!#-~]{1,255}))$'
+_PATTERN = r'^(?:"((?:[ !#-\[\]-~]|\\["\\]){1,255})"|([!#-+\--~]{1,255}))$'
 _KEY = re.compile(_PATTERN)
 Key = Annotated[
     str | None,

@@ -10,13 +10,15 @@ from aws_lambda_powertools.event_handler.middlewares.openapi_validation import O
 from matchcast.echo import quoted
 from matchcast.errors import FieldError, InvalidRequest, UnsupportedMediaType
 from matchcast.http.bodies import RequestBody, read_object
-from matchcast.http.headers import header
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.event_handler import Response
     from aws_lambda_powertools.event_handler.api_gateway import Route
     from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
     from aws_lambda_powertools.event_handler.types import EventHandlerInstance
+
+
+_CHARSETS = {"utf-8", "utf8", "us-ascii"}
 
 
 class RequestValidation(OpenAPIRequestValidationMiddleware):
@@ -32,7 +34,7 @@ class RequestValidation(OpenAPIRequestValidationMiddleware):
         event = app.current_event
         if not _is_json(event.headers.get("content-type") or "application/json"):
             raise UnsupportedMediaType("The body has to be JSON. Send the header Content-Type: application/json.")
-        if (header(event.headers, "content-encoding") or "identity").strip().lower() != "identity":
+        if (event.headers.get("content-encoding") or "identity").strip().lower() != "identity":
             raise UnsupportedMediaType("The body is encoded. Send it as it is, without Content-Encoding.")
         (parameter,) = app.context["_route"].dependant.body_params
         model: type[RequestBody] = parameter.type_
@@ -66,5 +68,11 @@ def _demand_known_parameters(route: Route, event: Any) -> None:
 
 
 def _is_json(content_type: str) -> bool:
-    kind = content_type.partition(";")[0].strip().lower()
+    kind, *parameters = (part.strip().lower() for part in content_type.split(";"))
+    named = (parameter.partition("=") for parameter in parameters)
+    charsets = {value.strip('" ') for name, _, value in named if name == "charset"}
+    return charsets <= _CHARSETS and _is_json_type(kind)
+
+
+def _is_json_type(kind: str) -> bool:
     return kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))

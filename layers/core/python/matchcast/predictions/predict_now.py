@@ -8,11 +8,11 @@ that says where to ask; if the inference dies, the delayed message is the safety
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from matchcast.domain.prediction import Prediction, Subject
 from matchcast.domain.task import Priority, Task
-from matchcast.errors import DeadlineExceeded, TaskOver, Transient
+from matchcast.errors import MatchcastError
 from matchcast.messages import ModelInfo
 from matchcast.ports import Inference
 from matchcast.predictions.result_cache import CachedResults
@@ -64,13 +64,15 @@ class PredictNow:
         stage: str,
         subject: Subject,
         *,
-        wait: timedelta | None,
-        deadline: datetime,
+        wait_until: datetime | None,
         key: IdempotencyKey | None = None,
     ) -> Prediction | Task:
-        """Return the prediction if it is there within `wait`, else the task that becomes it, in the high lane."""
+        """Return the prediction if it is there in time, else the task that becomes it, in the high lane.
+
+        Once the task is accepted nothing else is answered: why it has no prediction, the task itself says.
+        """
         submission = Submission(subject, stage, Priority.HIGH)
-        if not wait:
+        if wait_until is None:
             # No client waits for an invocation, so nothing holds the message back.
             return self._submit().submit(tenant, submission, key)[0]
         # A repeated request waits like the first: computing twice changes nothing, for one final write wins.
@@ -78,8 +80,8 @@ class PredictNow:
         if task.status.is_final:
             return task.result or task
         try:
-            return self._inference.run_task(task, wait_until=min(self._now() + wait, deadline))
-        except (DeadlineExceeded, TaskOver, Transient):
+            return self._inference.run_task(task, wait_until=wait_until)
+        except MatchcastError:
             return task
 
     def has_stage(self, stage: str) -> bool:

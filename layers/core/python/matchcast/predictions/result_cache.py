@@ -1,6 +1,7 @@
 """On-demand predictions kept for a while, by match and run; another snapshot is a miss.
 
-Where the manifests or the table cannot be read, the cache is skipped: that is counted, and never an error.
+Where the manifests or the table cannot be read, the cache is skipped: that is counted, and never an error. A table
+that did not answer is left alone for a while, so that not every request waits for it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,10 @@ from matchcast.releases.readers import ManifestReader, has_stage
 
 Count = Callable[[str], None]
 """Counts `hits` or `errors` of the cache."""
+
+
+REST = timedelta(seconds=30)
+"""How long a table that did not answer is left alone."""
 
 
 class CachedResults:
@@ -37,6 +42,7 @@ class CachedResults:
         self._now = now
         self._lifetime = lifetime
         self._count = count
+        self._rests_until: datetime | None = None
 
     def has_stage(self, stage: str) -> bool:
         """Tell whether a stage is published; False where the manifest cannot be read."""
@@ -44,17 +50,17 @@ class CachedResults:
 
     def find(self, match_id: str, stage: str) -> Prediction | None:
         """Return the prediction of a match by the version that the stage serves, from the present snapshot."""
-        if not self._lifetime:
+        if not self._lifetime or self._is_resting():
             return None
         try:
             published = self._models.current().stages.get(stage)
             if published is None:
                 return None
             snapshot_id = self._snapshots.current().snapshot_id
-            found = self._cache.find(match_id, published.run_id, self._now())
         except Transient:
             self._count("errors")
             return None
+        found = self._kept(match_id, published.run_id)
         if found is None or found.snapshot_id != snapshot_id:
             return None
         served = published.ref(stage)
@@ -67,9 +73,27 @@ class CachedResults:
 
     def keep(self, prediction: Prediction) -> None:
         """Keep a prediction of a match."""
-        if not self._lifetime:
+        if not self._lifetime or self._is_resting():
             return
         try:
             self._cache.keep(prediction, self._now() + self._lifetime)
         except Transient:
-            self._count("errors")
+            self._rest()
+
+    def _kept(self, match_id: str, run_id: str) -> Prediction | None:
+        try:
+            return self._cache.find(match_id, run_id, self._now())
+        except Transient:
+            self._rest()
+            return None
+
+    def _rest(self) -> None:
+        self._count("errors")
+        self._rests_until = self._now() + REST
+
+    def _is_resting(self) -> bool:
+        """Tell whether the table is left alone, and count that as an error."""
+        if self._rests_until is None or self._now() >= self._rests_until:
+            return False
+        self._count("errors")
+        return True

@@ -126,10 +126,13 @@ class ManifestReader(Generic[M]):
                 continue
 
     def _refresh(self) -> None:
-        self._due = self._monotonic() + self._refresh_seconds
         self.checked_at = datetime.now(UTC)
         try:
-            found = self._ask()
+            try:
+                found = self._ask()
+            finally:
+                # From its end: a look that hangs as long as a manifest is trusted must not be due again at once.
+                self._due = self._monotonic() + self._refresh_seconds
             if found is not None:
                 self._seen, self._refusal = found.etag, None
                 self._good = self._type.parse(found.body, self.key)

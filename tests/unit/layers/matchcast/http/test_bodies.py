@@ -90,11 +90,18 @@ def test_a_value_of_another_type_is_not_converted(size: Any) -> None:
     assert [error["pointer"] for error in problem["errors"]] == ["/size"]
 
 
-@pytest.mark.parametrize("encoding", ["gzip", "br", "identity, gzip"])
+@pytest.mark.parametrize("encoding", ["gzip", "br", "identity, gzip", "x" * 5_000])
 def test_an_encoded_body_is_a_415(encoding: str) -> None:
     answer = call("POST", "/things", body={"match_id": "e0"}, headers={"Content-Encoding": encoding})
 
     assert_is_problem(answer, 415, "unsupported-media-type")
+
+
+@pytest.mark.parametrize(("charset", "status"), [("utf-8", 202), ('"UTF-8"', 202), ("utf-16", 415), ("latin1", 415)])
+def test_a_body_is_in_utf_8(charset: str, status: int) -> None:
+    headers = {"Content-Type": f"application/json; charset={charset}"}
+
+    assert call("POST", "/things", body={"match_id": "e0"}, headers=headers).status == status
 
 
 def test_every_body_of_the_api_is_strict_and_has_a_limit() -> None:

@@ -13,7 +13,7 @@ from matchcast.adapters.in_memory import InMemoryResults
 from matchcast.domain.manifests import MODEL_MANIFEST_KEY, SNAPSHOT_MANIFEST_KEY, ModelManifest, SnapshotManifest
 from matchcast.domain.prediction import Prediction
 from matchcast.errors import StorageUnavailable
-from matchcast.predictions.result_cache import CachedResults
+from matchcast.predictions.result_cache import REST, CachedResults
 from matchcast.releases.readers import ManifestReader
 from tests.support.releases import SNAPSHOT_ID, Release, published
 from tests.support.tasks import MODEL, NOW, a_prediction
@@ -50,10 +50,14 @@ class Desk:
 
 
 class Broken(InMemoryResults):
+    asked = 0
+
     def find(self, match_id: str, run_id: str, now: datetime) -> Prediction | None:
+        self.asked += 1
         raise StorageUnavailable("down")
 
     def keep(self, prediction: Prediction, expires_at: datetime) -> None:
+        self.asked += 1
         raise StorageUnavailable("down")
 
 
@@ -130,6 +134,25 @@ def test_a_cache_out_of_reach_is_counted_and_skipped(act: Callable[[CachedResult
 
     assert act(desk.results) is None
     assert desk.counted == {"errors": 1}
+
+
+def test_a_table_that_did_not_answer_is_left_alone_for_a_while() -> None:
+    # GIVEN a table that is down
+    broken = Broken()
+    desk = Desk(cache=broken)
+    results = desk.results
+    results.find(MATCH, "champion")
+
+    # WHEN it is asked again within the rest, and after it
+    desk.now += REST - timedelta(seconds=1)
+    assert results.find(MATCH, "champion") is None
+    results.keep(a_prediction())
+    asked = broken.asked
+    desk.now += timedelta(seconds=1)
+    results.find(MATCH, "champion")
+
+    # THEN only the first and the last reach it, and each is counted
+    assert (asked, broken.asked, desk.counted) == (1, 2, {"errors": 4})
 
 
 def test_a_manifest_out_of_reach_is_counted_and_skipped() -> None:

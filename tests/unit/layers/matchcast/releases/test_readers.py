@@ -15,6 +15,7 @@ from matchcast.errors import (
     SnapshotUnavailable,
     StorageUnavailable,
 )
+from matchcast.ports import StoredObject
 from matchcast.releases.files import read_files
 from tests.support.counted_releases import (
     Clock,
@@ -44,6 +45,31 @@ class TestManifestReader:
 
         # THEN
         assert reader.current() is first
+        assert objects.asked == [MODEL_MANIFEST_KEY] * 2
+
+    def test_a_bucket_that_hangs_is_asked_again_only_after_the_refresh_time(self, clock: Clock) -> None:
+        # GIVEN a manifest that was read, and a bucket whose answers then take longer than it is trusted
+        class Hanging(CountingObjects):
+            hangs = False
+
+            def get_if_changed(self, key: str, etag: str) -> StoredObject | None:
+                found = super().get_if_changed(key, etag)
+                if self.hangs:
+                    clock.now += 31
+                    raise StorageUnavailable("no answer")
+                return found
+
+        objects = Hanging()
+        publish_models(objects, 1, champion="a")
+        reader = models(objects, clock)
+        first = reader.current()
+        clock.now += 30
+        objects.hangs = True
+
+        # WHEN requests come one after the other
+        assert [reader.current() for _ in range(5)] == [first] * 5
+
+        # THEN one of them waited
         assert objects.asked == [MODEL_MANIFEST_KEY] * 2
 
     def test_picks_up_a_newer_manifest(self, objects: CountingObjects, clock: Clock) -> None:
