@@ -85,15 +85,17 @@ prove-stops: setup ## End `make demo` and `make up` at ten moments by each signa
 prove-clients: setup ## Generate clients in Python and TypeScript from a laptop stack's document; they submit (npm)
 	@$(RUN)/python -m tests.proofs.clients
 
-build: setup ## Build for AWS (needs the SAM CLI, and Docker for the images)
-	sam build --config-file infra/samconfig.toml
+# Images and stack have to agree on the runtime of models.
+RUNTIME_PARAMETER = $(MODEL_RUNTIME:%=--parameter-overrides ModelRuntime=%)
+build: setup ## Build for AWS (needs the SAM CLI, and Docker for the images; MODEL_RUNTIME=pyfunc)
+	sam build --config-file infra/samconfig.toml $(RUNTIME_PARAMETER)
 	infra/bytecode.sh
 
 # The longest name of a stack: names of functions begin with it, and have at most 64 characters (a test computes it).
 LONGEST_STACK := 45
 STACK = $(shell sed -n 's/^stack_name = "\(.*\)"$$/\1/p' infra/samconfig.toml)
-deploy: stack-name build ## Deploy to AWS with infra/samconfig.toml (STACK= another name)
-	sam deploy --config-file infra/samconfig.toml --stack-name "$(STACK)"
+deploy: stack-name build ## Deploy to AWS with infra/samconfig.toml (STACK= another name, MODEL_RUNTIME=pyfunc)
+	sam deploy --config-file infra/samconfig.toml --stack-name "$(STACK)" $(RUNTIME_PARAMETER)
 
 # CloudFormation would find it when half of the stack is made.
 .PHONY: stack-name

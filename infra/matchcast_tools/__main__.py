@@ -8,11 +8,14 @@ from __future__ import annotations
 import signal
 import sys
 
+from matchcast_tools.streams import open_standard_streams
+
 OWN_PACKAGES = ("matchcast", "matchcast_tools")
 
 
 def main() -> None:
     """Run the command; exit with code 3 and a message if a library is not installed."""
+    open_standard_streams()
     if sys.argv[1:2] == ["up"]:
         # `make` and background jobs start it with SIGINT ignored; what it starts must not outlive a Ctrl-C.
         signal.signal(signal.SIGINT, signal.default_int_handler)

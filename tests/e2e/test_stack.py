@@ -162,7 +162,7 @@ def test_ctrl_c_during_the_start_leaves_nothing(command: Command) -> None:
 
     # THEN
     said, _ = up.communicate(timeout=20)
-    assert up.returncode == 0, said
+    assert up.returncode == 130, said
     assert_nothing_is_left(command, engine)
 
 

@@ -131,7 +131,7 @@ def test_poison_is_dead_lettered_with_its_cause_and_does_not_stop_good_messages(
         ("normal", "invalid-message", 5),
     }
     redriven = json.loads(laptop_command.run("dlq", "redrive", "--json").stdout)
-    assert redriven == {"redriven": 0, "moved on": 0, "no task": 10, "dry_run": False}
+    assert redriven == {"redriven": 0, "moved on": 0, "no task": 10, "failed again": 0, "dry_run": False}
     discarded = json.loads(laptop_command.run("dlq", "discard", "--yes", "--json").stdout)
     assert discarded == {"discarded": 10, "discarded, task failed": 0, "dry_run": False}
     assert json.loads(laptop_command.run("dlq", "list", "--json").stdout) == []

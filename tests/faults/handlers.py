@@ -48,9 +48,7 @@ class Service:
 
     def __init__(self, now: Callable[[], datetime]) -> None:
         self.tasks, self.lanes, self.release = InMemoryTasks(), Lanes(), Release()
-        self.redrive = RedriveDeadLetters(
-            letters=self.lanes, tasks=self.tasks, lanes=self.lanes, now=now, lifetime=LIFETIME
-        )
+        self._now = now
         self._stack = ExitStack()
         threads = self._stack.enter_context(ThreadPoolExecutor(2))
         put(lambda *where: self._stack.enter_context(mock.patch.object(*where)), self._parts(threads, now))
@@ -58,6 +56,13 @@ class Service:
         self._stack.enter_context(mock.patch.dict(os.environ, {"POWERTOOLS_METRICS_DISABLED": "true"}))
         logging.disable(logging.CRITICAL)
         self._stack.callback(logging.disable, logging.NOTSET)
+
+    @property
+    def redrive(self) -> RedriveDeadLetters:
+        """A new command of an operator; one command redrives a task once."""
+        return RedriveDeadLetters(
+            letters=self.lanes, tasks=self.tasks, lanes=self.lanes, now=self._now, lifetime=LIFETIME
+        )
 
     def deliver(self, numbers: Sequence[int]) -> Any:
         """Hand messages, by the order in which they were sent, to the inference function as one receive."""

@@ -10,6 +10,7 @@ from matchcast.adapters import lambda_inference
 from matchcast.predictions.predict_now import SAFETY_NET_SECONDS
 from matchcast.settings import AcceptTaskSettings
 from matchcast.tasks.settle import FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS, RENEW_AFTER_RECEIVES
+from matchcast_tools.cli.dead_letters import LONGEST_LIFETIME_SECONDS
 from tests.support.template import load
 
 DAY = 86_400
@@ -79,7 +80,8 @@ def test_the_safety_net_of_a_waiting_request_comes_after_its_invocation(resource
     assert timeout >= lambda_inference.READ_TIMEOUT_SECONDS
 
 
-def test_template_and_settings_have_the_same_longest_lifetime(longest_lifetime: int) -> None:
+def test_template_settings_and_redrive_have_the_same_longest_lifetime(longest_lifetime: int) -> None:
     field = AcceptTaskSettings.model_fields["task_lifetime_seconds"]
 
+    assert longest_lifetime == LONGEST_LIFETIME_SECONDS
     assert longest_lifetime in [getattr(bound, "le", None) for bound in field.metadata]

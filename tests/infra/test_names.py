@@ -58,3 +58,15 @@ def test_the_stack_is_named_by_the_configuration_or_by_the_caller(made: str) -> 
     asked = ["make", "--dry-run", "--always-make", "deploy", *([made] if made else [])]
     printed = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert f'--stack-name "{made.removeprefix("STACK=") or "matchcast"}"' in printed
+
+
+@pytest.mark.parametrize("runtime", ["", "pyfunc"])
+def test_images_and_stack_are_given_the_same_runtime(runtime: str) -> None:
+    # WHEN a deployment is shown
+    asked = ["make", "--dry-run", "--always-make", "deploy", f"MODEL_RUNTIME={runtime}"]
+    printed = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    # THEN build and deployment have the parameter, or neither has one
+    steps = re.findall(r"^sam (build|deploy)\b(.*)$", printed, re.MULTILINE)
+    assert [step for step, _ in steps] == ["build", "deploy"]
+    overrides = [re.findall(r"--parameter-overrides (\S+)", options) for _, options in steps]
+    assert overrides == [[f"ModelRuntime={runtime}"] if runtime else []] * 2

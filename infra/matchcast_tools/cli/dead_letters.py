@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
@@ -16,7 +17,7 @@ from matchcast.domain.task import Priority
 from matchcast.ports import DeadLetter
 from matchcast.tasks.dead_letters import Discard, Redrive
 from matchcast_tools.cli import output
-from matchcast_tools.cli.letters_at_hand import FASTEST, at_work, cause_of, task_id_of
+from matchcast_tools.cli.letters_at_hand import FASTEST, HIDDEN, at_work, cause_of, task_id_of
 from matchcast_tools.cli.options import AsJson, DryRun
 from matchcast_tools.stack.dead_letters import discarding, redriving
 from matchcast_tools.stack.find_stack import find_stack
@@ -24,7 +25,22 @@ from matchcast_tools.stack.find_stack import find_stack
 Cause = Annotated[str | None, typer.Option("--cause", help="Only letters of this cause, as `dlq list` names it.")]
 TaskId = Annotated[str | None, typer.Option("--task", help="Only the letters of this task.")]
 Lane = Annotated[Priority | None, typer.Option("--lane", help="Only one lane.")]
-Rate = Annotated[float, typer.Option("--rate", min=0.1, help="Letters a second at most.")]
+LONGEST_LIFETIME_SECONDS = 259_200
+"""As the template's TaskLifetimeSeconds: queues keep a message for longer than its task lives."""
+
+
+def finite(rate: float) -> float:
+    """Refuse a rate that is no number, or has no end."""
+    if not math.isfinite(rate):
+        raise typer.BadParameter(f"{rate} is no rate: give letters a second, such as 50.")
+    return rate
+
+
+Rate = Annotated[float, typer.Option("--rate", min=0.1, callback=finite, help="Letters a second at most.")]
+Lifetime = Annotated[
+    int,
+    typer.Option("--lifetime", min=60, max=LONGEST_LIFETIME_SECONDS, help="Seconds that the tasks stay readable."),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -41,6 +57,7 @@ def list_letters(lane: Lane = None, as_json: AsJson = False) -> None:
     """Count dead letters by lane and cause."""
     with at_work(find_stack(), lane) as work:
         counts = Counter((letter.lane, cause_of(letter)) for letter in work.letters())
+    counts.update({(lane, HIDDEN): count.hidden for lane, count in work.counts.items() if count.hidden})
     rows = [{"lane": lane, "cause": cause, "letters": count} for (lane, cause), count in sorted(counts.items())]
     output.answer(rows, lambda: show_counts(rows), as_json=as_json)
 
@@ -64,7 +81,7 @@ def redrive(
     lane: Lane = None,
     dry_run: DryRun = False,
     rate: Rate = 50,
-    lifetime: Annotated[int, typer.Option("--lifetime", min=60, help="Seconds that the tasks stay readable.")] = 86_400,
+    lifetime: Lifetime = 86_400,
     as_json: AsJson = False,
 ) -> None:
     """Queue the tasks of dead letters again, under the same ids in their next generation."""

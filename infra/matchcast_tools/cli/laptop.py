@@ -18,15 +18,15 @@ from matchcast_tools.cli.options import AsJson
 from matchcast_tools.cli.output import answer, answers, notes, progress, say, warn
 from matchcast_tools.errors import BadInput, EnvironmentProblem
 from matchcast_tools.laptop.sam import environments
-from matchcast_tools.laptop.signals import interrupt_by_signals, interrupted_as_one
+from matchcast_tools.laptop.signals import interrupt_by_signals, interrupted_as_one, interrupted_status
 from matchcast_tools.laptop.stack_file import running_stack
 from matchcast_tools.laptop.state import Folder, engine_is_running
 from matchcast_tools.stack.find_stack import find_stack
 from matchcast_tools.stack.tokens import fetch_token
 
 if TYPE_CHECKING:
-    from matchcast_tools.laptop.doctor import Finding
     from matchcast_tools.laptop.lifecycle import Started
+    from matchcast_tools.laptop.machine import Finding
 
 
 def register(app: typer.Typer) -> None:
@@ -67,7 +67,9 @@ def up(
     """
     started = time.monotonic()
     values = parameter_values(parameters or [])
+    has_docs = values.get("DocsEnabled") != "false"
     interrupt_by_signals()
+    stack: Started | None = None
     try:
         with interrupted_as_one(), ExitStack() as scope:
             # With the signals taken over already: this import takes a moment.
@@ -86,14 +88,22 @@ def up(
                         progress=tell,
                     )
                 )
-            show_ready(stack, time.monotonic() - started, as_json=as_json)
+            seconds = time.monotonic() - started
             if detach:
+                # Before it is printed: a reader who has left must not stop it.
                 stack.engine.release()
             else:
+                show_ready(stack, seconds, as_json=as_json, has_docs=has_docs)
                 notes.print("Ctrl-C stops it.")
                 wait_for_end(folder)
     except KeyboardInterrupt:
-        notes.print("The laptop stack is stopped; nothing is left running.")
+        if stack is None or not stack.engine.is_released:
+            notes.print("The laptop stack is stopped; nothing is left running.")
+            if stack is None or detach:
+                # It is not what was asked for; a stack in the foreground ends this way.
+                raise typer.Exit(interrupted_status()) from None
+    if detach and stack is not None:
+        show_ready(stack, seconds, as_json=as_json, has_docs=has_docs)
 
 
 def parameter_values(given: Sequence[str]) -> dict[str, str]:
@@ -122,9 +132,9 @@ def down(
     from matchcast_tools.laptop.ending import save_engine, stop_engine
 
     folder = Folder(local_folder())
-    if not discard:
-        # What cannot be saved is not stopped.
-        save_engine(folder)
+    # What cannot be saved is not stopped, but for an engine that does not answer: it never will.
+    if not discard and not save_engine(folder):
+        warn("The engine does not answer: what it did in its last seconds may not be saved.")
     stopped = stop_engine(folder)
     kept = folder.saved.exists() and not discard
     if discard:
@@ -182,7 +192,7 @@ def doctor(*, as_json: AsJson = False) -> None:
 
 def show_findings(findings: Sequence[Finding]) -> None:
     """Print each finding, with what to do about it."""
-    from matchcast_tools.laptop.doctor import SIGNS
+    from matchcast_tools.laptop.machine import SIGNS
 
     for finding in findings:
         sign, style = SIGNS[finding.state]
@@ -192,7 +202,7 @@ def show_findings(findings: Sequence[Finding]) -> None:
             say(f"    {finding.remedy}")
 
 
-def show_ready(stack: Started, seconds: float, *, as_json: bool) -> None:
+def show_ready(stack: Started, seconds: float, *, as_json: bool, has_docs: bool = True) -> None:
     """Print the address, the token, and lines to copy."""
     content = stack.content
     how = ", as it was left (`matchcast up --new` starts a new one)" if stack.continues else ""
@@ -201,13 +211,14 @@ def show_ready(stack: Started, seconds: float, *, as_json: bool) -> None:
         typer.echo(json.dumps(content))
         return
     api = content["browser_url"]
+    docs = f"{api}/docs describes every route; " if has_docs else ""
     for line in (
         f"export API={shlex.quote(api)}",
         f"export TOKEN={content['token']}",
         'curl -s "$API/health"',
         'curl -s -H "Authorization: Bearer $TOKEN" "$API/predict/cards/?limit=3"',
         'curl -s -H "Authorization: Bearer $TOKEN" "$API/predict/predictions/?limit=3"',
-        f"# {api}/docs describes every route; `matchcast token` prints a new token, `matchcast doctor` checks it all.",
+        f"# {docs}`matchcast token` prints a new token, `matchcast doctor` checks it all.",
     ):
         typer.echo(line)
 

@@ -1,13 +1,14 @@
 """The dead letters that a command works on: received as it goes on, hidden meanwhile, and handed back at its end.
 
-A command that is interrupted hands back what it has not deleted. One that is killed leaves letters hidden for the time
-that it would have needed; nothing is lost.
+A command acts on the letters that were sent before it began: those that come meanwhile are left, or it would have no
+end while tasks fail. One that is interrupted, by Ctrl-C or SIGTERM, hands back what it has not deleted. One that is
+killed leaves letters hidden for the time that it would have needed; nothing is lost.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
@@ -18,13 +19,18 @@ from matchcast.domain.task import Priority
 from matchcast.ports import DeadLetter, DeadLetters
 from matchcast.tasks.dead_letters import task_in
 from matchcast_tools.cli import output
+from matchcast_tools.laptop.signals import interrupted_by_signals
 from matchcast_tools.progress import Items
-from matchcast_tools.stack.dead_letters import dead_letters, waiting_letters
+from matchcast_tools.stack.dead_letters import LetterCount, count_letters, dead_letters
 from matchcast_tools.stack.deployed import Stack
 
 NO_CAUSE = "(dead-lettered by SQS)"
+HIDDEN = "(hidden by another reader)"
+"""In place of the causes that a command cannot read."""
 FASTEST = 100.0
 """Letters a second that a command surely reads."""
+_NEW_ONES_SECONDS = 10
+"""When only new letters have come for so long, no other is left to be received."""
 _SPARE_SECONDS = 60
 _LONGEST_SECONDS = 43_200
 """SQS hides no message for longer."""
@@ -34,15 +40,22 @@ _AT_ONCE = 8
 @contextmanager
 def at_work(stack: Stack, lane: Priority | None, rate: float = FASTEST) -> Iterator[LettersAtHand]:
     """Work on the letters of one lane or both, at `rate` a second; at the end those that are left are handed back."""
-    letters, lanes = dead_letters(stack), list(Priority) if lane is None else [lane]
-    expected = waiting_letters(stack, lanes)
+    letters = dead_letters(stack)
+    counts = {each: count_letters(stack, each) for each in ([lane] if lane else Priority)}
+    if hidden := sum(count.hidden for count in counts.values()):
+        output.warn(
+            f"Another reader hides {hidden} letters, or did when it was killed. They are left: repeat it later."
+        )
+    expected = sum(count.visible for count in counts.values())
     hide_seconds = min(_LONGEST_SECONDS, _SPARE_SECONDS + int(expected / min(rate, FASTEST)))
-    with output.progress_bar("letters") as moved:
-        work = LettersAtHand(letters, lanes, hide_seconds, expected, moved)
+    with interrupted_by_signals(), output.progress_bar("letters") as moved:
+        work = LettersAtHand(letters, counts, hide_seconds, expected, moved)
         try:
             yield work
         finally:
             letters.release(*work.held.values())
+    if work.newer:
+        output.warn(f"{work.newer} letters or more have come since the command began. They are left: tasks still fail.")
 
 
 @dataclass
@@ -50,19 +63,29 @@ class LettersAtHand:
     """Letters of some lanes; `held` are those that were received and not deleted, without their bodies."""
 
     _letters: DeadLetters
-    _lanes: list[Priority]
+    counts: Mapping[Priority, LetterCount]
     _hide_seconds: int
     _expected: int
     _moved: Items
     held: dict[tuple[Priority, str], DeadLetter] = field(default_factory=dict)
+    newer: int = 0
+    """How many letters were received that were sent after the beginning."""
 
     def letters(self, cause: str | None = None, task_id: str | None = None) -> Iterator[DeadLetter]:
         """Yield the letters that are asked for."""
-        for lane in self._lanes:
+        for lane, count in self.counts.items():
+            new_ones_since: float | None = None
             with closing(self._letters.receive(lane, self._hide_seconds)) as received:
                 for letter in received:
                     self.held[lane, letter.message_id] = replace(letter, body="")
                     self._moved(len(self.held), max(self._expected, len(self.held)), "")
+                    if letter.sent_at > count.at:
+                        self.newer += 1
+                        new_ones_since = new_ones_since or time.monotonic()
+                        if time.monotonic() - new_ones_since > _NEW_ONES_SECONDS:
+                            break
+                        continue
+                    new_ones_since = None
                     if cause in (None, cause_of(letter)) and task_id in (None, task_id_of(letter)):
                         yield letter
 

@@ -70,17 +70,18 @@ def explanation(error: Exception) -> MatchcastError | None:
             return error
         case subprocess.SubprocessError():
             return EnvironmentProblem(f"A process that the command needs has failed: {error}")
+        case _ if _is_of_library(error):
+            # Before OSError: a timeout of botocore is one too, and no path is wrong.
+            return EnvironmentProblem(
+                f"{' '.join(str(error).split()) or type(error).__name__}. Check what the command works with: "
+                "`matchcast doctor`."
+            )
         case OSError():
             # A path of the machine: the working directory, a file, local state, a full disk.
             what = error.filename or "The working directory, a path, the output or a connection"
             return EnvironmentProblem(
                 f"{what} cannot be used ({error.strerror or error}). Check the path, its permissions and the free "
                 f"space; {LOCAL_VARIABLE} names the folder of local state."
-            )
-        case _ if _is_of_library(error):
-            return EnvironmentProblem(
-                f"{' '.join(str(error).split()) or type(error).__name__}. Check what the command works with: "
-                "`matchcast doctor`."
             )
     return None
 

@@ -2,27 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from matchcast_tools.checkout import data_folder
+from matchcast_tools.errors import BadInput
 
 DAYS = ["%Y-%m-%d"]
 """How days are written."""
 
-DataDir = Annotated[
-    Path,
-    typer.Option(
+
+def data_option(check: Callable[..., Path] | None = None) -> Any:
+    """Return the option `--data`; `check` sees its value before the command does."""
+    return typer.Option(
         "--data",
         help="The folder of the imported dataset.",
         # Called with each command, since it depends on the working directory.
         default_factory=data_folder,
         show_default=".local/data",
-    ),
-]
+        callback=check,
+    )
+
+
+def existing_folder(context: typer.Context, folder: Path) -> Path:
+    """Return a folder that exists, or is the default; that may be missing where a command can do without a dataset.
+
+    Raises
+    ------
+    BadInput
+        If a folder was named that does not exist.
+    """
+    source = context.get_parameter_source("data")
+    if source is not None and source.name == "COMMANDLINE" and not folder.is_dir():
+        raise BadInput(f"There is no folder {folder}. Give `--data` the folder that `matchcast import` has written.")
+    return folder
+
+
+DataDir = Annotated[Path, data_option()]
+ExistingDataDir = Annotated[Path, data_option(existing_folder)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would happen, and change nothing.")]
 

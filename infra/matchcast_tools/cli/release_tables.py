@@ -89,8 +89,11 @@ def show_rollback(done: Rollback) -> None:
     _show_removed(change.switched)
 
 
-def show_history(entries: Sequence[Entry]) -> None:
-    """Print the releases, newest first."""
+def show_history(entries: Sequence[Entry], stage: str | None, stages: Sequence[str]) -> None:
+    """Print the releases, newest first; where none changed the wanted stage, the `stages` that there are."""
+    if not entries and stages:
+        say(f"No known release changed the stage {stage}. The stages of the releases are: {', '.join(stages)}.")
+        return
     if not entries:
         say("No release is known. Train and publish one: `matchcast train`, `matchcast publish`.")
         return

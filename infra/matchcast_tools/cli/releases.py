@@ -11,7 +11,7 @@ import typer
 
 from matchcast.releases.retention import KEPT_RELEASES
 from matchcast_tools.cli import output
-from matchcast_tools.cli.options import DAYS, AsJson, DataDir, day
+from matchcast_tools.cli.options import DAYS, AsJson, ExistingDataDir, day
 from matchcast_tools.models.gates import NEWEST, GatesFailed, Limits
 from matchcast_tools.stack.find_stack import find_stack
 
@@ -55,7 +55,7 @@ def publish(
             help="Publish also what needs features that the snapshot lacks: it answers callers' own features alone.",
         ),
     ] = False,
-    data: DataDir,
+    data: ExistingDataDir,
     why: Why = None,
     by: By = None,
     keep: Keep = KEPT_RELEASES,
@@ -90,7 +90,7 @@ def promote(
     source: Annotated[str, typer.Argument(help="The alias whose version is promoted, such as candidate or smoke.")],
     *,
     to: Annotated[str, typer.Option(help="The stage, and alias, that goes to it.")] = "champion",
-    data: DataDir,
+    data: ExistingDataDir,
     why: Why = None,
     by: By = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Measure, and change nothing.")] = False,
@@ -171,9 +171,10 @@ def history(
     from matchcast_tools.cli.release_tables import show_history
     from matchcast_tools.stack.bucket import open_bucket
 
-    entries = list(ReleaseHistory(open_bucket(find_stack())).entries(stage))
+    releases = ReleaseHistory(open_bucket(find_stack()))
+    entries = list(releases.entries(stage))
     content = {"releases": [entry.model_dump() for entry in entries]}
-    output.answer(content, lambda: show_history(entries), as_json=as_json)
+    output.answer(content, lambda: show_history(entries, stage, releases.stages()), as_json=as_json)
 
 
 def _run(

@@ -10,10 +10,12 @@ import time
 from contextlib import ExitStack
 
 from matchcast_tools.laptop.signals import interrupt_by_signals, interrupted_as_one
+from matchcast_tools.streams import open_standard_streams
 
 
 def main() -> None:
     """Start a stack, walk, stop it; exit 0 only if every answer was right."""
+    open_standard_streams()
     interrupt_by_signals()
     try:
         with interrupted_as_one():

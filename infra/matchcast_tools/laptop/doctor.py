@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import os
-import socket
-import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import Path
-from typing import Literal
 
 from matchcast.domain.manifests import (
     DATASET_MANIFEST_KEY,
@@ -21,35 +16,30 @@ from matchcast.domain.manifests import (
     PublishedModel,
     SnapshotManifest,
 )
+from matchcast.domain.task import Priority
 from matchcast.errors import MatchcastError
 from matchcast.snapshots.contract import SHOWN_ODDS_FILE
 from matchcast.snapshots.dataset import MATCHES_FILE
 from matchcast.tasks.circuit_breaker import stage_cause
-from matchcast_tools.checkout import find_checkout, local_folder
+from matchcast_tools.checkout import local_folder
 from matchcast_tools.errors import EnvironmentProblem
-from matchcast_tools.laptop.ending import stack_processes
-from matchcast_tools.laptop.ports import free_port
+from matchcast_tools.laptop.machine import (
+    RESTART,
+    Finding,
+    check_checkout,
+    check_engine,
+    check_leftovers,
+    check_port,
+    check_python,
+)
 from matchcast_tools.laptop.state import Folder, engine_is_running
 from matchcast_tools.stack.deployed import STACK_NAME_VARIABLE, Stack
 from matchcast_tools.stack.find_stack import find_stack
 
-State = Literal["ok", "warning", "error"]
-SIGNS: dict[State, tuple[str, str]] = {"ok": ("ok", "green"), "warning": ("--", "yellow"), "error": ("!!", "red")}
-OLDEST_PYTHON = (3, 11)
 STALE = timedelta(days=1)
 
 Read = Callable[[str], bytes | None]
 """Returns the body of an object, or None."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """The outcome of one check; `remedy` says what to do where it is not ok."""
-
-    check: str
-    state: State
-    detail: str
-    remedy: str | None = None
 
 
 def examine() -> list[Finding]:
@@ -61,47 +51,12 @@ def examine() -> list[Finding]:
         # Nobody needs a laptop stack; a stack that somebody names has to be there, and so has one that runs.
         wanted = bool(os.environ.get(STACK_NAME_VARIABLE)) or engine_is_running(Folder(local_folder()))
         return [*findings, Finding("stack", "error" if wanted else "warning", problem.detail)]
+    if stack.host_header:
+        findings.append(engine := check_engine(stack.api_url))
+        if engine.state == "error":
+            # All other checks would wait for it in vain.
+            return findings
     return [*findings, check_api(stack), *check_bucket(stack), *check_stages(stack), *check_dead_letters(stack)]
-
-
-def check_python(version: tuple[int, int] = sys.version_info[:2]) -> Finding:
-    """Check that the interpreter is new enough."""
-    shown = ".".join(map(str, version))
-    if version < OLDEST_PYTHON:
-        remedy = "Install Python 3.13 and run `make setup`."
-        return Finding("python", "error", f"{shown} is older than {'.'.join(map(str, OLDEST_PYTHON))}.", remedy)
-    return Finding("python", "ok", f"{shown} at {sys.executable}")
-
-
-def check_checkout() -> Finding:
-    """Check that the command runs in a checkout, which the laptop stack is made from."""
-    found = find_checkout()
-    if found is None:
-        remedy = "Nothing, unless you want to start a laptop stack: do that in a checkout."
-        return Finding("checkout", "warning", f"{Path.cwd()} is not in a checkout.", remedy)
-    return Finding("checkout", "ok", str(found))
-
-
-def check_port() -> Finding:
-    """Check that loopback ports can be used, and whether the system resolves the API's host name."""
-    try:
-        free_port()
-    except OSError as error:
-        remedy = "Bring up the loopback interface."
-        return Finding("ports", "error", f"No port of 127.0.0.1 can be used: {error}.", remedy)
-    try:
-        socket.getaddrinfo("matchcast.execute-api.localhost", None)
-    except OSError:
-        return Finding("ports", "ok", "127.0.0.1 works; of *.localhost only curl and browsers know by themselves")
-    return Finding("ports", "ok", "127.0.0.1 and *.localhost work")
-
-
-def check_leftovers(folder: Folder) -> Finding:
-    """Check that no files describe a laptop stack that has ended."""
-    if not engine_is_running(folder) and (folder.engine.exists() or stack_processes(folder)):
-        detail = f"{folder.root} describes a laptop stack that has ended."
-        return Finding("leftovers", "warning", detail, "`matchcast down` cleans up.")
-    return Finding("leftovers", "ok", f"none in {folder.root}")
 
 
 def check_api(stack: Stack) -> Finding:
@@ -111,7 +66,7 @@ def check_api(stack: Stack) -> Finding:
     try:
         answer = ApiClient(stack.api_url, stack.host_header).get("/health")
     except EnvironmentProblem as problem:
-        return Finding("api", "error", problem.detail, "Start it again: `make up`.")
+        return Finding("api", "error", problem.detail, RESTART if stack.host_header else "Deploy the stack again.")
     if answer.status != 200:
         remedy = "Publish a model and make a snapshot: `matchcast publish`, `matchcast snapshot`."
         body = answer.body.decode(errors="replace")
@@ -233,18 +188,17 @@ def check_dead_letters(stack: Stack) -> Iterator[Finding]:
     """Check that no message waits in a dead-letter queue."""
     from botocore.exceptions import BotoCoreError, ClientError
 
-    sqs, name = stack.client("sqs"), "ApproximateNumberOfMessages"
-    for lane in ("High", "Normal"):
-        check, url = f"{lane.lower()} lane", stack.output(f"{lane}DeadLetterQueueUrl")
+    from matchcast_tools.stack.dead_letters import count_letters
+
+    for lane in Priority:
+        check, url = f"{lane} lane", stack.output(f"{lane.title()}DeadLetterQueueUrl")
         try:
-            waiting = int(sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[name])["Attributes"][name])
+            count = count_letters(stack, lane)
         except (BotoCoreError, ClientError) as error:
-            yield Finding(
-                check, "error", f"{url} cannot be looked at: {error}.", "Check the credentials and the stack."
-            )
+            yield Finding(check, "error", f"{url} cannot be looked at: {error}.", "Check credentials and stack.")
             continue
-        if waiting:
-            detail = f"{waiting} dead letters wait in {url}."
+        if count.visible or count.hidden:
+            detail = f"{count.visible} dead letters wait in {url}; another reader hides {count.hidden}."
             yield Finding(check, "warning", detail, "Look at them first: `matchcast dlq list`.")
         else:
             yield Finding(check, "ok", "no dead letters")

@@ -17,8 +17,8 @@ SAVE_SECONDS = 20.0
 LOCK_SECONDS = 5.0
 
 
-def save_engine(folder: Folder) -> None:
-    """Have the running engine save its state; without an engine that answers there is nothing to do.
+def save_engine(folder: Folder) -> bool:
+    """Have the running engine save its state; False if it runs and does not answer.
 
     Raises
     ------
@@ -27,17 +27,21 @@ def save_engine(folder: Folder) -> None:
     """
     record = folder.record()
     if record is None or not engine_is_running(folder):
-        return
+        return True
     pool = urllib3.PoolManager(retries=False, timeout=SAVE_SECONDS)
     try:
         answer = pool.request("POST", f"http://127.0.0.1:{record.port}{SAVE_PATH}")
+    except (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ProtocolError):
+        # It starts or ends in this moment, and saves by itself what it holds.
+        return True
     except urllib3.exceptions.HTTPError:
-        return
+        return False
     if answer.status != 204:
         raise EnvironmentProblem(
             f"The state of the laptop stack cannot be saved to {folder.kept} ({answer.data.decode(errors='replace')}). "
             "Make that possible and repeat it; `matchcast down --discard` stops without saving, and forgets the stack."
         )
+    return True
 
 
 def stop_engine(folder: Folder) -> bool:
@@ -48,19 +52,22 @@ def stop_engine(folder: Folder) -> bool:
     EnvironmentProblem
         If a process survives SIGKILL, or the folder stays locked.
     """
-    known = folder.record() is not None
-    deadline = time.monotonic() + LOCK_SECONDS
+    known, deadline = folder.record() is not None, 0.0
     while True:
-        known |= bool(stack_processes(folder))
+        found = bool(stack_processes(folder))
         end_all(folder)
         if not engine_is_running(folder):
             break
-        # The lock of an engine that is about to start, or that has ended in this moment.
+        # The lock of an engine that is about to start, or that has ended in this moment. It is waited for from the end
+        # of the last process on, since a process that does not answer takes seconds to end.
+        if found or not deadline:
+            deadline = time.monotonic() + LOCK_SECONDS
         if time.monotonic() > deadline:
             raise EnvironmentProblem(f"Another process has locked {folder.lock}, and is none of this stack's.")
+        known |= found
         time.sleep(0.05)
     clear_leftovers(folder)
-    return known
+    return known or found
 
 
 def end_all(folder: Folder) -> None:

@@ -24,12 +24,14 @@ from matchcast_tools.laptop.state import EngineRecord, Folder, engine_lock, writ
 READY_SECONDS = 30.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Engine:
     """An engine that this process owns: it ends with its owner, unless it is released."""
 
     port: int
     process: subprocess.Popen[bytes]
+    is_released: bool = False
+    """Whether the engine outlives this process."""
 
     @property
     def pid(self) -> int:
@@ -40,11 +42,6 @@ class Engine:
     def has_ended(self) -> bool:
         """Whether the engine has ended."""
         return self.process.poll() is not None
-
-    @property
-    def is_released(self) -> bool:
-        """Whether the engine outlives this process."""
-        return self.process.stdin is None or self.process.stdin.closed
 
     def ends_within(self, seconds: float) -> bool:
         """Return whether the engine has ended, or does so in a moment."""
@@ -59,6 +56,7 @@ class Engine:
         if self.process.stdin is not None:
             self.process.stdin.write(RELEASE + b"\n")
             self.process.stdin.close()
+        self.is_released = True
         # Without an exit status Python would warn of a process that still runs.
         self.process.returncode = 0
 
@@ -79,7 +77,7 @@ def start_engine(folder: Folder, port: int | None = None, bind: Sequence[str] = 
     port
         A loopback port; by default that of the last start, else a free one.
     bind
-        Addresses to listen on in addition to loopback.
+        Addresses or names to listen on in addition to loopback.
     new
         Discard what is kept.
 
@@ -93,13 +91,13 @@ def start_engine(folder: Folder, port: int | None = None, bind: Sequence[str] = 
         end_all(folder)
         clear_leftovers(folder)
         chosen = choose_port(folder.port, port, new=new)
-        require_addresses(bind, chosen)
+        addresses = require_addresses(bind, chosen)
         if new:
             folder.discard()
         prepare(folder, chosen)
         folder.scratch.mkdir(parents=True, exist_ok=True)
         try:
-            engine = Engine(chosen, spawn(folder, chosen, bind, lock))
+            engine = Engine(chosen, spawn(folder, chosen, addresses, lock))
             folder.write_record(EngineRecord(pid=engine.pid, port=chosen))
             write_whole(folder.port, str(chosen))
             wait_until_ready(engine, folder)

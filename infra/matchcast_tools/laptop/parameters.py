@@ -1,4 +1,4 @@
-"""Values for the template's parameters, checked as CloudFormation checks them."""
+"""Values for the template's parameters, checked as CloudFormation, and then the functions, check them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 from matchcast_tools.errors import BadInput
 
 NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
+WHOLE_NUMBER = re.compile(r"[+-]?[0-9]+")
 
 
 def set_defaults(template: dict[str, Any], values: Mapping[str, str]) -> None:
@@ -47,8 +48,11 @@ def requirement(parameter: Mapping[str, Any], value: str) -> str | None:
 def _required_number(parameter: Mapping[str, Any], value: str) -> str | None:
     least, most = parameter.get("MinValue"), parameter.get("MaxValue")
     limits = [f"not below {least}"] * (least is not None) + [f"not above {most}"] * (most is not None)
-    wanted = " and ".join(["a number", *limits[:1], *limits[1:]])
-    if not NUMBER.fullmatch(value):
+    # CloudFormation has no type for whole numbers. What has a whole default is a count, or seconds, and most functions
+    # that are given a fraction of it do not start.
+    is_whole = WHOLE_NUMBER.fullmatch(str(parameter.get("Default", ""))) is not None
+    wanted = " and ".join(["a whole number" if is_whole else "a number", *limits])
+    if not (WHOLE_NUMBER if is_whole else NUMBER).fullmatch(value):
         return wanted
     number = float(value)
     is_inside = (least is None or number >= float(least)) and (most is None or number <= float(most))

@@ -37,14 +37,15 @@ def choose_port(remembered: Path, wanted: int | None, *, new: bool) -> int:
         raise
 
 
-def require_addresses(addresses: Sequence[str], port: int) -> None:
-    """Require that the engine can listen on these addresses.
+def require_addresses(addresses: Sequence[str], port: int) -> list[str]:
+    """Return these addresses and names as IPv4 addresses, each once, if the engine can listen on all of them.
 
     Raises
     ------
     EnvironmentProblem
         If one is not an address of this machine, or another process listens there.
     """
+    numbers = []
     for address in addresses:
         try:
             # As the engine binds, which takes addresses of IPv4 and names.
@@ -52,6 +53,7 @@ def require_addresses(addresses: Sequence[str], port: int) -> None:
             with socket.socket() as probe:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 probe.bind(found[0][4])
+            numbers.append(str(found[0][4][0]))
         except OSError as error:
             raise EnvironmentProblem(
                 f"--bind {address}: the engine cannot listen on port {port} of it ({error.strerror}). Give an IPv4 "
@@ -59,6 +61,7 @@ def require_addresses(addresses: Sequence[str], port: int) -> None:
             ) from error
         except UnicodeError as error:
             raise EnvironmentProblem(f"--bind {address}: this is no address or name of a machine.") from error
+    return list(dict.fromkeys(numbers))
 
 
 def require_free(port: int) -> int:

@@ -21,9 +21,26 @@ def interrupt_by_signals() -> None:
         signal.signal(number, _interrupt)
 
 
+@contextmanager
+def interrupted_by_signals() -> Iterator[None]:
+    """Let signals interrupt the block as `interrupt_by_signals` does, and do what they did before after it."""
+    before = {number: signal.getsignal(number) for number in ENDING_SIGNALS}
+    interrupt_by_signals()
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def was_interrupted() -> bool:
     """Return whether a signal came; a library may have turned the KeyboardInterrupt into an error of its own."""
     return bool(_came)
+
+
+def interrupted_status() -> int:
+    """Return the exit status of a command that a signal has ended, as shells have it: 130 for Ctrl-C."""
+    return 128 + (_came[0] if _came else signal.SIGINT)
 
 
 @contextmanager

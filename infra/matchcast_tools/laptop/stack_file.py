@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from matchcast_tools.checkout import local_folder
@@ -10,7 +11,7 @@ from matchcast_tools.errors import EnvironmentProblem
 from matchcast_tools.laptop.http_api import API_ID
 from matchcast_tools.laptop.state import Folder, engine_is_running
 from matchcast_tools.stack.deployed import STACK_NAME_VARIABLE, Stack
-from matchcast_tools.stack.sessions import LAPTOP_REGION, laptop_session
+from matchcast_tools.stack.sessions import LAPTOP_REGION, BriefSession, laptop_session
 from matchcast_tools.stack.tokens import client_secret, fetch_token
 
 if TYPE_CHECKING:
@@ -43,7 +44,8 @@ def running_stack() -> Stack:
     folder = Folder(local_folder())
     try:
         content = json.loads(folder.stack_file.read_text())
-        described = laptop_stack(int(content["port"]), dict(content["outputs"]))
+        stack = laptop_stack(int(content["port"]), dict(content["outputs"]))
+        described = replace(stack, session=BriefSession(stack.session))
     except (FileNotFoundError, ValueError, TypeError, KeyError):
         # There is none, or one that was cut off: either way nothing can be said of a running stack.
         described = None

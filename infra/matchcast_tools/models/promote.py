@@ -11,7 +11,7 @@ from matchcast_tools.errors import BadInput
 from matchcast_tools.models import artifact
 from matchcast_tools.models.fit import check_fit, snapshot_columns
 from matchcast_tools.models.gates import GateReport, GatesFailed, gates_as_dict
-from matchcast_tools.models.registry import ModelVersion, resolve
+from matchcast_tools.models.registry import ModelVersion, check_alias, resolve
 from matchcast_tools.models.release_run import ReleaseRun, StageChange, move_alias
 from matchcast_tools.models.trial import Trial
 
@@ -45,6 +45,8 @@ def promote_version(
 
     Raises
     ------
+    BadInput
+        If `to` is `source`, or no alias that the registry takes.
     GatesFailed
         If a gate stops it; carries every figure.
     AliasUnknown, SignatureMissing, ParityFailed, ReleaseRefused
@@ -54,6 +56,7 @@ def promote_version(
     """
     if source == to:
         raise BadInput(f"{source} is promoted to another stage than itself. Name the alias to promote, or `--to`.")
+    check_alias(to)
     releases = ReleaseHistory(run.objects)
     served = releases.present.manifest
     stages = served.stages if served else {}

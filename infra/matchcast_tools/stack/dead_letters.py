@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
 
 from matchcast.domain.task import Priority, utc_now
 from matchcast.ports import DeadLetters, TaskStore
@@ -18,11 +19,30 @@ def dead_letters(stack: Stack) -> DeadLetters:
     return SQSDeadLetters(stack.client("sqs"), _urls(stack))
 
 
-def waiting_letters(stack: Stack, lanes: Iterable[Priority]) -> int:
-    """Return about how many letters of some lanes can be received."""
-    sqs, urls, name = stack.client("sqs"), _urls(stack), "ApproximateNumberOfMessages"
-    found = [sqs.get_queue_attributes(QueueUrl=urls[lane], AttributeNames=[name]) for lane in lanes]
-    return sum(int(answer["Attributes"][name]) for answer in found)
+@dataclass(frozen=True, slots=True)
+class LetterCount:
+    """About how many letters of a lane can be received, and how many another reader hides, at a time of the queue."""
+
+    visible: int
+    hidden: int
+    at: datetime
+
+
+def count_letters(stack: Stack, lane: Priority) -> LetterCount:
+    """Return how many letters a lane has."""
+    answer = stack.client("sqs").get_queue_attributes(
+        QueueUrl=_urls(stack)[lane],
+        AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
+    )
+    found = answer["Attributes"]
+    date = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
+    # The date has no fractions of a second.
+    at = utc_now() if date is None else parsedate_to_datetime(date) + timedelta(seconds=1)
+    return LetterCount(
+        visible=int(found["ApproximateNumberOfMessages"]),
+        hidden=int(found["ApproximateNumberOfMessagesNotVisible"]),
+        at=at,
+    )
 
 
 def redriving(stack: Stack, lifetime: timedelta) -> RedriveDeadLetters:

@@ -117,7 +117,7 @@ def test_a_task_that_is_cancelled_or_found_expired_or_swept_is_counted_once(serv
     _until(record[late].start_by)
     for _ in range(2):
         service.track("GET", f"/monitoring/task_status/{late}")
-        sweep_dead_letters({}, Context())
+        sweep_dead_letters({}, Beginning())
     service.receive()
 
     # THEN
@@ -126,6 +126,13 @@ def test_a_task_that_is_cancelled_or_found_expired_or_swept_is_counted_once(serv
         ("async", "champion", "expired"),
         ("async", "champion", "failed"),
     ]
+
+
+class Beginning(Context):
+    """A sweep that has begun."""
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 240_000
 
 
 def _until(moment: datetime | None) -> None:

@@ -111,6 +111,10 @@ class ReleaseHistory:
             if stage is None or stage in entry.stages:
                 yield entry
 
+    def stages(self) -> tuple[str, ...]:
+        """Return every stage that a release has had, sorted."""
+        return tuple(sorted({stage for _, manifest in self._from_newest() for stage in manifest.stages}))
+
     def _entry(self, number: int) -> Entry:
         manifest = self.get(number)
         if manifest is None:

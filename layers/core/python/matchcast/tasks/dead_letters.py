@@ -33,6 +33,7 @@ class Redrive(StrEnum):
     REDRIVEN = "redriven"
     MOVED_ON = "moved on"
     NO_TASK = "no task"
+    FAILED_AGAIN = "failed again"
 
 
 class Discard(StrEnum):
@@ -74,7 +75,10 @@ class LettersAndRecords:
 
 
 class RedriveDeadLetters(LettersAndRecords):
-    """Gives the tasks of letters another life, one at a time."""
+    """Gives the tasks of letters another life, one at a time, and each task only one.
+
+    While the fault lasts, a redriven task fails again, and its new letter comes to the same reader.
+    """
 
     def __init__(
         self,
@@ -88,6 +92,7 @@ class RedriveDeadLetters(LettersAndRecords):
         super().__init__(letters, tasks, now)
         self._lanes = lanes
         self._lifetime = lifetime
+        self._redriven: dict[str, int] = {}
 
     def plan(self, letter: DeadLetter) -> tuple[Redrive, Task | None]:
         """Return what redriving a letter would do, and the task as it would be queued.
@@ -112,11 +117,15 @@ class RedriveDeadLetters(LettersAndRecords):
         return Redrive.MOVED_ON, None
 
     def redrive(self, letter: DeadLetter) -> Redrive:
-        """Redrive a letter and delete it, unless it has no task."""
+        """Redrive a letter and delete it, unless it has no task, or its task has failed since it was redriven here."""
+        carried = task_in(letter)
+        if carried is not None and carried.generation >= self._redriven.get(carried.task_id, carried.generation + 1):
+            return Redrive.FAILED_AGAIN
         outcome, task = self.plan(letter)
         if task is not None:
             if not self._is_reopened(task):
                 return Redrive.MOVED_ON
+            self._redriven[task.task_id] = task.generation  # before its new letter can come
             self._lanes.send(task)
         if outcome is not Redrive.NO_TASK:
             self._letters.delete(letter)

@@ -55,7 +55,7 @@ class SweepDeadLetters(LettersAndRecords):
         held: list[DeadLetter] = []
         failed = 0
         try:
-            for letters in self._in_turn():
+            for letters in self._in_turn(has_time):
                 held += [replace(letter, body="") for letter in letters]
                 failed += self._fail_tasks(letters)
                 if len(held) >= _MOST_LETTERS or not has_time():
@@ -65,7 +65,7 @@ class SweepDeadLetters(LettersAndRecords):
                 self._letters.release(*held)
         return Swept(letters=len(held), failed=failed)
 
-    def _in_turn(self) -> Iterator[Sequence[DeadLetter]]:
+    def _in_turn(self, has_time: Callable[[], bool]) -> Iterator[Sequence[DeadLetter]]:
         """Yield some letters of each lane in turn, so that many of one do not keep the other waiting."""
         with (
             closing(self._letters.receive(Priority.HIGH, HIDE_SECONDS)) as high,
@@ -74,7 +74,7 @@ class SweepDeadLetters(LettersAndRecords):
             lanes = [high, normal]
             while lanes:
                 for lane in list(lanes):
-                    letters = list(islice(lane, _LETTERS_AT_ONCE))
+                    letters = _some_of(lane, has_time)
                     if letters:
                         yield letters
                     if len(letters) < _LETTERS_AT_ONCE:
@@ -85,6 +85,17 @@ class SweepDeadLetters(LettersAndRecords):
         read = self._read([letter for letter in letters if letter.cause is None])
         open_ones = [task for task, record in read if task is not None and _is_open(task, record or task)]
         return sum((self._threads.map if self._threads else map)(self._fail, open_ones))
+
+
+def _some_of(lane: Iterator[DeadLetter], has_time: Callable[[], bool]) -> Sequence[DeadLetter]:
+    """Return the next letters of a lane: fewer where there are no more, or where new ones come slowly until the end."""
+    letters: list[DeadLetter] = []
+    while len(letters) < _LETTERS_AT_ONCE and has_time():
+        some = list(islice(lane, 1))
+        if not some:
+            break
+        letters += some
+    return letters
 
 
 def _is_open(task: Task, record: Task) -> bool:

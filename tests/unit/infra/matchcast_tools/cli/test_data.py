@@ -16,6 +16,9 @@ from matchcast_tools.models.train import Trained
 from matchcast_tools.sample.league import write_sample
 from tests.support.forecasters import forecaster
 from tests.support.match_files import League, csv_bytes, season_row, write
+from tests.support.mlflow_warnings import MLFLOW_WARNINGS
+
+pytestmark = MLFLOW_WARNINGS
 
 app = typer.Typer()
 data.register(app)

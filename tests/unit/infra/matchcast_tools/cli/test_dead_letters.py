@@ -13,16 +13,21 @@ import typer
 from typer.testing import CliRunner
 
 from matchcast.adapters.in_memory import InMemoryLanes, InMemoryTasks
-from matchcast.domain.task import Priority, TaskStatus
+from matchcast.domain.task import Priority, TaskStatus, utc_now
 from matchcast.messages import decode, encode
 from matchcast.ports import DeadLetter
 from matchcast.tasks.dead_letters import DiscardDeadLetters, Redrive, RedriveDeadLetters, task_in
 from matchcast_tools.cli import dead_letters as commands
 from matchcast_tools.cli import letters_at_hand
+from matchcast_tools.stack.dead_letters import LetterCount
 from tests.support.tasks import NOW, a_task
 
 TASK = a_task()
 BROKEN = "not a task"
+
+
+def counted(visible: int, hidden: int = 0) -> LetterCount:
+    return LetterCount(visible, hidden, utc_now())
 
 
 @pytest.fixture
@@ -50,7 +55,7 @@ def app(lanes: InMemoryLanes, tasks: InMemoryTasks, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(commands, "find_stack", lambda: None)
     monkeypatch.setattr(letters_at_hand, "dead_letters", lambda _: lanes)
-    monkeypatch.setattr(letters_at_hand, "waiting_letters", lambda _, chosen: len(chosen))
+    monkeypatch.setattr(letters_at_hand, "count_letters", lambda *_: counted(1))
     monkeypatch.setattr(commands, "redriving", redriving)
     discarding = DiscardDeadLetters(letters=lanes, tasks=tasks, now=lambda: NOW)
     monkeypatch.setattr(commands, "discarding", lambda _: discarding)
@@ -107,7 +112,8 @@ def test_a_dry_run_says_what_would_happen_and_changes_nothing(
     dlq: Any, lanes: InMemoryLanes, tasks: InMemoryTasks
 ) -> None:
     before = list(lanes.dead_letters)
-    assert dlq("redrive", "--dry-run") == {"planned": {"redriven": 1, "moved on": 0, "no task": 1}, "dry_run": True}
+    planned = {"redriven": 1, "moved on": 0, "no task": 1, "failed again": 0}
+    assert dlq("redrive", "--dry-run") == {"planned": planned, "dry_run": True}
     assert dlq("discard", "--dry-run")["planned"] == {"discarded": 1, "discarded, task failed": 1}
     assert lanes.dead_letters == before
     assert tasks.get_many([TASK.task_id])[TASK.task_id] == TASK
@@ -182,7 +188,7 @@ def test_an_interrupted_command_hands_back_every_letter_that_it_has_not_deleted(
         assert task is not None
         tasks.create(task)
     monkeypatch.setattr(letters_at_hand, "dead_letters", lambda _: many)
-    monkeypatch.setattr(letters_at_hand, "waiting_letters", lambda *_: 30)
+    monkeypatch.setattr(letters_at_hand, "count_letters", lambda *_: counted(15))
     redriving = RedriveDeadLetters(letters=many, tasks=tasks, lanes=many, now=lambda: NOW, lifetime=timedelta(days=1))
 
     # WHEN it redrives them
@@ -219,7 +225,7 @@ def test_letters_are_hidden_as_long_as_the_command_needs_for_all_of_them(
 
     monkeypatch.setattr(lanes, "receive", receive)
     monkeypatch.setattr(letters_at_hand, "dead_letters", lambda _: lanes)
-    monkeypatch.setattr(letters_at_hand, "waiting_letters", lambda *_: 30_000)
+    monkeypatch.setattr(letters_at_hand, "count_letters", lambda *_: counted(30_000))
 
     # WHEN one lane is worked on at 50 a second, at 1 a second, and as fast as it can be read
     for rate in (50, 1, letters_at_hand.FASTEST):

@@ -15,9 +15,9 @@ from typer.testing import CliRunner
 
 from matchcast_tools.cli import laptop as commands
 from matchcast_tools.errors import BadInput, EnvironmentProblem
-from matchcast_tools.laptop import doctor, lifecycle, signals
-from matchcast_tools.laptop.doctor import Finding
+from matchcast_tools.laptop import doctor, ending, lifecycle, signals
 from matchcast_tools.laptop.lifecycle import Started
+from matchcast_tools.laptop.machine import Finding
 
 runner = CliRunner()
 
@@ -40,13 +40,22 @@ def _signals_restored() -> Any:
         signal.signal(number, handler)
 
 
-class Released:
+class Owned:
+    """Stands for an engine that ends with its owner unless it is released."""
+
+    is_released = False
+
     def release(self) -> None:
-        """Stand for an engine that is left running."""
+        self.is_released = True
 
 
 @pytest.fixture
-def started(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+def engine() -> Owned:
+    return Owned()
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch, engine: Owned) -> dict[str, Any]:
     """Pretend that a laptop stack starts at once; returns the options that it is started with."""
     given: dict[str, Any] = {}
 
@@ -54,7 +63,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     def run(_: Any, **options: Any) -> Iterator[Started]:
         given.update(options)
         content = {"browser_url": "http://f007ba11.execute-api.localhost:4711", "token": "eyJ", "port": 4711}
-        yield Started(content, Released(), continues=False)  # type: ignore[arg-type]
+        yield Started(content, engine, continues=False)  # type: ignore[arg-type]
 
     monkeypatch.setattr(lifecycle, "running_stack", run)
     return given
@@ -70,6 +79,15 @@ def test_up_prints_lines_that_can_be_copied() -> None:
     assert lines[1] == "export TOKEN=eyJ"
     assert all(line.startswith(("export ", "curl ", "# ")) for line in lines)
     assert "ready after" in done.stderr
+
+
+@pytest.mark.usefixtures("started")
+@pytest.mark.parametrize("value", ["true", "false"])
+def test_up_names_the_docs_only_where_they_answer(value: str) -> None:
+    lines = invoke("up", "--detach", "--set", f"DocsEnabled={value}").stdout.splitlines()
+
+    assert ("/docs" in lines[-1]) is (value == "true")
+    assert lines[-1].endswith("`matchcast token` prints a new token, `matchcast doctor` checks it all.")
 
 
 @pytest.mark.usefixtures("started")
@@ -107,6 +125,63 @@ def test_a_parameter_of_another_form_is_refused(text: str) -> None:
 
     assert isinstance(done.exception, BadInput)
     assert "NAME=VALUE" in done.exception.detail
+
+
+def test_a_reader_who_has_left_does_not_stop_a_detached_stack(
+    monkeypatch: pytest.MonkeyPatch, started: dict[str, Any], engine: Owned
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise BrokenPipeError
+
+    monkeypatch.setattr(commands, "show_ready", fail)
+
+    invoke("up", "--detach")
+
+    assert started
+    assert engine.is_released
+
+
+@pytest.mark.parametrize("number", signals.ENDING_SIGNALS)
+@pytest.mark.parametrize("options", [[], ["--detach"]])
+def test_a_start_that_is_interrupted_has_the_status_of_its_signal(
+    monkeypatch: pytest.MonkeyPatch, number: signal.Signals, options: list[str]
+) -> None:
+    # GIVEN a start during which a signal comes
+    @contextmanager
+    def run(*_: Any, **__: Any) -> Iterator[None]:
+        signal.raise_signal(number)
+        yield
+
+    monkeypatch.setattr(lifecycle, "running_stack", run)
+
+    # WHEN
+    done = invoke("up", *options)
+
+    # THEN
+    assert done.exit_code == 128 + number
+    assert "nothing is left running" in done.stderr
+
+
+@pytest.mark.usefixtures("started")
+def test_a_stack_in_the_foreground_ends_well_by_a_signal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commands, "wait_for_end", lambda _: signal.raise_signal(signal.SIGINT))
+
+    done = invoke("up")
+
+    assert done.exit_code == 0
+    assert "nothing is left running" in done.stderr
+
+
+@pytest.mark.parametrize("saved", [True, False])
+def test_down_says_where_the_last_seconds_may_be_lost(monkeypatch: pytest.MonkeyPatch, *, saved: bool) -> None:
+    monkeypatch.setattr(ending, "save_engine", lambda _: saved)
+    monkeypatch.setattr(ending, "stop_engine", lambda _: True)
+
+    done = invoke("down")
+
+    assert done.exit_code == 0
+    assert "The laptop stack is stopped." in done.stderr
+    assert ("may not be saved" in done.stderr) is not saved
 
 
 def test_down_without_a_stack_says_so() -> None:
@@ -155,52 +230,3 @@ def test_the_doctor_examines_the_environment_where_there_is_no_stack() -> None:
 
     assert findings["python"] == "ok"
     assert findings["stack"] == "warning"
-
-
-@pytest.mark.parametrize("number", signals.ENDING_SIGNALS)
-def test_the_first_signal_interrupts_and_further_ones_do_not(number: signal.Signals) -> None:
-    signals.interrupt_by_signals()
-
-    with pytest.raises(KeyboardInterrupt):
-        signal.raise_signal(number)
-
-    for again in signals.ENDING_SIGNALS:
-        signal.raise_signal(again)
-    assert signals.was_interrupted()
-
-
-def test_what_a_library_makes_of_an_interrupt_is_still_one() -> None:
-    # GIVEN an import that turns the interrupt into an error of its own
-    signals.interrupt_by_signals()
-
-    # WHEN
-    # THEN
-    with pytest.raises(KeyboardInterrupt):
-        interrupted_import()
-
-
-@signals.interrupted_as_one()
-def interrupted_import() -> None:
-    try:
-        signal.raise_signal(signal.SIGTERM)
-    except KeyboardInterrupt:
-        raise ImportError("numpy cannot be imported") from None
-
-
-def test_an_error_without_a_signal_stays_what_it_is() -> None:
-    signals.interrupt_by_signals()
-
-    with pytest.raises(ImportError), signals.interrupted_as_one():
-        raise ImportError("numpy cannot be imported")
-
-
-def test_nothing_interrupts_the_stop() -> None:
-    # A background job of a shell starts with SIGINT ignored, so the handler is set here.
-    outside = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        with signals.uninterrupted():
-            signal.raise_signal(signal.SIGINT)
-
-        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    finally:
-        signal.signal(signal.SIGINT, outside)

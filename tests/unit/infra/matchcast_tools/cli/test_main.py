@@ -7,9 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import ReadTimeoutError
 
 from matchcast_tools.checkout import LOCAL_VARIABLE
-from matchcast_tools.cli.main import main
+from matchcast_tools.cli.main import explanation, main
 from matchcast_tools.stack.deployed import STACK_NAME_VARIABLE
 
 Run = Callable[..., tuple[int, str]]
@@ -77,3 +78,13 @@ def test_a_profile_that_is_not_configured_is_explained(run: Run, monkeypatch: py
     code, said = run("history")
     assert code == 3
     assert "AWS_PROFILE" in said
+
+
+def test_a_timeout_of_a_library_blames_no_path() -> None:
+    # It is an OSError as well.
+    explained = explanation(ReadTimeoutError(endpoint_url="http://127.0.0.1:4711"))
+
+    assert explained is not None
+    assert "Read timeout" in explained.detail
+    assert "`matchcast doctor`" in explained.detail
+    assert LOCAL_VARIABLE not in explained.detail

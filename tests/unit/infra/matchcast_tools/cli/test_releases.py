@@ -142,6 +142,26 @@ def test_what_is_left_to_do_is_reported_and_ends_with_3(
     assert json.loads(back.stdout)["to"] == versions[0]
 
 
+def test_the_history_of_a_stage_without_releases_names_the_stages(run: Any) -> None:
+    shown = run("history", "--stage", "foo").stdout
+    assert shown.strip() == "No known release changed the stage foo. The stages of the releases are: champion."
+
+
+@pytest.mark.parametrize("command", [("promote", "champion", "--to", "served"), ("publish", "--stage", "champion")])
+def test_a_folder_that_does_not_exist_is_refused_where_nothing_would_change(
+    run: Any, data_dir: Path, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    # GIVEN a stage that serves the version already
+    assert run("publish", "--data", data_dir, "--stage", "champion").exit_code == 0
+    run("promote", "champion", "--to", "served", "--data", data_dir, "--min-settled", 100, "--no-snapshot")
+    # WHEN a folder is named that is not there
+    refused = run(*command, "--data", tmp_path / "nowhere")
+    # THEN
+    assert isinstance(refused.exception, BadInput)
+    assert exit_code(refused.exception) == 2
+    assert f"There is no folder {tmp_path / 'nowhere'}" in refused.exception.detail
+
+
 def test_an_empty_history_says_how_to_begin(matchcast: Any, stack: Stack) -> None:
     assert "matchcast publish" in matchcast("history").stdout
 
@@ -151,6 +171,7 @@ def test_an_empty_history_says_how_to_begin(matchcast: Any, stack: Stack) -> Non
     [
         (["promote", "nobody"], (AliasUnknown, 4)),
         (["promote", "candidate", "--data", "nowhere"], (BadInput, 2)),
+        (["promote", "candidate", "--to", "bad/stage"], (BadInput, 2)),
         (["promote", "candidate", "--max-drift", "-1"], (BadInput, 2)),
         (["rollback"], (ReleaseRefused, 4)),
         (["rollback", "--to-release", "9"], (BadInput, 2)),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import socket
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,17 +22,11 @@ from matchcast.domain.manifests import (
 )
 from matchcast.domain.prediction import ModelRef
 from matchcast.domain.signature import Column, Signature
-from matchcast_tools.laptop import doctor
-from matchcast_tools.laptop.doctor import (
-    Finding,
-    check_checkout,
-    check_leftovers,
-    check_manifests,
-    check_port,
-    check_python,
-    describe_stages,
-)
-from matchcast_tools.laptop.state import EngineRecord, Folder
+from matchcast_tools.checkout import LOCAL_VARIABLE
+from matchcast_tools.laptop import machine
+from matchcast_tools.laptop.doctor import check_manifests, describe_stages, examine
+from matchcast_tools.laptop.machine import Finding, check_checkout, check_leftovers, check_port, check_python
+from matchcast_tools.laptop.state import EngineRecord, Folder, engine_lock
 from tests.support.releases import SIGNATURE, published
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -85,7 +82,7 @@ def test_no_loopback_port_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail() -> int:
         raise OSError("no network")
 
-    monkeypatch.setattr(doctor, "free_port", fail)
+    monkeypatch.setattr(machine, "free_port", fail)
 
     assert check_port().state == "error"
 
@@ -99,6 +96,27 @@ def test_leftovers_of_a_dead_engine_are_a_warning(tmp_path: Path) -> None:
     finding = check_leftovers(folder)
     assert finding.state == "warning"
     assert "matchcast down" in str(finding.remedy)
+
+
+@pytest.mark.enable_socket
+def test_an_engine_that_hangs_is_found_soon_and_to_be_stopped_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN an engine that lives, and accepts connections that it never answers
+    monkeypatch.setenv(LOCAL_VARIABLE, str(tmp_path))
+    monkeypatch.setattr(machine, "READ_SECONDS", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as hung, engine_lock(folder := Folder(tmp_path)):
+        folder.stack_file.write_text(json.dumps({"port": hung.getsockname()[1], "outputs": {}}))
+        started = time.monotonic()
+
+        # WHEN
+        *_, last = examine()
+
+    # THEN no other check has waited for it
+    assert time.monotonic() - started < 10
+    assert (last.check, last.state) == ("engine", "error")
+    assert "does not answer" in last.detail
+    assert "`matchcast down`, then `make up`" in str(last.remedy)
 
 
 def test_nothing_published_is_a_warning_that_says_which_commands_publish() -> None:

@@ -19,13 +19,19 @@ TEMPLATE = read_template(ROOT / "template.yaml")
     ("name", "value", "message"),
     [
         ("Nothing", "1", "has no parameter Nothing; it has .*TaskLifetimeSeconds"),
-        ("TaskLifetimeSeconds", "59", "TaskLifetimeSeconds cannot be '59', it has to be a number and not below 60"),
-        ("HighMaximumConcurrency", "1", "a number and not below 2 and not above 1000"),
-        ("HighMaximumConcurrency", "1001", "a number and not below 2 and not above 1000"),
-        ("TaskLifetimeSeconds", "x", "a number"),
-        ("TaskLifetimeSeconds", "", "a number"),
-        ("TaskLifetimeSeconds", "nan", "a number"),
-        ("TaskLifetimeSeconds", "1e9", "a number"),
+        (
+            "TaskLifetimeSeconds",
+            "59",
+            "TaskLifetimeSeconds cannot be '59', it has to be a whole number and not below 60",
+        ),
+        ("HighMaximumConcurrency", "1", "a whole number and not below 2 and not above 1000"),
+        ("HighMaximumConcurrency", "1001", "a whole number and not below 2 and not above 1000"),
+        ("TaskLifetimeSeconds", "x", "a whole number"),
+        ("TaskLifetimeSeconds", "", "a whole number"),
+        ("TaskLifetimeSeconds", "nan", "a whole number"),
+        ("TaskLifetimeSeconds", "1e9", "a whole number"),
+        ("TenantShards", "1.5", "a whole number and not below 1 and not above 64"),
+        ("HighBatchSize", "2.0", "a whole number"),
         ("LogLevel", "LOUD", "one of DEBUG, INFO, WARNING, ERROR"),
         ("LogRetentionDays", "2", "one of 1, 3, 5"),
         ("OddsBookmaker", "Bet 365", "like "),
@@ -44,6 +50,9 @@ def test_a_value_that_is_not_allowed_is_refused_with_what_it_has_to_be(name: str
         ({"Type": "String"}, "anything\nat all", True),
         ({"Type": "Number", "AllowedValues": [1, 30]}, "30", True),
         ({"Type": "Number"}, "-1.5", True),
+        ({"Type": "Number", "Default": 0.5}, "1.5", True),
+        ({"Type": "Number", "Default": 1}, "1.5", False),
+        ({"Type": "Number", "Default": "1"}, "2", True),
         ({"Type": "Number", "MinValue": 0}, "0", True),
         ({"Type": "Number", "MinValue": 0}, "-0.1", False),
         ({"Type": "Number", "MaxValue": 10}, "10.1", False),
@@ -62,8 +71,45 @@ def test_every_default_of_the_products_template_is_allowed(name: str) -> None:
     assert default is None or requirement(TEMPLATE["Parameters"][name], str(default)) is None
 
 
-@pytest.mark.parametrize("name", [name for name, item in TEMPLATE["Parameters"].items() if "MinValue" in item])
-def test_every_limit_of_the_products_template_is_kept(name: str) -> None:
-    below = str(TEMPLATE["Parameters"][name]["MinValue"] - 1)
-    with pytest.raises(BadInput, match=re.escape(f"not below {TEMPLATE['Parameters'][name]['MinValue']}")):
-        set_defaults(TEMPLATE, {name: below})
+NUMBERS = [
+    name for name, item in TEMPLATE["Parameters"].items() if item["Type"] == "Number" and "AllowedValues" not in item
+]
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+@pytest.mark.parametrize(("limit", "beyond", "words"), [("MinValue", -1, "not below"), ("MaxValue", 1, "not above")])
+def test_every_number_of_the_products_template_is_limited_on_both_sides(
+    name: str, limit: str, beyond: int, words: str
+) -> None:
+    end = TEMPLATE["Parameters"][name][limit]
+    assert requirement(TEMPLATE["Parameters"][name], str(end)) is None
+    with pytest.raises(BadInput, match=re.escape(f"{words} {end}")):
+        set_defaults(TEMPLATE, {name: str(end + beyond)})
+
+
+@pytest.mark.parametrize(
+    ("schedule", "allowed"),
+    [
+        ("rate(1 minute)", True),
+        ("rate(2 hours)", True),
+        ("rate(10 days)", True),
+        ("cron(0 6 * * ? *)", True),
+        ("cron(0/15 8-17 ? * MON-FRI 2026)", True),
+        ("cron(0 0 L * ? *)", True),
+        ("cron(0 0 ? * 3#1 *)", True),
+        ("rate(0)", False),
+        ("rate(0 hours)", False),
+        ("rate(1 hours)", False),
+        ("rate(2 hour)", False),
+        ("rate(05 minutes)", False),
+        ("rate(1.5 hours)", False),
+        ("rate(5 parsecs)", False),
+        ("cron(0 6 * * *)", False),
+        ("cron(0 6 * * * *)", False),
+        ("cron(0 6 ? * ? *)", False),
+        ("cron(0 6 * * ? * *)", False),
+        ("rate(1 hour) ", False),
+    ],
+)
+def test_a_schedule_is_one_that_eventbridge_takes(schedule: str, allowed: bool) -> None:
+    assert (requirement(TEMPLATE["Parameters"]["SnapshotSchedule"], schedule) is None) is allowed

@@ -63,4 +63,14 @@ def test_an_address_that_the_engine_cannot_listen_on_is_refused(address: str) ->
 
 @pytest.mark.enable_socket
 def test_an_address_of_this_machine_is_allowed() -> None:
-    require_addresses(["127.0.0.1", "localhost"], free_port())
+    assert require_addresses(["127.0.0.1", "localhost"], free_port()) == ["127.0.0.1"]
+
+
+@pytest.mark.enable_socket
+def test_names_become_the_addresses_that_the_engine_listens_on_each_once() -> None:
+    # Else the engine takes loopback a second time, by its name or in a shorter form, and fails.
+    assert require_addresses(["localhost", "127.1", "127.0.0.2", "0"], free_port()) == [
+        "127.0.0.1",
+        "127.0.0.2",
+        "0.0.0.0",
+    ]

@@ -11,6 +11,7 @@ from matchcast_tools.checkout import LOCAL_VARIABLE
 from matchcast_tools.errors import EnvironmentProblem
 from matchcast_tools.laptop.stack_file import running_stack
 from matchcast_tools.laptop.state import Folder, engine_lock
+from matchcast_tools.stack.sessions import READ_SECONDS
 
 
 @pytest.fixture
@@ -29,6 +30,7 @@ def test_a_described_stack_is_found_while_its_engine_runs(folder: Folder) -> Non
     assert stack.api_url == "http://127.0.0.1:4711"
     assert stack.browser_url == "http://f007ba11.execute-api.localhost:4711"
     assert stack.output("TasksTableName") == "tasks"
+    assert stack.client("sqs").meta.config.read_timeout == READ_SECONDS
 
 
 @pytest.mark.parametrize("text", ["", "{", "x", "[]", "null", '{"port": "x"}', '{"port": 1, "outputs": 7}'])

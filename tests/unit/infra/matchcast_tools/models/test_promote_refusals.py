@@ -39,6 +39,13 @@ class TestRefusals:
         with pytest.raises(BadInput, match="another stage than itself"):
             registry.promote(objects, "champion")
 
+    @pytest.mark.parametrize("to", ["bad/stage", "", "latest", "v1", "a" * 256])
+    def test_a_stage_that_the_registry_takes_for_no_alias(
+        self, registry: Registry, objects: InMemoryObjects, to: str
+    ) -> None:
+        with pytest.raises(BadInput, match="is no alias"):
+            registry.promote(objects, to=to, trial={"limits": Limits(drift=1)})
+
     def test_too_few_settled_matches(self, registry: Registry, objects: InMemoryObjects) -> None:
         with pytest.raises(GatesFailed, match=r"settled is 0, limit 200: .*--hold-out-last-season"):
             registry.promote(objects, "all-seeing")

@@ -135,3 +135,25 @@ def test_a_redrive_that_lost_to_another_one_whose_task_is_over_sends_nothing() -
     # THEN
     assert desk.use_case.redrive(letter) is Redrive.MOVED_ON
     assert (desk.read(task).status, desk.sent) == (TaskStatus.SUCCEEDED, [])
+
+
+def test_a_task_that_fails_again_is_redriven_once_by_a_use_case_and_its_new_letter_stays() -> None:
+    # GIVEN a redriven task that fails again, as its fault lasts
+    desk = Desk()
+    redriving = desk.use_case
+    task, first = a_failed_task(desk)
+    twin = desk.bury(task)
+    assert redriving.redrive(first) is Redrive.REDRIVEN
+    again = desk.read(task)
+    desk.tasks.finish(again.model_copy(update={"status": TaskStatus.FAILED}))
+    second = desk.bury(again)
+
+    # WHEN its new letter comes to the same use case
+    # THEN it stays, and a letter of the first failure is no longer needed
+    assert redriving.redrive(second) is Redrive.FAILED_AGAIN
+    assert redriving.redrive(twin) is Redrive.MOVED_ON
+    assert (desk.lanes.dead_letters, len(desk.sent)) == ([second], 1)
+
+    # WHEN it comes to another one, THEN it is redriven
+    assert desk.use_case.redrive(second) is Redrive.REDRIVEN
+    assert (desk.read(task).generation, len(desk.sent)) == (2, 2)

@@ -126,9 +126,8 @@ def test_many_letters_of_one_lane_do_not_keep_the_other_waiting() -> None:
     for _ in range(1100):
         desk.bury(a_task(priority=Priority.HIGH))
     other = desk.bury(a_task(priority=Priority.NORMAL))
-    times = iter([True, False])
     # WHEN they are swept until the time is over
-    swept = desk(lambda: next(times))
+    swept = desk(lambda: len(desk.lanes.hidden) < 501)
     # THEN both lanes had their turn, and what was hidden is visible again
     assert (swept, desk.read(other).status) == (Swept(letters=501, failed=501), TaskStatus.FAILED)
     assert set(desk.lanes.released) == set(desk.lanes.hidden)
@@ -219,3 +218,22 @@ def test_sweeping_again_changes_nothing() -> None:
 
     assert desk() == Swept(letters=1, failed=0)
     assert desk.read(task) == first
+
+
+def test_letters_that_come_one_by_one_without_end_do_not_keep_a_sweep_beyond_its_time() -> None:
+    # GIVEN a lane in which there is always one more letter
+    class Endless(Hiding):
+        def receive(self, lane: Priority, hide_seconds: int) -> Generator[DeadLetter, None, None]:
+            while len(self.hidden) < 400:
+                self.bury(lane, "no json", None, None)
+                self.hidden.append(self.dead_letters[-1].message_id)
+                yield self.dead_letters[-1]
+
+    desk, looks = Desk(lanes=Endless()), iter(range(20))
+
+    # WHEN it is swept
+    swept = desk(lambda: next(looks, None) is not None)
+
+    # THEN it ends when there is no more time, and every letter is visible again
+    assert swept.letters == 20
+    assert sorted(desk.lanes.released) == sorted(desk.lanes.hidden)
