@@ -145,7 +145,7 @@ def test_a_redriven_task_does_not_count(tasks: TasksTable) -> None:
     tasks.create(task)
     tasks.finish(task.model_copy(update={"status": TaskStatus.FAILED, "error": TaskError(code="c", detail="d")}))
 
-    assert tasks.reopen(task.model_copy(update={"generation": 1}))
+    assert tasks.supersede(task.model_copy(update={"generation": 1}))
     assert tasks.count_open("north", NOW, 10) == 0
 
 

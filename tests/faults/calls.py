@@ -50,7 +50,8 @@ class Calls:
         self._scheduler.pause(seconds + self._delay())
         if environment.is_dead or self._scheduler.now > actor.killed_at:
             self._kill(environment, f"{name}: killed, it took too long")
-        if draw() < weather.killed:
+        environment.calls_left -= 1
+        if draw() < weather.killed or environment.calls_left < 0:
             self._kill(environment, f"{name}: killed before it")
         if draw() < weather.clock_jumps:
             environment.clock_error = self._scheduler.a_clock_error()

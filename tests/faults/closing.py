@@ -48,11 +48,9 @@ def _close(world: World, item: Any, letters: set[tuple[str, int]]) -> None:
     findings, status = world.witness.findings, item["status"]["S"]
     if time_of(item, "expires_at") <= now + CLOCKS_DIFFER:
         return
-    # Of two operators, one discarded the letter that the other redrove: nobody wants the task any more.
-    is_given_up = (task_id, generation) in world.witness.ledger.discarded
-    if status == "queued" and time_of(item, "start_by") > now and not is_given_up:
+    if status == "queued" and time_of(item, "start_by") > now:
         findings.stuck.append(f"{short(task_id)} is {described(item)}, and nothing will end it")
-    if needs_letter(item) and (task_id, generation) not in letters and not is_given_up:
+    if needs_letter(item) and (task_id, generation) not in letters | world.witness.ledger.discarded:
         findings.lost.append(f"the dead letter of {short(task_id)} {described(item)}")
     if status == "succeeded":
         parsed, subject = world.parsed(item["result"]["S"]), subject_of(item)

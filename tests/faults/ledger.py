@@ -49,7 +49,8 @@ class Ledger:
                 self._findings.lost.append(f"{short(item['task_id']['S'])} was deleted before its time")
             return
         what = f"{described(before)} -> {described(after)}"
-        if not _is_legal(before, after):
+        given_up = (after["task_id"]["S"], int(after["generation"]["N"])) in self.discarded
+        if not _is_legal(before, after, given_up=given_up):
             self._findings.illegal.append(f"{short(item['task_id']['S'])}: {what}")
         if before is not None and any(before.get(name) != after.get(name) for name in _NEVER_CHANGES):
             self._findings.illegal.append(f"{short(item['task_id']['S'])}: {what}: another request")
@@ -139,7 +140,7 @@ def time_of(item: Any, name: str) -> datetime:
     return datetime.fromisoformat(item[name]["S"])
 
 
-def _is_legal(before: Item | None, after: Item) -> bool:
+def _is_legal(before: Item | None, after: Item, *, given_up: bool) -> bool:
     later = int(after["generation"]["N"]) - (0 if before is None else int(before["generation"]["N"]))
     if before is None:
         # A record that was deleted by its time to live comes again only where its message still waits.
@@ -147,4 +148,5 @@ def _is_legal(before: Item | None, after: Item) -> bool:
     status, following = before["status"]["S"], after["status"]["S"]
     if status == "queued":
         return later == 0
-    return status == "failed" and following == "queued" and later == 1
+    # A discarded task stays failed, in a generation that no redrive of its letter reaches.
+    return status == "failed" and later == 1 and (following == "queued" or (following == "failed" and given_up))

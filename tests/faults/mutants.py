@@ -20,7 +20,7 @@ from matchcast.predictions.predictor import Predictor
 from matchcast.predictions.result_cache import CachedResults
 from matchcast.tasks.accept import AcceptTask, IdempotencyKey, MakeTask
 from matchcast.tasks.circuit_breaker import CircuitBreaker
-from matchcast.tasks.dead_letters import Redrive, RedriveDeadLetters
+from matchcast.tasks.dead_letters import Discard, DiscardDeadLetters, Redrive, RedriveDeadLetters
 from matchcast.tasks.open_tasks import OpenTasks
 from matchcast.tasks.retry import RetryTask
 from matchcast.tasks.run import RunPredictions
@@ -160,6 +160,14 @@ def delete_before_sending(redrive: RedriveDeadLetters, letter: DeadLetter) -> Re
     return Redrive.REDRIVEN
 
 
+def discard_in_place(discard: DiscardDeadLetters, letter: DeadLetter) -> Discard:
+    outcome, task = discard.plan(letter)
+    if task is not None:
+        discard._fail(task)
+    discard._letters.delete(letter)
+    return outcome
+
+
 def resend_queued(redrive: RedriveDeadLetters, letter: DeadLetter) -> Redrive:
     task = redrive.plan(letter)[1]
     record = redrive._tasks.get_many([task.task_id]).get(task.task_id) if task else None
@@ -230,6 +238,7 @@ MUTANTS = (
     Mutant("redrive sends before reopening", RedriveDeadLetters, "redrive", send_before_reopening),
     Mutant("redrive deletes the letter before sending", RedriveDeadLetters, "redrive", delete_before_sending),
     Mutant("redrive without a new generation", RedriveDeadLetters, "redrive", resend_queued),
+    Mutant("a discarded task keeps its generation", DiscardDeadLetters, "discard", discard_in_place),
     on_the_wire("discard deletes another letter", wire.request(wire.another_letter)),
     # Readers see what is there, as long as it is there.
     on_the_wire("tasks read inconsistently", wire.inconsistent("BatchGetItem", "task#")),

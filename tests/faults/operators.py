@@ -76,16 +76,18 @@ class Operators:
         for _ in range(world.rng.randint(1, world.plot.most_commands)):
             world.scheduler.idle_until(world.scheduler.now + world.rng.expovariate(1 / world.plot.operators_pause))
             if world.queues.letters():
-                self._command(world.rng.choice(("redrive", "redrive", "redrive", "discard")), wanted=None)
+                is_discard = world.rng.random() < world.plot.discarded
+                self._command("discard" if is_discard else "redrive", wanted=None)
 
     def _command(self, verb: str, wanted: set[str] | None) -> None:
         """Redrive or discard the wanted letters, or all, or some."""
         world = self._world
-        share = world.rng.choice((0.3, 1.0))
+        share, seconds = world.rng.choice((0.3, 1.0)), world.rng.choice(world.plot.letter_seconds)
         chosen: list[DeadLetter] = []
         stack: Any = _Stack(world)
         try:
-            with world.scheduler.process(world.invocations.new("operator"), math.inf):
+            environment = world.invocations.new("operator")
+            with world.scheduler.process(environment, math.inf):
                 letters = dead_letters(stack)
                 for lane in Priority:
                     for letter in letters.receive(lane, _HIDE_SECONDS):
@@ -94,6 +96,9 @@ class Operators:
                         else:
                             letters.release(letter)
                 while chosen:
+                    world.scheduler.pause(seconds)
+                    if wanted is None and world.rng.random() < world.plot.cut_off:
+                        environment.calls_left = world.rng.randint(1, 4)
                     self._acted_on.discard(chosen[0].message_id)
                     self._act(verb, stack, chosen[0])
                     del chosen[0]

@@ -39,6 +39,12 @@ class Plot:
     operators: tuple[int, ...] = (0, 1, 1)
     operators_pause: float = 40.0
     """Mean time between two commands of an operator."""
+    letter_seconds: tuple[float, ...] = (0.0,)
+    """How long an operator thinks about each letter, one of these."""
+    cut_off: float = 0.0
+    """Share of the letters in the middle of which a command is killed."""
+    discarded: float = 0.25
+    """Share of the commands that discard letters."""
     most_commands: int = 5
     most_sweeps: int = 1
     sweeps_pause: tuple[float, float] = (5.0, 120.0)
@@ -115,6 +121,28 @@ _PLOTS: tuple[tuple[int, Plot], ...] = (
             sweeps_pause=(50.0, 300.0),
             storms=(3600.0,),
             killed=0.08,
+        ),
+    ),
+    (
+        3,
+        Plot(
+            "two operators",
+            acts=("ask",),
+            hows=("submit",),
+            hurried=0.0,
+            cursed=1.0,
+            own_features=0.0,
+            most_receives=(1,),
+            operators=(2,),
+            keen=1.0,
+            operators_pause=30.0,
+            letter_seconds=(0.0, 70.0, 200.0),
+            most_commands=20,
+            mended=0.0,
+            discarded=0.5,
+            is_calm=True,
+            cut_off=0.7,
+            killed=0.02,
         ),
     ),
     (

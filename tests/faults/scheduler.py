@@ -50,6 +50,8 @@ class Environment:
     trouble_at: float = -math.inf
     """When something last went wrong with one of its calls."""
     is_dead: bool = False
+    calls_left: float = math.inf
+    """After so many more calls it is killed."""
 
 
 @dataclass(eq=False)

@@ -42,8 +42,8 @@ class TaskStore(Protocol):
         Returns the new count, or None if the task is over. A missing record is written as queued.
         """
 
-    def reopen(self, task: Task) -> bool:
-        """Write a failed task as queued again, in the generation after; False if it is in another state."""
+    def supersede(self, task: Task) -> bool:
+        """Write a task over its failure in the generation before; False if there is another record, or none."""
 
 
 class TaskIndex(Protocol):

@@ -21,7 +21,7 @@ from botocore.exceptions import ClientError
 
 from matchcast.adapters.aws_errors import error_code, unavailable_as
 from matchcast.adapters.batch_reads import BatchReads
-from matchcast.domain.task import CREATE, FINISH, GONE_FOR, REOPEN, IdPage, Task, WriteRule
+from matchcast.domain.task import CREATE, FINISH, GONE_FOR, SUPERSEDE, IdPage, Task, WriteRule
 from matchcast.errors import StorageUnavailable
 
 if TYPE_CHECKING:
@@ -70,9 +70,9 @@ class DynamoDBTasks:
         answer = self._update(task, " ADD attempts :count", count=1, ReturnValues="UPDATED_NEW")
         return None if answer is None else int(answer["Attributes"]["attempts"]["N"])
 
-    def reopen(self, task: Task) -> bool:
-        """Write a failed task as queued again, in the generation after; False if it is in another state."""
-        return self._write(self._client.put_item, REOPEN, task, Item=self._item(task)) is not None
+    def supersede(self, task: Task) -> bool:
+        """Write a task over its failure in the generation before; False if there is another record, or none."""
+        return self._write(self._client.put_item, SUPERSEDE, task, Item=self._item(task)) is not None
 
     def list_ids(self, tenant: str, before: str | None, limit: int, match_id: str | None = None) -> IdPage:
         """Return up to `limit` ids of a tenant's tasks older than the id `before`; fewer may not be all."""

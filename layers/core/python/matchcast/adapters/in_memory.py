@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from matchcast.domain.prediction import Prediction
-from matchcast.domain.task import CREATE, FINISH, REOPEN, IdPage, Priority, Task, WriteRule, utc_now
+from matchcast.domain.task import CREATE, FINISH, SUPERSEDE, IdPage, Priority, Task, WriteRule, utc_now
 from matchcast.messages import encode
 from matchcast.ports import DeadLetter, KeyRecord, ListedObject, Received, StoredObject
 
@@ -92,10 +92,10 @@ class InMemoryTasks:
             self._put(present.model_copy(update={"attempts": present.attempts + 1}))
             return present.attempts + 1
 
-    def reopen(self, task: Task) -> bool:
-        """Write a failed task as queued again, in the generation after; False if it is in another state."""
+    def supersede(self, task: Task) -> bool:
+        """Write a task over its failure in the generation before; False if there is another record, or none."""
         with self._lock:
-            return self._allows(REOPEN, task) and self._put(task)
+            return self._allows(SUPERSEDE, task) and self._put(task)
 
     def list_ids(self, tenant: str, before: str | None, limit: int, match_id: str | None = None) -> IdPage:
         """Return up to `limit` ids of a tenant's tasks older than the id `before`."""

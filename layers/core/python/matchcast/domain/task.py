@@ -55,7 +55,8 @@ class TaskError(BaseModel):
 class Task(BaseModel):
     """The task record, complete in the queue message and in the table.
 
-    `generation` rises with each redrive, so that the late result of an earlier run is refused.
+    `generation` rises with each redrive, so that the late result of an earlier run is refused, and with a discard, so
+    that a late redrive is.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -146,8 +147,9 @@ CREATE = WriteRule(is_first=True)
 """A new task."""
 FINISH = WriteRule(is_first=True, status=TaskStatus.QUEUED)
 """A final state, or one more failed attempt. The record may be missing: the message carries the whole task."""
-REOPEN = WriteRule(is_first=False, status=TaskStatus.FAILED, generations_later=1)
-"""An operator's redrive, the only write that leaves a final state."""
+SUPERSEDE = WriteRule(is_first=False, status=TaskStatus.FAILED, generations_later=1)
+"""An operator's decision about a failed task: a redrive queues it again, the only write that leaves a final state;
+a discard leaves it failed."""
 
 
 def new_task_id(now: datetime | None = None) -> str:

@@ -8,6 +8,9 @@ A redrive writes the record first, then sends the message, then deletes the lett
 generation, so that no message or worker of an earlier one can end it. A crash after the record leaves a queued task of
 the next generation and its letter; redriving the letter again only sends the message. A crash after the message leaves
 a letter whose task has moved on.
+
+A discard puts the record into the next generation too, as failed: another operator who took up the letter before, and
+acts only now, cannot queue the task of a letter that is gone.
 """
 
 from __future__ import annotations
@@ -136,7 +139,7 @@ class RedriveDeadLetters(LettersAndRecords):
 
         One that is still queued fails first: no sweep has failed it yet, or its worker was about to.
         """
-        while not self._tasks.reopen(task):
+        while not self._tasks.supersede(task):
             present = self._record(task)
             if present is None:
                 return False
@@ -177,16 +180,30 @@ class DiscardDeadLetters(LettersAndRecords):
         return [self._plan(*read) for read in self._read(letters)]
 
     def _plan(self, task: Task | None, record: Task | None) -> tuple[Discard, Task | None]:
-        if task is not None:
-            record = record or task
-            if record.status is TaskStatus.QUEUED and record.generation in (task.generation, task.generation + 1):
-                return Discard.TASK_FAILED, record
+        if task is not None and self._depends_on_letter(task, record or task):
+            return Discard.TASK_FAILED, record or task
         return Discard.DISCARDED, None
 
     def discard(self, letter: DeadLetter) -> Discard:
-        """Fail the task where there is one, then delete the letter."""
-        outcome, task = self.plan(letter)
-        if task is not None and not self._fail(task):
-            outcome = Discard.DISCARDED  # it ended meanwhile
+        """Fail the task where there is one, for good, then delete the letter."""
+        task = task_in(letter)
+        outcome = Discard.DISCARDED if task is None else self._give_up(task)
         self._letters.delete(letter)
         return outcome
+
+    def _give_up(self, task: Task) -> Discard:
+        """Fail what is open of a task, and see that no redrive of its letter can queue it any more."""
+        outcome = Discard.DISCARDED
+        while True:
+            present = self._record(task) or task
+            if self._depends_on_letter(task, present):
+                if self._fail(present):
+                    outcome = Discard.TASK_FAILED
+                continue
+            failed_with_it = present.status is TaskStatus.FAILED and present.generation == task.generation
+            following = present.model_copy(update={"generation": present.generation + 1})
+            if not failed_with_it or self._tasks.supersede(following):
+                return outcome
+
+    def _depends_on_letter(self, task: Task, record: Task) -> bool:
+        return record.status is TaskStatus.QUEUED and record.generation in (task.generation, task.generation + 1)

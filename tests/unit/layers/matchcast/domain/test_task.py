@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 from pydantic import ValidationError
 
-from matchcast.domain.task import CREATE, FINISH, REOPEN, Task, TaskStatus, WriteRule, new_task_id
+from matchcast.domain.task import CREATE, FINISH, SUPERSEDE, Task, TaskStatus, WriteRule, new_task_id
 from tests.support.tasks import NOW, a_task
 
 
@@ -27,11 +27,11 @@ def replaceable(rule: WriteRule) -> set[tuple[TaskStatus, int]]:
 def test_only_a_redrive_replaces_a_final_state_and_only_in_the_next_generation() -> None:
     assert replaceable(CREATE) == set()
     assert replaceable(FINISH) == {(TaskStatus.QUEUED, 5)}
-    assert replaceable(REOPEN) == {(TaskStatus.FAILED, 4)}
+    assert replaceable(SUPERSEDE) == {(TaskStatus.FAILED, 4)}
 
 
 def test_a_task_without_a_record_may_be_created_and_finished_but_not_reopened() -> None:
-    assert [rule.allows(None, a_task()) for rule in (CREATE, FINISH, REOPEN)] == [True, True, False]
+    assert [rule.allows(None, a_task()) for rule in (CREATE, FINISH, SUPERSEDE)] == [True, True, False]
 
 
 @pytest.mark.parametrize("features", [None, {"elo": 1.5}])

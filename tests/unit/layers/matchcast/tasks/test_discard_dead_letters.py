@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from matchcast.adapters.in_memory import InMemoryLanes, InMemoryTasks
@@ -9,7 +11,7 @@ from matchcast.domain.task import Priority, Task, TaskStatus
 from matchcast.errors import StorageUnavailable
 from matchcast.messages import encode
 from matchcast.ports import DeadLetter
-from matchcast.tasks.dead_letters import DEAD_LETTERED, Discard, DiscardDeadLetters
+from matchcast.tasks.dead_letters import DEAD_LETTERED, Discard, DiscardDeadLetters, Redrive, RedriveDeadLetters
 from tests.support.tasks import NOW, a_prediction, a_task
 
 
@@ -43,6 +45,7 @@ def test_a_task_that_no_sweep_failed_yet_fails_with_its_letter() -> None:
     # THEN
     failed = desk.read(task)
     assert (failed.status, failed.error, failed.completed_at) == (TaskStatus.FAILED, DEAD_LETTERED, NOW)
+    assert failed.generation == 1  # no late redrive of the letter can queue it
     assert desk.lanes.dead_letters == []
 
 
@@ -59,7 +62,7 @@ def test_a_task_that_an_interrupted_redrive_reopened_fails_with_its_letter() -> 
 @pytest.mark.parametrize(
     "state",
     [
-        {"status": TaskStatus.FAILED},
+        {"status": TaskStatus.FAILED, "generation": 1},
         {"status": TaskStatus.SUCCEEDED, "result": a_prediction()},
         {"status": TaskStatus.CANCELLED},
         {"generation": 2},
@@ -74,6 +77,49 @@ def test_a_task_that_is_over_or_further_on_is_left_alone(state: dict[str, object
 
     assert desk.read(task) == present
     assert desk.lanes.dead_letters == []
+
+
+def test_a_late_redrive_of_a_discarded_letter_queues_nothing() -> None:
+    # GIVEN the letter of a failed task, and an operator whose redrive stands still right before its write
+    class Late(InMemoryTasks):
+        def supersede(self, task: Task) -> bool:
+            if task.status is TaskStatus.QUEUED and desk.lanes.dead_letters:
+                assert desk.use_case.discard(letter) is Discard.DISCARDED
+            return super().supersede(task)
+
+    desk, task = Desk(Late()), a_task()
+    failed = {"status": TaskStatus.FAILED, "error": DEAD_LETTERED, "completed_at": NOW}
+    desk.tasks.create(task.model_copy(update=failed))
+    letter = desk.bury(task)
+    redrive = RedriveDeadLetters(
+        letters=desk.lanes, tasks=desk.tasks, lanes=desk.lanes, now=lambda: NOW, lifetime=timedelta(hours=1)
+    )
+
+    # WHEN another one discards the letter meanwhile
+    # THEN the redrive finds the task given up, as its reader sees it: failed, as it was
+    assert redrive.redrive(letter) is Redrive.MOVED_ON
+    assert desk.lanes.sent == []
+    assert desk.read(task) == task.model_copy(update={**failed, "generation": 1})
+
+
+def test_a_redrive_between_the_look_and_the_write_of_a_discard_is_discarded_too() -> None:
+    # GIVEN the letter of a failed task
+    class Reopening(InMemoryTasks):
+        """A table in which a redrive reopens the task right before the discard gives it up."""
+
+        def supersede(self, task: Task) -> bool:
+            if task.status is TaskStatus.FAILED:
+                super().supersede(task.model_copy(update={"status": TaskStatus.QUEUED, "error": None}))
+            return super().supersede(task)
+
+    desk, task = Desk(Reopening()), a_task()
+    desk.tasks.create(task.model_copy(update={"status": TaskStatus.FAILED, "error": DEAD_LETTERED}))
+
+    # WHEN it is discarded
+    assert desk.use_case.discard(desk.bury(task)) is Discard.TASK_FAILED
+
+    # THEN
+    assert (desk.read(task).status, desk.read(task).generation) == (TaskStatus.FAILED, 1)
 
 
 def test_an_unreadable_letter_is_just_deleted() -> None:

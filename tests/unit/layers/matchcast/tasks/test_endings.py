@@ -73,7 +73,7 @@ def test_a_task_is_cancelled_though_it_failed_and_was_redriven_in_between() -> N
             present = self._tasks[task.task_id]
             if present.generation == 0:
                 super().finish(present.model_copy(update={"status": TaskStatus.FAILED}))
-                self.reopen(present.model_copy(update={"generation": 1}))
+                self.supersede(present.model_copy(update={"generation": 1}))
             return super().finish(task)
 
     store = Redriven()

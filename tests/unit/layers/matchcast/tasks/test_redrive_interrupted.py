@@ -68,10 +68,10 @@ def test_a_task_that_ends_while_its_letter_is_redriven(ending: str, outcome: Red
     class Ending(InMemoryTasks):
         """A table in which the task ends between the operator's look and write."""
 
-        def reopen(self, task: Task) -> bool:
+        def supersede(self, task: Task) -> bool:
             before = task.model_copy(update={"generation": task.generation - 1, "status": TaskStatus(ending)})
             self.finish(before)
-            return super().reopen(task)
+            return super().supersede(task)
 
     desk = Desk(tasks=Ending())
     task = a_task()
@@ -89,9 +89,9 @@ def test_a_reopening_whose_answer_got_lost_still_counts() -> None:
     class Twice(InMemoryTasks):
         """A table that the SDK asks again, because its first answer got lost."""
 
-        def reopen(self, task: Task) -> bool:
-            super().reopen(task)
-            return super().reopen(task)
+        def supersede(self, task: Task) -> bool:
+            super().supersede(task)
+            return super().supersede(task)
 
     desk = Desk(tasks=Twice())
     _, letter = a_failed_task(desk)
@@ -105,9 +105,9 @@ def test_a_reopening_whose_answer_got_lost_still_counts() -> None:
 def test_a_record_that_was_forgotten_meanwhile_is_left_alone() -> None:
     # GIVEN a record that is removed right before the redrive writes it
     class Forgetting(InMemoryTasks):
-        def reopen(self, task: Task) -> bool:
+        def supersede(self, task: Task) -> bool:
             self._tasks.clear()
-            return super().reopen(task)
+            return super().supersede(task)
 
     desk = Desk(tasks=Forgetting())
     _, letter = a_failed_task(desk)
@@ -123,10 +123,10 @@ def test_a_redrive_that_lost_to_another_one_whose_task_is_over_sends_nothing() -
     class Overtaken(InMemoryTasks):
         """A table in which another operator redrives the task, and it succeeds, between the look and the write."""
 
-        def reopen(self, task: Task) -> bool:
-            super().reopen(task)
+        def supersede(self, task: Task) -> bool:
+            super().supersede(task)
             self.finish(task.model_copy(update={"status": TaskStatus.SUCCEEDED, "result": a_prediction()}))
-            return super().reopen(task)
+            return super().supersede(task)
 
     desk = Desk(tasks=Overtaken())
     task, letter = a_failed_task(desk)

@@ -129,7 +129,7 @@ def test_what_became_of_the_old_task_changes_nothing_for_a_key_that_was_answered
     new = desk(old, KEY)
 
     # WHEN an operator has redriven the old task meanwhile
-    desk.tasks.reopen(old.model_copy(update={"status": TaskStatus.QUEUED, "generation": 1}))
+    desk.tasks.supersede(old.model_copy(update={"status": TaskStatus.QUEUED, "generation": 1}))
     # THEN the key has the same answer, and a request without it is refused
     assert desk(old, KEY) == new
     with pytest.raises(Conflict):

@@ -47,7 +47,7 @@ def reopened(task: Task) -> Task:
 def test_a_failed_task_is_queued_again_and_nothing_of_its_end_is_left(tasks: TaskStore) -> None:
     again = reopened(a_failed_task(tasks))
 
-    assert tasks.reopen(again)
+    assert tasks.supersede(again)
     assert read(tasks, again) == again
 
 
@@ -55,7 +55,7 @@ def test_a_reopened_task_ends_only_in_its_new_generation(tasks: TaskStore) -> No
     # GIVEN a failed task that was reopened
     before = a_failed_task(tasks)
     again = reopened(before)
-    tasks.reopen(again)
+    tasks.supersede(again)
     ended = {"status": TaskStatus.SUCCEEDED, "result": a_prediction(), "completed_at": NOW}
 
     # WHEN a late worker ends the old generation
@@ -76,8 +76,8 @@ def test_a_reopened_task_ends_only_in_its_new_generation(tasks: TaskStore) -> No
 def test_of_two_redrives_one_wins(tasks: TaskStore) -> None:
     again = reopened(a_failed_task(tasks))
 
-    assert tasks.reopen(again)
-    assert not tasks.reopen(again)
+    assert tasks.supersede(again)
+    assert not tasks.supersede(again)
 
 
 @pytest.mark.parametrize("status", [status for status in TaskStatus if status is not TaskStatus.FAILED])
@@ -87,7 +87,7 @@ def test_a_task_that_did_not_fail_is_not_reopened(tasks: TaskStore, status: Task
     tasks.finish(task.model_copy(update={"status": status}))
     before = read(tasks, task)
 
-    assert not tasks.reopen(reopened(before))
+    assert not tasks.supersede(reopened(before))
     assert read(tasks, task) == before
 
 
@@ -95,21 +95,21 @@ def test_a_task_that_did_not_fail_is_not_reopened(tasks: TaskStore, status: Task
 def test_a_failure_of_another_generation_is_not_reopened(tasks: TaskStore, generation: int) -> None:
     before = a_failed_task(tasks, generation=1)
 
-    assert not tasks.reopen(reopened(before).model_copy(update={"generation": generation}))
+    assert not tasks.supersede(reopened(before).model_copy(update={"generation": generation}))
     assert read(tasks, before) == before
 
 
 def test_a_task_without_a_record_is_not_reopened(tasks: TaskStore) -> None:
     task = a_task(generation=1)
 
-    assert not tasks.reopen(task)
+    assert not tasks.supersede(task)
     assert dict(tasks.get_many([task.task_id])) == {}
 
 
 def test_a_reopened_task_stays_where_it_was_in_the_list(tasks: TaskStore) -> None:
     older, newer = a_failed_task(tasks), a_task(created_at=NOW + timedelta(seconds=1))
     tasks.create(newer)
-    tasks.reopen(reopened(older))
+    tasks.supersede(reopened(older))
 
     listed: Any = tasks
     assert list(listed.list_ids("north", None, 10).ids) == [newer.task_id, older.task_id]
@@ -119,4 +119,4 @@ def test_a_missing_table_is_reported_as_unavailable(aws: dict[str, str]) -> None
     tasks = DynamoDBTasks(boto3.client("dynamodb"), f"{aws['TasksTableName']}-gone", shards=1)
 
     with pytest.raises(StorageUnavailable, match="tasks table"):
-        tasks.reopen(a_task(generation=1))
+        tasks.supersede(a_task(generation=1))
