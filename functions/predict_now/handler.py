@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Header, Query
 
 from matchcast.bootstrap import http, parts, predictions, table, tasks
-from matchcast.deadline import within
 from matchcast.domain.prediction import Prediction, Subject
 from matchcast.errors import (
     DeadlineExceeded,
@@ -25,11 +24,11 @@ from matchcast.http.api import Api, serve
 from matchcast.http.bodies import RequestBody
 from matchcast.http.contract import ACCEPTING, MODEL, READ, READ_OR_WRITE, SNAPSHOT, Features, StageName, answers
 from matchcast.http.envelope import TaskEnvelope, accepted
-from matchcast.http.events import arrived
 from matchcast.http.idempotency import Key, idempotency_key
-from matchcast.http.prefer import Preference, parse_prefer
+from matchcast.http.prefer import parse_prefer
 from matchcast.http.tokens import demand_write_scope
 from matchcast.messages import ModelInfo
+from matchcast.observability import counted_request
 from matchcast.tasks.accept import IdempotencyKey
 
 Prefer = Annotated[
@@ -61,9 +60,6 @@ Stage = Annotated[
     ),
 ]
 
-ACCEPT_TIME = timedelta(seconds=5)
-"""How long a task may take to be accepted, however short the client wants to wait for its result."""
-
 api = Api(http.settings)
 OF_INFERENCE = (StageNotFound, *MODEL, *SNAPSHOT, InferenceUnavailable, DeadlineExceeded)
 ERRORS = dict.fromkeys((*ACCEPTING, *OF_INFERENCE, ModelFailed, ReleaseUnfit, ScopeMissing))
@@ -76,7 +72,7 @@ def model_info(stage: Stage = "champion") -> ModelInfo:
 
     `signature` names the features that POST /predict/ and POST /predict/async/ take for this stage.
     """
-    return predictions.predict_now().model_info(stage, Limits(Preference()).deadline)
+    return predictions.predict_now().model_info(stage, deadline())
 
 
 @api.get("/predict/<match_id>", security=READ_OR_WRITE, responses=ANSWERS)
@@ -106,54 +102,49 @@ def respond(
 ) -> Response[Any]:
     """Answer with a prediction, or with a task where the client prefers one."""
     preference, on_demand = parse_prefer(prefer), predictions.predict_now()
-    limits = Limits(preference)
-    with within(limits.seconds):
+    with counted_request("async" if preference.respond_async else "sync") as request:
         if on_demand.has_stage(stage):
-            api.asked.stage = stage
+            request.stage = stage
         once = key()
         if not preference.respond_async:
-            return Response(200, body=predict(stage, subject, limits), headers=dict(preference.headers))
+            answer = predict(stage, subject, preference.wait)
+            return Response(200, body=answer, headers=dict(preference.headers))
         demand_write_scope(api.claims)
-        result, is_new = on_demand.predict_or_submit(api.tenant, stage, subject, wait_until=limits.wait_until, key=once)
-    api.asked.became_task(is_new=is_new)
+        until = min(deadline(), arrived() + preference.wait) if preference.wait else None
+        result = on_demand.predict_or_submit(api.tenant, stage, subject, wait_until=until, key=once)
+        # Whoever ends the task counts it, be it the inference that this request waited for.
+        request.later = True
     if isinstance(result, Prediction):
         return Response(200, body=result, headers=dict(preference.headers))
     return accepted(result, table.lane_speed().retry_after(result.priority), preference.headers)
 
 
-def predict(stage: str, subject: Subject, limits: Limits) -> Prediction:
-    """Return a prediction in time.
+def predict(stage: str, subject: Subject, wait: timedelta | None) -> Prediction:
+    """Return a prediction within the deadline, or within the shorter time that the client wants to wait.
 
     Raises
     ------
     WaitOver
         If the client did not want to wait as long as the service may take.
     """
+    until = deadline() if wait is None else min(deadline(), arrived() + wait)
     try:
-        return predictions.predict_now().predict(stage, subject, limits.answer_by)
+        return predictions.predict_now().predict(stage, subject, until)
     except DeadlineExceeded as error:
-        if limits.answer_by < limits.deadline:
+        if until < deadline():
             raise WaitOver(error.detail) from error
         raise
 
 
-class Limits:
-    """Until when what of the running request may take: its answer, and the client's wait for a prediction.
+def arrived() -> datetime:
+    """Return when the gateway took the request; never later than now, whatever its clock says."""
+    taken = datetime.fromtimestamp(api.current_event.request_context.time_epoch / 1000, UTC)
+    return min(taken, parts.now())
 
-    Counted from the request's arrival at the gateway, but the time to accept a task: that from here, or a slow start
-    (and a clock that is wrong) would leave none of it. The limit of the whole request is nearer where that is.
-    """
 
-    def __init__(self, preference: Preference) -> None:
-        now = parts.now()
-        taken = arrived(api.current_event.raw_event, now)
-        self.deadline = taken + predictions.sync_deadline()
-        wait_over = None if preference.wait is None else min(self.deadline, taken + preference.wait)
-        self.wait_until = wait_over if preference.wait else None
-        self.answer_by = wait_over or self.deadline
-        if preference.respond_async:
-            self.answer_by = max(wait_over or now, now + ACCEPT_TIME)
-        self.seconds = (self.answer_by - now).total_seconds()
+def deadline() -> datetime:
+    """Return when this request has to be answered: counted from its arrival at the gateway, not here."""
+    return arrived() + predictions.sync_deadline()
 
 
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

@@ -11,7 +11,6 @@ from tests.faults.weather import Weather
 
 T = TypeVar("T")
 READ_SECONDS = 5.0
-OBJECT_SECONDS = 4.0
 CONNECT_SECONDS = 2.0
 
 
@@ -31,10 +30,6 @@ class Calls:
         self.trace: list[str] | None = None
         self.trouble_at = float("-inf")
         """When something last went wrong anywhere."""
-        self.stalled_until = float("-inf")
-        """Until when a call last took long, which is no fault and may cost a request its time."""
-        self.denied_at = float("-inf")
-        """When an access was last denied: a defect, which is answered with a 500."""
         self._scheduler = scheduler
         self._rng = rng
 
@@ -109,9 +104,7 @@ class Calls:
         if draw < weather.frozen:
             return self._freeze()
         if draw < weather.frozen + weather.stalled:
-            seconds = self._rng.uniform(0.1, 4)
-            self.stalled_until = max(self.stalled_until, self._scheduler.now + seconds)
-            return seconds
+            return self._rng.uniform(0.1, 4)
         return 0.0
 
     def _freeze(self) -> float:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from unittest import mock
 
 from functions.submit_prediction import handler as submit_handler
 from matchcast.adapters.dynamodb_records import DynamoDBKeys
@@ -23,9 +26,34 @@ from matchcast.tasks.retry import RetryTask
 from matchcast.tasks.run import RunPredictions
 from matchcast.tasks.track import TrackTasks
 from tests.faults import tampering as wire
-from tests.faults.broken_serving import SERVING_MUTANTS
 from tests.faults.invocations import HANDLERS
-from tests.faults.mutant import Mutant, on_the_wire
+from tests.faults.wire import Wire
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One broken copy: `name_of` of `owner` is replaced."""
+
+    name: str
+    owner: Any
+    attribute: str
+    broken: Any
+
+    @contextmanager
+    def alive(self) -> Iterator[None]:
+        """Break the product for a while."""
+        if isinstance(self.owner, dict):
+            with mock.patch.dict(self.owner, {self.attribute: self.broken}):
+                yield
+        else:
+            with mock.patch.object(self.owner, self.attribute, self.broken):
+                yield
+
+
+def on_the_wire(name: str, broken: wire.Broken) -> Mutant:
+    """Return a mutant that sends something else."""
+    return Mutant(name, Wire, "_answered", broken)
+
 
 # What accepts tasks.
 
@@ -79,9 +107,9 @@ def key_of_anything(header: str | None, route: str, _: Any) -> Any:
 idempotency_key: Any = vars(submit_handler)["idempotency_key"]
 
 
-def look_again(retry: RetryTask, tenant: str, task_id: str, key: IdempotencyKey | None = None) -> tuple[Task, bool]:
+def look_again(retry: RetryTask, tenant: str, task_id: str, key: IdempotencyKey | None = None) -> Task:
     submission = retry._submission(tenant, task_id)
-    return retry._submit.submit(tenant, submission, key)
+    return retry._submit.submit(tenant, submission, key)[0]
 
 
 # What predicts.
@@ -222,7 +250,5 @@ MUTANTS = (
     Mutant("start_by is not heeded", Task, "status_at", lambda task, _: task.status),
     Mutant("expires_at is not heeded", Task, "is_readable_at", lambda _, __: True),
     Mutant("a cached prediction of another snapshot", CachedResults, "find", any_snapshot),
-    # Releases are read whole, and what cannot be served has its right end.
-    *SERVING_MUTANTS,
 )
 """The broken copies."""

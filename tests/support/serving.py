@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from functions.serve_predictions.documents import OPENAPI
 from functions.serve_predictions.handler import api
 from matchcast.adapters.in_memory import InMemoryObjects
 from matchcast.adapters.parquet_snapshot import parse_snapshot
@@ -53,13 +51,3 @@ class Service:
 
     def later(self, seconds: float = 31) -> None:
         self.now += timedelta(seconds=seconds)
-
-
-def shipped(lifetime: int) -> dict[str, Any]:
-    """Return the document that ships, with the longest time that `start_within` may be on a stack."""
-    document: dict[str, Any] = json.loads(OPENAPI.read_text())
-    for kind in ("MatchSubmission", "FeaturesSubmission"):
-        (bounds, _) = document["components"]["schemas"][kind]["properties"]["start_within"]["anyOf"]
-        assert bounds == {"type": "integer", "minimum": 1, "maximum": 259_200}
-        bounds["maximum"] = lifetime
-    return document

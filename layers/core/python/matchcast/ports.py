@@ -212,8 +212,6 @@ class ModelLoader(Protocol):
         ------
         ReleaseRefused
             If the artifact cannot be loaded or has other inputs than the signature.
-        ModelUnavailable
-            If there is no room for it at present.
         """
 
 

@@ -8,10 +8,11 @@ from collections.abc import Callable
 
 import pytest
 
+from functions.serve_predictions import documents
 from functions.serve_predictions.handler import lambda_handler
 from tests.support.documented import ask
 from tests.support.http_events import Answer
-from tests.support.serving import Service, shipped
+from tests.support.serving import Service
 
 Get = Callable[..., Answer]
 
@@ -19,13 +20,7 @@ Get = Callable[..., Answer]
 def test_the_document_is_the_one_that_ships_with_the_function(service: Service, get: Get) -> None:
     found = get("/openapi.json", claims={})
     assert (found.status, found.headers["content-type"]) == (200, "application/json")
-    assert found.json == shipped(lifetime=86_400)
-
-
-def test_the_document_names_the_lifetime_that_tasks_have_on_the_stack(service: Service, get: Get) -> None:
-    service.restart(task_lifetime_seconds=60)
-
-    assert get("/openapi.json").json == shipped(lifetime=60)
+    assert found.json == json.loads(documents.OPENAPI.read_text())
 
 
 def test_the_page_needs_nothing_from_another_host(service: Service, get: Get) -> None:
@@ -52,7 +47,7 @@ def test_the_page_may_run_its_own_scripts_and_no_others(service: Service, get: G
 def test_the_page_holds_the_document(service: Service, get: Get) -> None:
     start = re.findall(r"<script>(.*?)</script>", get("/docs").body.decode(), re.DOTALL)[1]
     document = start[start.index("spec: ") + len("spec: ") : start.rindex("});")]
-    assert json.loads(document) == shipped(lifetime=86_400)
+    assert json.loads(document) == json.loads(documents.OPENAPI.read_text())
 
 
 @pytest.mark.parametrize("path", ["/docs", "/openapi.json"])

@@ -6,10 +6,9 @@ from matchcast.errors.base import MatchcastError
 
 
 class Transient(MatchcastError, code="unavailable", status=503, title="Temporarily unavailable"):
-    """Something behind the service is out of reach; the same request may succeed later.
+    """Something behind the service is out of reach; the same request may succeed later."""
 
-    It is a defect if it refused the call itself, for a permission or a table that is missing.
-    """
+    is_defect = False  # whether it refused the call itself (a permission, a missing table): no client can help
 
 
 class ModelUnavailable(
@@ -48,7 +47,7 @@ class SnapshotNotPublished(
 class StorageUnavailable(
     Transient,
     code="storage-unavailable",
-    public="The storage did not answer in time; try again in a moment. With an Idempotency-Key no second task is made.",
+    public="The storage did not answer. Nothing was changed; try again in a moment.",
 ):
     """The tasks table or the data bucket did not answer."""
 
@@ -56,7 +55,7 @@ class StorageUnavailable(
 class QueueUnavailable(
     Transient,
     code="queue-unavailable",
-    public="The queue did not answer in time; try again in a moment. With an Idempotency-Key no second task is made.",
+    public="The queue did not take the task. Nothing was accepted; try again in a moment.",
 ):
     """The queue did not take the message."""
 
@@ -106,10 +105,6 @@ class ReleaseUnfit(MatchcastError, code="release-unfit", status=503, title="Rele
 class RequestRefused(MatchcastError, code="request-refused"):
     """A service behind the product refused one request as invalid; the same request is refused again."""
 
-    is_defect = True
-
 
 class UnexpectedFault(MatchcastError, code="unexpected-fault"):
     """Something raised what the product does not know; `__cause__` is that."""
-
-    is_defect = True

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any, cast
 from urllib.parse import unquote
 
@@ -13,22 +12,22 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.api_gateway import ResponseBuilder, Route
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 
-from matchcast.deadline import within
 from matchcast.echo import cut
 from matchcast.errors import (
     InvalidRequest,
     MatchcastError,
     MethodNotAllowed,
+    RequestRefused,
     RouteNotFound,
+    Transient,
     WaitOver,
 )
-from matchcast.http.asking import source_of
-from matchcast.http.events import ANSWER_TIME, arrived, complete
+from matchcast.http.events import complete
 from matchcast.http.problems import field_errors, problem_response, summary
 from matchcast.http.routes import DOCUMENTATION, PATHS, KnownPaths, path_pattern
 from matchcast.http.tokens import tenant_of
 from matchcast.http.validation import RequestValidation
-from matchcast.observability import CountedRequest, count_fault, flushed_metrics, logger
+from matchcast.observability import count_fault, flushed_metrics, logger
 from matchcast.settings import HttpSettings
 
 
@@ -39,7 +38,6 @@ class Api(APIGatewayHttpResolver):
     Every error becomes `application/problem+json`; an unexpected one is logged and answered without its reason.
 
     A route with `security` is answered only for a token that names a tenant, also where the answer is the same for all.
-    Every request that asks for predictions is counted once, however it ends (`asked`).
 
     Parameters
     ----------
@@ -61,7 +59,6 @@ class Api(APIGatewayHttpResolver):
         super().__init__(enable_validation=True, response_validation_error_http_code=500, serializer=_to_json)
         self._request_validation_middleware = RequestValidation()  # type: ignore[no-untyped-call]
         self.settings = settings
-        self.asked = CountedRequest()
         self.exception_handler(RequestValidationError)(self._on_invalid)
         self.exception_handler(MatchcastError)(self._on_error)
         self.exception_handler(Exception)(self._on_unexpected)
@@ -121,16 +118,6 @@ class Api(APIGatewayHttpResolver):
         return KnownPaths({path: methods for path, methods in known.items() if documented or path not in DOCUMENTATION})
 
     def _call_route(self, route: Route, route_arguments: dict[str, str]) -> ResponseBuilder[Any]:
-        self.asked = CountedRequest(source_of(route.method, route.openapi_path, self.current_event.headers))
-        status = 500
-        try:
-            answer = self._answer(route, route_arguments)
-            status = answer.response.status_code
-        finally:
-            self.asked.end(status)
-        return answer
-
-    def _answer(self, route: Route, route_arguments: dict[str, str]) -> ResponseBuilder[Any]:
         if route.security:
             try:
                 _ = self.tenant
@@ -167,14 +154,13 @@ class Api(APIGatewayHttpResolver):
         return self._on_error(InvalidRequest(summary(errors), errors))
 
     def _on_error(self, error: MatchcastError) -> Response[str]:
-        if error.is_defect:
+        if isinstance(error, RequestRefused) or (isinstance(error, Transient) and error.is_defect):
             # A client cannot help by trying again, so it is told of a fault of ours.
             logger.error("call refused", extra={"code": error.code, "detail": error.detail})
             error = MatchcastError(error.detail)
         elif error.status >= 500:
             logger.warning("request failed", extra={"code": error.code, "detail": error.detail})
-        self.asked.is_abandoned = isinstance(error, WaitOver)
-        if error.status >= 500 and not self.asked.is_abandoned:
+        if error.status >= 500 and not isinstance(error, WaitOver):
             count_fault()
         return self._problem(error)
 
@@ -192,14 +178,13 @@ class Api(APIGatewayHttpResolver):
 
 
 def serve(api: Api, event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Answer one HTTP API request (payload 2.0) in time; logs carry its id, and its metrics are flushed."""
+    """Answer one HTTP API request (payload 2.0); logs carry its id, and its metrics are flushed."""
     request = complete(event)
     logger.append_keys(
         correlation_id=cut(request["requestContext"]["requestId"]),
         function_request_id=getattr(context, "aws_request_id", None),
     )
-    now = datetime.now(UTC)
-    with flushed_metrics(), within((arrived(request, now) + ANSWER_TIME - now).total_seconds()):
+    with flushed_metrics():
         answer: dict[str, Any] = api.resolve(request, context)
         # A 304 has no body; an empty text says so to every gateway, where not all of them take a null.
         answer["body"] = answer.get("body") or ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from matchcast.adapters import timed_calls
+from matchcast.adapters import lambda_inference
 from matchcast.adapters.lambda_inference import LambdaInference
 from matchcast.bootstrap import parts
 from matchcast.domain.prediction import Prediction, Subject
@@ -86,7 +85,7 @@ def ask(inference: LambdaInference, stage: str, seconds: float) -> Prediction:
 
 def invocations(endpoint: Endpoint) -> int:
     started = set(threading.enumerate()) - endpoint.others
-    return sum(thread.name == "timed call" for thread in started)
+    return sum(thread.name == "inference" for thread in started)
 
 
 def until(what: int, endpoint: Endpoint) -> int:
@@ -113,28 +112,34 @@ def test_a_fast_request_after_many_abandoned_ones_is_answered_at_once(endpoint: 
     assert endpoint.invoked.count("fast") == 1
 
 
-def test_an_abandoned_invocation_ends_and_its_answer_reaches_nobody(endpoint: Endpoint) -> None:
+def test_a_late_answer_ends_its_thread_and_reaches_nobody(endpoint: Endpoint) -> None:
     # GIVEN abandoned invocations
     inference = endpoint.inference(read_timeout=30)
     for _ in range(5):
         with pytest.raises(DeadlineExceeded):
-            ask(inference, "slow", 0.1)
+            ask(inference, "slow", 0.02)
+    assert invocations(endpoint) == 5
 
-    # WHEN nothing is answered yet, and when it is
-    ended = until(0, endpoint)
+    # WHEN their answers come
     endpoint.gate.set()
 
     # THEN
-    assert ended == 0
+    assert until(0, endpoint) == 0
     assert ask(inference, "fast", 5) == a_prediction()
-    assert endpoint.invoked == ["slow"] * 5 + ["fast"]
+
+
+def test_an_invocation_that_is_never_answered_ends_with_its_connection(endpoint: Endpoint) -> None:
+    inference = endpoint.inference(read_timeout=0.2)
+
+    with pytest.raises(DeadlineExceeded):
+        ask(inference, "slow", 0.02)
+
+    assert until(0, endpoint) == 0
 
 
 def test_there_are_never_more_invocations_than_connections(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
-    # GIVEN as many abandoned invocations as there may be, which wait for a name server
-    monkeypatch.setattr(timed_calls, "MOST_CALLS", 3)
-    resolve = socket.getaddrinfo
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *name: endpoint.gate.wait(30) and resolve(*name))
+    # GIVEN as many abandoned invocations as there may be
+    monkeypatch.setattr(lambda_inference, "MOST_INVOCATIONS", 3)
     inference = endpoint.inference(read_timeout=30)
     for _ in range(3):
         with pytest.raises(DeadlineExceeded):
