@@ -28,7 +28,6 @@ from matchcast.http.idempotency import Key, idempotency_key
 from matchcast.http.prefer import parse_prefer
 from matchcast.http.tokens import demand_write_scope
 from matchcast.messages import ModelInfo
-from matchcast.observability import counted_request
 from matchcast.tasks.accept import IdempotencyKey
 
 Prefer = Annotated[
@@ -102,18 +101,16 @@ def respond(
 ) -> Response[Any]:
     """Answer with a prediction, or with a task where the client prefers one."""
     preference, on_demand = parse_prefer(prefer), predictions.predict_now()
-    with counted_request("async" if preference.respond_async else "sync") as request:
-        if on_demand.has_stage(stage):
-            request.stage = stage
-        once = key()
-        if not preference.respond_async:
-            answer = predict(stage, subject, preference.wait)
-            return Response(200, body=answer, headers=dict(preference.headers))
-        demand_write_scope(api.claims)
-        until = min(deadline(), arrived() + preference.wait) if preference.wait else None
-        result = on_demand.predict_or_submit(api.tenant, stage, subject, wait_until=until, key=once)
-        # Whoever ends the task counts it, be it the inference that this request waited for.
-        request.later = True
+    if on_demand.has_stage(stage):
+        api.asked.stage = stage
+    once = key()
+    if not preference.respond_async:
+        answer = predict(stage, subject, preference.wait)
+        return Response(200, body=answer, headers=dict(preference.headers))
+    demand_write_scope(api.claims)
+    until = min(deadline(), arrived() + preference.wait) if preference.wait else None
+    result, is_new = on_demand.predict_or_submit(api.tenant, stage, subject, wait_until=until, key=once)
+    api.asked.became_task(is_new=is_new)
     if isinstance(result, Prediction):
         return Response(200, body=result, headers=dict(preference.headers))
     return accepted(result, table.lane_speed().retry_after(result.priority), preference.headers)

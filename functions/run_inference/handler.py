@@ -28,6 +28,7 @@ from matchcast.messages import (
 )
 from matchcast.observability import MetricUnit, count_task, flushed_metrics, logger, metrics
 from matchcast.ports import Received
+from matchcast.tasks.isolation import faults_named
 from matchcast.tasks.settle import Outcome
 
 WRITE_SECONDS = 10
@@ -121,15 +122,18 @@ def add_duration(prediction: Prediction) -> None:
 def answer(request: AnyRequest) -> dict[str, Any]:
     """Return the answer to a direct request; an error of the product is an answer too, and no crash."""
     try:
-        match request:
-            case ModelInfoRequest():
-                return ModelInfoAnswer(model=model_info(request.stage)).model_dump(mode="json")
-            case TaskRequest():
-                prediction = run_task(request)
-            case PredictRequest():
-                prediction = predict(request)
+        with faults_named():
+            match request:
+                case ModelInfoRequest():
+                    return ModelInfoAnswer(model=model_info(request.stage)).model_dump(mode="json")
+                case TaskRequest():
+                    prediction = run_task(request)
+                case PredictRequest():
+                    prediction = predict(request)
     except MatchcastError as error:
-        logger.warning("direct request failed", code=error.code, detail=error.detail)
+        # A defect is for who runs the service; of a fault that nobody foresaw the trace says where it is.
+        log, cause = (logger.error, error.__cause__) if error.is_defect else (logger.warning, None)
+        log("direct request failed", code=error.code, detail=error.detail, exc_info=cause)
         return ProblemAnswer.of(error).model_dump(mode="json", exclude_none=True)
     add_duration(prediction)
     return PredictionAnswer(prediction=prediction).model_dump(mode="json")

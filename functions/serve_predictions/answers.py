@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import partial
@@ -15,7 +14,7 @@ from matchcast.bootstrap import http, snapshots
 from matchcast.http.api import Api
 from matchcast.http.caching import Freshness, cached_response
 from matchcast.http.contract import answers
-from matchcast.observability import MetricUnit, counted_request, metrics
+from matchcast.observability import MetricUnit, metrics
 from matchcast.snapshots.serve import ServedSnapshot
 from matchcast.snapshots.tables import Filters, RowsPage
 
@@ -67,46 +66,39 @@ class SnapshotAnswers:
 
     def match_list(self, name: ListName, filters: Filters, limit: int, cursor: str | None) -> Response[Any]:
         """Return one page of a list."""
-        with self._request() as source:
-            bound_to = {"list": name, "tenant": self._api.tenant, **asdict(filters)}
-            after = http.cursors().open(cursor, bound_to) if cursor else None
+        source = self._current()
+        bound_to = {"list": name, "tenant": self._api.tenant, **asdict(filters)}
+        after = http.cursors().open(cursor, bound_to) if cursor else None
 
-            def body() -> bytes:
-                page = getattr(source.served.tables, name).page(filters, after and tuple(after), limit)
-                following = http.cursors().seal(page.last, bound_to) if page.last else None
-                return page_body(source, page, following)
+        def body() -> bytes:
+            page = getattr(source.served.tables, name).page(filters, after and tuple(after), limit)
+            following = http.cursors().seal(page.last, bound_to) if page.last else None
+            return page_body(source, page, following)
 
-            return self._cached(source, {**bound_to, "after": after, "limit": limit}, body)
+        return self._cached(source, {**bound_to, "after": after, "limit": limit}, body)
 
     def region_roi(self, region: str | None) -> Response[Any]:
         """Return the figures of one region, or of all."""
-        with self._request() as source:
+        source = self._current()
 
-            def body() -> bytes:
-                return page_body(source, source.served.tables.region_roi.page(region), None)
+        def body() -> bytes:
+            return page_body(source, source.served.tables.region_roi.page(region), None)
 
-            return self._cached(source, {"list": "region_roi", "region": region}, body)
+        return self._cached(source, {"list": "region_roi", "region": region}, body)
 
     def scorecard(self) -> Response[Any]:
         """Return how good the model's predictions of played matches were."""
-        with self._request() as source:
-            return self._cached(source, {"list": "scorecard"}, lambda: scorecard_body(source))
+        source = self._current()
+        return self._cached(source, {"list": "scorecard"}, lambda: scorecard_body(source))
 
     def match(self, match_id: str) -> Response[Any]:
         """Return everything that the snapshot says of one match."""
-        with self._request() as source:
-            row = source.served.match(match_id)
-            return self._cached(source, {"match": match_id}, lambda: row)
-
-    @contextmanager
-    def _request(self) -> Iterator[Source]:
-        """Give the present snapshot, and count how the request for it ended."""
-        with counted_request("precomputed") as request:
-            source = self._current()
-            request.stage = source.served.manifest.model.stage
-            yield source
+        source = self._current()
+        row = source.served.match(match_id)
+        return self._cached(source, {"match": match_id}, lambda: row)
 
     def _current(self) -> Source:
+        """Return the present snapshot, whose stage the request asks for."""
         use_case = snapshots.serve_snapshot()
         served = use_case.current()
         if self._reported_at != use_case.checked_at:
@@ -114,6 +106,7 @@ class SnapshotAnswers:
             self._reported_at = use_case.checked_at
             age = use_case.age_seconds(served.manifest)
             metrics.add_metric(name="snapshot_age_seconds", unit=MetricUnit.Seconds, value=age)
+        self._api.asked.stage = served.manifest.model.stage
         return Source(served, use_case.stale_since(served.manifest))
 
     def _cached(self, source: Source, identity: Mapping[str, Any], body: Callable[[], bytes]) -> Response[Any]:

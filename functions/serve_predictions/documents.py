@@ -1,7 +1,8 @@
 """The API's description of itself: the OpenAPI document with what is served, and a page to read it.
 
 The document ships with the function and takes any features. It is answered with those that the served champion takes,
-and with a match of the present snapshot in its examples, so that they can be sent as they are.
+with the lifetime that tasks have here, and with a match of the present snapshot in its examples, so that they can be
+sent as they are.
 """
 
 from __future__ import annotations
@@ -90,7 +91,8 @@ def document() -> Document:
         match = _example_match(served)
         changed.append(served.manifest.created_at)
     about = champion and (champion.name, champion.version, champion.signature)
-    return Document(_filled(about, match), max(changed))
+    lifetime = snapshots.serve_predictions_settings().task_lifetime_seconds
+    return Document(_filled(about, match, lifetime), max(changed))
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +114,13 @@ def _example_match(served: ServedSnapshot) -> ExampleMatch | None:
 
 # Two, for while a release is on its way; what is made from the same bytes is kept by others in the same way.
 @lru_cache(maxsize=2)
-def _filled(champion: tuple[str, str, Signature] | None, match: ExampleMatch | None) -> bytes:
+def _filled(champion: tuple[str, str, Signature] | None, match: ExampleMatch | None, lifetime: int) -> bytes:
     examples: dict[str, Any] = {"match_id": match.match_id} if match else {}
     found = orjson.loads(_shipped())
+    for schema in found["components"]["schemas"].values():
+        for kind in schema.get("properties", {}).get("start_within", {}).get("anyOf", ()):
+            if "maximum" in kind:
+                kind["maximum"] = lifetime
     if champion:
         name, version, signature = champion
         given = dict(match.features) if match else {}

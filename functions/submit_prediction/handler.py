@@ -17,7 +17,7 @@ from matchcast.http.bodies import RequestBody
 from matchcast.http.contract import ACCEPTING, WRITE, Features, StageName, answers
 from matchcast.http.envelope import TaskEnvelope, accepted
 from matchcast.http.idempotency import Key, idempotency_key
-from matchcast.observability import counted_request
+from matchcast.settings import LONGEST_LIFETIME_SECONDS
 from matchcast.tasks.submit import Submission
 
 api = Api(http.settings)
@@ -33,7 +33,10 @@ class Waiting(RequestBody):
         description="The lane that the task waits in; `normal` if it is left out.",
     )
     start_within: int | None = Field(
-        default=None, ge=1, description="Seconds; a task that is not started by then is `expired`."
+        default=None,
+        ge=1,
+        le=LONGEST_LIFETIME_SECONDS,
+        description="Seconds, at most the lifetime of a task; one that is not started by then is `expired`.",
     )
 
 
@@ -82,12 +85,11 @@ def submit(body: SubmitRequest, key: Key = None) -> Response[TaskEnvelope]:
     a request that is repeated after a lost answer is the same task.
     """
     use_case = tasks.submit_prediction()
-    with counted_request("async") as request:
-        if use_case.has_stage(body.stage):
-            request.stage = body.stage
-        once = idempotency_key(key, "POST /predict/async/", body.model_dump(mode="json"))
-        task, _ = use_case.submit(api.tenant, body.submission(), once)
-        request.later = True  # whoever ends the task counts it
+    if use_case.has_stage(body.stage):
+        api.asked.stage = body.stage
+    once = idempotency_key(key, "POST /predict/async/", body.model_dump(mode="json"))
+    task, is_new = use_case.submit(api.tenant, body.submission(), once)
+    api.asked.became_task(is_new=is_new)
     return accepted(task, table.lane_speed().retry_after(task.priority))
 
 

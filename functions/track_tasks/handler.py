@@ -19,7 +19,6 @@ from matchcast.http.cursors import CURSOR_PATTERN, MAX_CURSOR_LENGTH
 from matchcast.http.envelope import TaskEnvelope, TaskList, accepted, envelope
 from matchcast.http.idempotency import Key, idempotency_key
 from matchcast.http.parameters import DIGITS_ALONE
-from matchcast.observability import counted_request
 
 api = Api(http.settings)
 OF_A_TASK = (TaskNotFound, TaskGone, StorageUnavailable)
@@ -86,10 +85,10 @@ def retry_task(task_id: str, key: Key = None) -> Response[TaskEnvelope]:
 
     The new task names the old one in `retry_of`. A task that is queued or has succeeded is a 409.
     """
-    with counted_request("async") as request:
-        once = idempotency_key(key, "POST /predict/async/{task_id}/retry", task_id)
-        task = tasks.retry_task().retry(api.tenant, task_id, once)
-        request.later = True  # whoever ends the new task counts it
+    once = idempotency_key(key, "POST /predict/async/{task_id}/retry", task_id)
+    task, is_new = tasks.retry_task().retry(api.tenant, task_id, once)
+    api.asked.stage = task.stage  # one that was published when the first task was accepted
+    api.asked.became_task(is_new=is_new)
     return accepted(task, table.lane_speed().retry_after(task.priority))
 
 

@@ -107,9 +107,9 @@ def key_of_anything(header: str | None, route: str, _: Any) -> Any:
 idempotency_key: Any = vars(submit_handler)["idempotency_key"]
 
 
-def look_again(retry: RetryTask, tenant: str, task_id: str, key: IdempotencyKey | None = None) -> Task:
+def look_again(retry: RetryTask, tenant: str, task_id: str, key: IdempotencyKey | None = None) -> tuple[Task, bool]:
     submission = retry._submission(tenant, task_id)
-    return retry._submit.submit(tenant, submission, key)[0]
+    return retry._submit.submit(tenant, submission, key)
 
 
 # What predicts.

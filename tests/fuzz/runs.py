@@ -13,6 +13,7 @@ from typing import Any
 
 from matchcast.http.problems import Problem
 from tests.fuzz.cases import Case, make
+from tests.fuzz.counts import wrong_count
 from tests.fuzz.world import HANDLERS, World, running
 from tests.support.http_events import Answer, Context, answer
 
@@ -57,7 +58,7 @@ def check(world: World, case: Case, report: Report) -> str | None:
     report.slowest, report.longest = max(report.slowest, seconds), max(report.longest, len(found.body))
     if seconds > SLOWEST_SECONDS:
         return f"it took {seconds:.2f} s"
-    return wrong_status(case, found) or wrong_body(case, found) or wrong_log(world)
+    return wrong_status(case, found) or wrong_body(case, found) or wrong_log(world) or wrong_count(world, case, found)
 
 
 def ask(world: World, case: Case, clock: Callable[[], float] = time.process_time) -> tuple[Answer | Exception, float]:
@@ -65,11 +66,12 @@ def ask(world: World, case: Case, clock: Callable[[], float] = time.process_time
     world.begin()
     started = clock()
     try:
-        with redirect_stdout(io.StringIO()):
+        with redirect_stdout(io.StringIO()) as printed:
             raw = HANDLERS[case.handler](case.event, Context())
     except Exception as error:  # noqa: BLE001 - whatever it is, it is the finding
         return error, 0.0
     seconds = clock() - started
+    world.metrics = tuple(printed.getvalue().splitlines())
     json.dumps(raw)
     return answer(raw), seconds
 

@@ -95,6 +95,7 @@ class World:
     lanes: Lanes
     logged: Logged
     task_ids: tuple[str, ...] = ()
+    metrics: tuple[str, ...] = ()
 
     def begin(self) -> None:
         """Forget what earlier cases made, so that each case can be repeated alone."""

@@ -40,7 +40,9 @@ def storage() -> Iterator[Storage]:
     template = load()
     with tempfile.TemporaryDirectory(prefix="matchcast-proof-") as scratch:
         folder = Folder(Path(scratch))
-        session = laptop_session(start_engine(folder).port)
+        # Kept by its name: an engine that nobody holds any more ends.
+        engine = start_engine(folder)
+        session = laptop_session(engine.port)
         config = Config(max_pool_connections=64, read_timeout=60)
         try:
             dynamodb, sqs = session.client("dynamodb", config=config), session.client("sqs", config=config)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -98,12 +99,20 @@ class Service:
         answer = ask(predict_now, "GET", path, query=query, headers=headers, claims=CLAIMS, time_epoch=epoch)
         return answer.status
 
-    def submit(self, **body: Any) -> str:
-        answer = ask(submit_prediction, "POST", "/predict/async/", body={"match_id": MATCH, **body}, claims=CLAIMS)
+    def submit(self, key: str | None = None, claims: Mapping[str, str] = CLAIMS, **body: Any) -> str:
+        headers = {"Idempotency-Key": key} if key else {}
+        content = {"match_id": MATCH, **body}
+        answer = ask(submit_prediction, "POST", "/predict/async/", body=content, headers=headers, claims=claims)
         return str(answer.json.get("task_id", answer.status))
 
-    def track(self, method: str, path: str) -> Any:
-        return ask(track_tasks, method, path, claims=CLAIMS).json
+    def post(self, body: Any, **headers: str) -> int:
+        epoch = int(utc_now().timestamp() * 1000)
+        given = {name.replace("_", "-"): value for name, value in headers.items()}
+        return ask(predict_now, "POST", "/predict/", body=body, headers=given, claims=CLAIMS, time_epoch=epoch).status
+
+    def track(self, method: str, path: str, **headers: str) -> Any:
+        given = {name.replace("_", "-"): value for name, value in headers.items()}
+        return ask(track_tasks, method, path, headers=given, claims=CLAIMS).json
 
     def receive(self, *bodies: str) -> None:
         """Hand messages to the worker as one receive; without any, all that were sent."""

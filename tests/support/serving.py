@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from functions.serve_predictions.documents import OPENAPI
 from functions.serve_predictions.handler import api
 from matchcast.adapters.in_memory import InMemoryObjects
 from matchcast.adapters.parquet_snapshot import parse_snapshot
@@ -51,3 +53,13 @@ class Service:
 
     def later(self, seconds: float = 31) -> None:
         self.now += timedelta(seconds=seconds)
+
+
+def shipped(lifetime: int) -> dict[str, Any]:
+    """Return the document that ships, with the longest time that `start_within` may be on a stack."""
+    document: dict[str, Any] = json.loads(OPENAPI.read_text())
+    for kind in ("MatchSubmission", "FeaturesSubmission"):
+        (bounds, _) = document["components"]["schemas"][kind]["properties"]["start_within"]["anyOf"]
+        assert bounds == {"type": "integer", "minimum": 1, "maximum": 259_200}
+        bounds["maximum"] = lifetime
+    return document

@@ -12,13 +12,16 @@ from moto import mock_aws
 from functions.sweep_dead_letters.handler import lambda_handler as sweep_dead_letters
 from matchcast.adapters.dynamodb_tasks import DynamoDBTasks
 from matchcast.domain.task import Priority, Task, utc_now
+from matchcast.errors import TooManyTasks
 from matchcast.messages import encode
+from matchcast.tasks.open_tasks import OpenTasks
 from tests.support.counted_service import MATCH, Count, Service
 from tests.support.http_events import Context
-from tests.support.releases import MATCHES
+from tests.support.releases import MATCHES, SIGNATURE
 from tests.support.tasks import a_task
 
 OTHER = list(MATCHES)[1]
+REFUSED_LATER = ("async", "unknown", "rejected")
 
 
 @pytest.fixture
@@ -39,6 +42,19 @@ def service(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
         (lambda service: service.get(f"/predict/{MATCH}", "wait=9, respond-async"), ("async", "champion", "succeeded")),
         (lambda service: service.submit(stage="nowhere"), ("async", "unknown", "rejected")),
         (lambda service: service.submit(match_id="e0-1900-01-01-a-b"), ("async", "champion", "rejected")),
+        # Refused before the route's own code runs: by validation, for the body, for the token.
+        (lambda service: service.get(f"/predict/{MATCH}", stage=""), ("sync", "unknown", "rejected")),
+        (
+            lambda service: service.get(f"/predict/{MATCH}", "respond-async", other="x"),
+            ("async", "unknown", "rejected"),
+        ),
+        (lambda service: service.post({}), ("sync", "unknown", "rejected")),
+        (lambda service: service.post({"features": {"x": "y" * 2**20}}), ("sync", "unknown", "rejected")),
+        (lambda service: service.post("", content_type="text/plain"), ("sync", "unknown", "rejected")),
+        (lambda service: service.submit(stage="made up", other="x"), ("async", "unknown", "rejected")),
+        (lambda service: service.submit(claims={}), ("async", "unknown", "rejected")),
+        (lambda service: service.submit(key="a,b"), ("async", "champion", "rejected")),
+        (lambda service: service.track("POST", "/predict/async/none/retry", Idempotency_Key="a,b"), REFUSED_LATER),
     ],
 )
 def test_a_request_that_is_answered_at_once_is_counted_once(
@@ -154,6 +170,52 @@ def test_a_retry_is_counted_when_the_new_task_ends_or_when_it_is_refused(service
 
     # THEN
     assert service.counted() == [("async", "unknown", "rejected"), ("async", "champion", "succeeded")]
+
+
+def test_a_repeated_request_is_counted_as_a_replay_and_one_that_is_another_as_rejected(service: Service) -> None:
+    # GIVEN a task, and a retry of one that was cancelled
+    first, cancelled = service.submit(key="k"), service.submit()
+    service.track("DELETE", f"/predict/async/{cancelled}")
+    service.track("POST", f"/predict/async/{cancelled}/retry", Idempotency_Key="r")
+    service.counted()
+
+    # WHEN both requests are repeated, and the first key comes with another request
+    assert service.submit(key="k") == first
+    service.track("POST", f"/predict/async/{cancelled}/retry", Idempotency_Key="r")
+    assert service.submit(key="k", match_id=OTHER) == "422"
+
+    # THEN each of them has a record of its own
+    replayed = ("async", "champion", "replayed")
+    assert service.counted() == [replayed, replayed, ("async", "champion", "rejected")]
+
+    # AND each task has one when it ends
+    service.receive()
+    assert service.counted() == [("async", "champion", "succeeded")] * 2
+
+
+def test_a_repeated_request_that_waits_is_a_replay_however_often_it_is_computed(service: Service) -> None:
+    # GIVEN
+    features = dict(zip(SIGNATURE.names, MATCHES[MATCH], strict=True))
+    request = {"Prefer": "wait=9, respond-async", "Idempotency_Key": "w"}
+
+    # WHEN
+    statuses = [service.post({"features": features}, **request) for _ in range(2)]
+
+    # THEN
+    assert statuses == [200, 200]
+    assert service.counted() == [("async", "champion", "succeeded"), ("async", "champion", "replayed")]
+
+
+def test_a_request_above_the_limit_of_open_tasks_is_counted_as_rejected(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise TooManyTasks("full", retry_after=2)
+
+    monkeypatch.setattr(OpenTasks, "check", refuse)
+
+    assert service.submit() == "429"
+    assert service.counted() == [("async", "champion", "rejected")]
 
 
 def test_what_messages_name_is_no_dimension(service: Service) -> None:

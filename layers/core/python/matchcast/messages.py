@@ -184,12 +184,14 @@ class DirectProblem(BaseModel):
     detail: str
     errors: tuple[FieldError, ...] = ()
     more_errors: int | None = None
+    is_defect: bool | None = None
 
     def error(self) -> MatchcastError:
         """Return the error; one of a code that this version does not know is an InferenceUnavailable."""
         kind = next((kind for kind in _kinds(MatchcastError) if kind.code == self.code), InferenceUnavailable)
         found = kind(self.detail, self.errors)
         found.more_errors = self.more_errors or 0
+        found.is_defect = found.is_defect or bool(self.is_defect)
         return found
 
 
@@ -203,7 +205,11 @@ class ProblemAnswer(BaseModel):
         """Return the answer that reports an error."""
         return cls(
             problem=DirectProblem(
-                code=error.code, detail=error.detail, errors=error.errors, more_errors=error.more_errors or None
+                code=error.code,
+                detail=error.detail,
+                errors=error.errors,
+                more_errors=error.more_errors or None,
+                is_defect=error.is_defect or None,
             )
         )
 

@@ -12,17 +12,16 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
 from aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch import AmazonCloudWatchEMFProvider
 
-from matchcast.errors import MatchcastError, WaitOver
-
 if TYPE_CHECKING:
     from matchcast.domain.task import Task
+    from matchcast.errors import MatchcastError
 
 __all__ = [
+    "CountedRequest",
     "MetricUnit",
     "count_fault",
     "count_requests",
     "count_task",
-    "counted_request",
     "flushed_metrics",
     "logger",
     "metrics",
@@ -61,28 +60,36 @@ def count_fault() -> None:
 
 @dataclass
 class CountedRequest:
-    """A request that is answered now; `stage` is a published one, and `later` leaves the count to the task's end."""
+    """A request that asks for predictions, or for something else (`source` is None), which is not counted.
 
+    Attributes
+    ----------
+    source, stage
+        How it asks, and for whose predictions: a stage that is published, else `unknown`.
+    is_abandoned
+        Whether its client did not wait for the answer as long as the service may take.
+    """
+
+    source: str | None = None
     stage: str = UNKNOWN
-    later: bool = False
+    is_abandoned: bool = False
+    _task_is_new: bool | None = None
 
+    def became_task(self, *, is_new: bool) -> None:
+        """Note that the answer is a task: whoever ends a new one counts the request, and an earlier one is a replay."""
+        self._task_is_new = is_new
 
-@contextmanager
-def counted_request(source: str) -> Iterator[CountedRequest]:
-    """Count one request by how the block ends: the only place where its outcome is decided."""
-    request, outcome = CountedRequest(), "failed"
-    try:
-        yield request
-        outcome = "succeeded"
-    except MatchcastError as error:
-        request.later = False
-        outcome = "failed" if error.status >= 500 else "rejected"
-        if isinstance(error, WaitOver):
-            outcome = "abandoned"
-        raise
-    finally:
-        if not request.later:
-            count_requests(source, request.stage, outcome)
+    def end(self, status: int) -> None:
+        """Count the request by the status of its answer: the only place where its outcome is decided."""
+        if self.source is None or self._task_is_new:
+            return
+        if status >= 500:
+            outcome = "abandoned" if self.is_abandoned else "failed"
+        elif status >= 400:
+            outcome = "rejected"
+        else:
+            outcome = "succeeded" if self._task_is_new is None else "replayed"
+        count_requests(self.source, self.stage, outcome)
 
 
 def count_task(task: Task, count: int = 1) -> None:

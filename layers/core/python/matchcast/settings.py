@@ -73,7 +73,22 @@ class CursorSettings(Settings):
     cursor_secret_name: str = Field(description="The secret that signs cursors.")
 
 
-class ServePredictionsSettings(HttpSettings, DataSettings, CursorSettings):
+LONGEST_LIFETIME_SECONDS = 259_200
+"""What no deployment lets tasks outlive."""
+
+
+class LifetimeSettings(Settings):
+    """Every function that accepts tasks, or describes how."""
+
+    task_lifetime_seconds: int = Field(
+        default=86_400,
+        ge=60,
+        le=LONGEST_LIFETIME_SECONDS,
+        description="How long a task stays readable, at most three days; then 410 for seven days, then 404.",
+    )
+
+
+class ServePredictionsSettings(HttpSettings, DataSettings, CursorSettings, LifetimeSettings):
     """serve_predictions."""
 
     odds_bookmaker: str = Field(default="fonbet", description="The bookmaker whose odds cards and odds show.")
@@ -82,15 +97,9 @@ class ServePredictionsSettings(HttpSettings, DataSettings, CursorSettings):
     )
 
 
-class AcceptTaskSettings(HttpSettings, DataSettings, TaskSettings, QueueSettings):
+class AcceptTaskSettings(HttpSettings, DataSettings, TaskSettings, QueueSettings, LifetimeSettings):
     """Every function that accepts tasks."""
 
-    task_lifetime_seconds: int = Field(
-        default=86_400,
-        ge=60,
-        le=259_200,
-        description="How long a task stays readable, at most three days; then 410 for seven days, then 404.",
-    )
     max_open_tasks: int = Field(
         default=10_000, ge=1, description="How many open tasks a tenant may have before submissions get 429."
     )

@@ -16,10 +16,10 @@ from matchcast.domain.manifests import MODEL_MANIFEST_KEY
 from matchcast.errors import StorageUnavailable
 from tests.support.champions import examples, publish, signature
 from tests.support.http_events import Answer
-from tests.support.serving import Service
+from tests.support.serving import Service, shipped
 
 Get = Callable[..., Answer]
-GENERIC: dict[str, Any] = json.loads(documents.OPENAPI.read_text())
+GENERIC = shipped(lifetime=86_400)
 BODIES = {"/predict/": {}, "/predict/async/": {"priority": "high"}}
 GOOD = {"elo": 1500.5, "rest/days": 3, "derby": True}
 

@@ -8,11 +8,10 @@ from collections.abc import Callable
 
 import pytest
 
-from functions.serve_predictions import documents
 from functions.serve_predictions.handler import lambda_handler
 from tests.support.documented import ask
 from tests.support.http_events import Answer
-from tests.support.serving import Service
+from tests.support.serving import Service, shipped
 
 Get = Callable[..., Answer]
 
@@ -20,7 +19,13 @@ Get = Callable[..., Answer]
 def test_the_document_is_the_one_that_ships_with_the_function(service: Service, get: Get) -> None:
     found = get("/openapi.json", claims={})
     assert (found.status, found.headers["content-type"]) == (200, "application/json")
-    assert found.json == json.loads(documents.OPENAPI.read_text())
+    assert found.json == shipped(lifetime=86_400)
+
+
+def test_the_document_names_the_lifetime_that_tasks_have_on_the_stack(service: Service, get: Get) -> None:
+    service.restart(task_lifetime_seconds=60)
+
+    assert get("/openapi.json").json == shipped(lifetime=60)
 
 
 def test_the_page_needs_nothing_from_another_host(service: Service, get: Get) -> None:
@@ -47,7 +52,7 @@ def test_the_page_may_run_its_own_scripts_and_no_others(service: Service, get: G
 def test_the_page_holds_the_document(service: Service, get: Get) -> None:
     start = re.findall(r"<script>(.*?)</script>", get("/docs").body.decode(), re.DOTALL)[1]
     document = start[start.index("spec: ") + len("spec: ") : start.rindex("});")]
-    assert json.loads(document) == json.loads(documents.OPENAPI.read_text())
+    assert json.loads(document) == shipped(lifetime=86_400)
 
 
 @pytest.mark.parametrize("path", ["/docs", "/openapi.json"])

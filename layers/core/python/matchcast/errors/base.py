@@ -32,7 +32,8 @@ class MatchcastError(Exception):
     """An error with a stable `code`, an HTTP `status`, a `title` and, where fields are wrong, `errors`.
 
     `detail` is for logs and operators. `public_detail` is what a client may read: for faults behind the
-    service that is `public`, because their details name buckets, keys and tables.
+    service that is `public`, because their details name buckets, keys and tables. `is_defect` marks a fault that no
+    client can help by trying again: only who runs the service can mend it.
     """
 
     code: ClassVar[str] = "internal-error"
@@ -40,6 +41,7 @@ class MatchcastError(Exception):
     title: ClassVar[str] = "Internal error"
     public: ClassVar[str] = ""
     is_public: ClassVar[bool] = False
+    is_defect: bool = False
 
     def __init_subclass__(cls, code: str = "", status: int = 0, title: str = "", public: str = "") -> None:
         super().__init_subclass__()

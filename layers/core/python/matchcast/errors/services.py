@@ -6,9 +6,10 @@ from matchcast.errors.base import MatchcastError
 
 
 class Transient(MatchcastError, code="unavailable", status=503, title="Temporarily unavailable"):
-    """Something behind the service is out of reach; the same request may succeed later."""
+    """Something behind the service is out of reach; the same request may succeed later.
 
-    is_defect = False  # whether it refused the call itself (a permission, a missing table): no client can help
+    It is a defect if it refused the call itself, for a permission or a table that is missing.
+    """
 
 
 class ModelUnavailable(
@@ -105,6 +106,10 @@ class ReleaseUnfit(MatchcastError, code="release-unfit", status=503, title="Rele
 class RequestRefused(MatchcastError, code="request-refused"):
     """A service behind the product refused one request as invalid; the same request is refused again."""
 
+    is_defect = True
+
 
 class UnexpectedFault(MatchcastError, code="unexpected-fault"):
     """Something raised what the product does not know; `__cause__` is that."""
+
+    is_defect = True

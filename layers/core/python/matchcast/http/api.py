@@ -17,17 +17,16 @@ from matchcast.errors import (
     InvalidRequest,
     MatchcastError,
     MethodNotAllowed,
-    RequestRefused,
     RouteNotFound,
-    Transient,
     WaitOver,
 )
+from matchcast.http.asking import source_of
 from matchcast.http.events import complete
 from matchcast.http.problems import field_errors, problem_response, summary
 from matchcast.http.routes import DOCUMENTATION, PATHS, KnownPaths, path_pattern
 from matchcast.http.tokens import tenant_of
 from matchcast.http.validation import RequestValidation
-from matchcast.observability import count_fault, flushed_metrics, logger
+from matchcast.observability import CountedRequest, count_fault, flushed_metrics, logger
 from matchcast.settings import HttpSettings
 
 
@@ -38,6 +37,7 @@ class Api(APIGatewayHttpResolver):
     Every error becomes `application/problem+json`; an unexpected one is logged and answered without its reason.
 
     A route with `security` is answered only for a token that names a tenant, also where the answer is the same for all.
+    Every request that asks for predictions is counted once, however it ends (`asked`).
 
     Parameters
     ----------
@@ -59,6 +59,7 @@ class Api(APIGatewayHttpResolver):
         super().__init__(enable_validation=True, response_validation_error_http_code=500, serializer=_to_json)
         self._request_validation_middleware = RequestValidation()  # type: ignore[no-untyped-call]
         self.settings = settings
+        self.asked = CountedRequest()
         self.exception_handler(RequestValidationError)(self._on_invalid)
         self.exception_handler(MatchcastError)(self._on_error)
         self.exception_handler(Exception)(self._on_unexpected)
@@ -118,6 +119,16 @@ class Api(APIGatewayHttpResolver):
         return KnownPaths({path: methods for path, methods in known.items() if documented or path not in DOCUMENTATION})
 
     def _call_route(self, route: Route, route_arguments: dict[str, str]) -> ResponseBuilder[Any]:
+        self.asked = CountedRequest(source_of(route.method, route.openapi_path, self.current_event.headers))
+        status = 500
+        try:
+            answer = self._answer(route, route_arguments)
+            status = answer.response.status_code
+        finally:
+            self.asked.end(status)
+        return answer
+
+    def _answer(self, route: Route, route_arguments: dict[str, str]) -> ResponseBuilder[Any]:
         if route.security:
             try:
                 _ = self.tenant
@@ -154,13 +165,14 @@ class Api(APIGatewayHttpResolver):
         return self._on_error(InvalidRequest(summary(errors), errors))
 
     def _on_error(self, error: MatchcastError) -> Response[str]:
-        if isinstance(error, RequestRefused) or (isinstance(error, Transient) and error.is_defect):
+        if error.is_defect:
             # A client cannot help by trying again, so it is told of a fault of ours.
             logger.error("call refused", extra={"code": error.code, "detail": error.detail})
             error = MatchcastError(error.detail)
         elif error.status >= 500:
             logger.warning("request failed", extra={"code": error.code, "detail": error.detail})
-        if error.status >= 500 and not isinstance(error, WaitOver):
+        self.asked.is_abandoned = isinstance(error, WaitOver)
+        if error.status >= 500 and not self.asked.is_abandoned:
             count_fault()
         return self._problem(error)
 

@@ -66,23 +66,25 @@ class PredictNow:
         *,
         wait_until: datetime | None,
         key: IdempotencyKey | None = None,
-    ) -> Prediction | Task:
+    ) -> tuple[Prediction | Task, bool]:
         """Return the prediction if it is there in time, else the task that becomes it, in the high lane.
+
+        The other value tells whether the task is new, or one that an earlier request with the key was given.
 
         Once the task is accepted nothing else is answered: why it has no prediction, the task itself says.
         """
         submission = Submission(subject, stage, Priority.HIGH)
         if wait_until is None:
             # No client waits for an invocation, so nothing holds the message back.
-            return self._submit().submit(tenant, submission, key)[0]
+            return self._submit().submit(tenant, submission, key)
         # A repeated request waits like the first: computing twice changes nothing, for one final write wins.
-        task, _ = self._submit().submit(tenant, submission, key, SAFETY_NET_SECONDS)
+        task, is_new = self._submit().submit(tenant, submission, key, SAFETY_NET_SECONDS)
         if task.status.is_final:
-            return task.result or task
+            return task.result or task, is_new
         try:
-            return self._inference.run_task(task, wait_until=wait_until)
+            return self._inference.run_task(task, wait_until=wait_until), is_new
         except MatchcastError:
-            return task
+            return task, is_new
 
     def has_stage(self, stage: str) -> bool:
         """Tell whether a stage is published; False where the manifest cannot be read."""

@@ -105,9 +105,14 @@ class ManifestReader(Generic[M]):
                 self.problem = self.unpublished(self._refusal.detail)
                 raise self.unpublished(self._refusal.detail) from self._refusal
         if self._good is None:
-            detail = self.problem.detail if self.problem else f"{self.key} was not read yet."
-            raise self.unavailable(detail) from self.problem
+            raise self.nothing_good(self.problem, f"{self.key} was not read yet.") from self.problem
         return self._good
+
+    def nothing_good(self, problem: MatchcastError | None, unread: str) -> MatchcastError:
+        """Return what is raised while nothing good can be served: a defect if what stands in the way is one."""
+        error = self.unavailable(problem.detail if problem else unread)
+        error.is_defect = problem is not None and problem.is_defect
+        return error
 
     def earlier(self) -> Iterator[M]:
         """Yield the manifests that were replaced lately, newest first, as far as they can be read."""
@@ -213,8 +218,7 @@ class LastGood(Generic[M, R, T]):
                 # With nothing to serve, the next request may as well try at once.
                 self._refused = None if self._good is None else (release, checked_at)
         if self._good is None:
-            detail = self.problem.detail if self.problem else "Nothing is loaded."
-            raise self._manifests.unavailable(detail) from self.problem
+            raise self._manifests.nothing_good(self.problem, "Nothing is loaded.") from self.problem
         return self._good[1]
 
     def _newest_before(self, refused: R) -> tuple[R, T] | None:

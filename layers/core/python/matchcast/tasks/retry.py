@@ -18,8 +18,8 @@ class RetryTask:
         self._track = track
         self._submit = submit
 
-    def retry(self, tenant: str, task_id: str, key: IdempotencyKey | None = None) -> Task:
-        """Return the new task, which names the old one as `retry_of`.
+    def retry(self, tenant: str, task_id: str, key: IdempotencyKey | None = None) -> tuple[Task, bool]:
+        """Return the new task, which names the old one as `retry_of`, and whether this call made it.
 
         The old one is read once for each key: what becomes of it later changes no answer. The new one may start
         as long after its creation as the old one.
@@ -33,7 +33,7 @@ class RetryTask:
         MatchNotFound, StageNotFound, InvalidRequest, TooManyTasks, Transient
             As for any submission.
         """
-        return self._submit.submit(tenant, lambda: self._submission(tenant, task_id), key)[0]
+        return self._submit.submit(tenant, lambda: self._submission(tenant, task_id), key)
 
     def _submission(self, tenant: str, task_id: str) -> Submission:
         old = self._track.status(tenant, task_id)

@@ -72,6 +72,24 @@ class TestManifestReader:
         # THEN one of them waited
         assert objects.asked == [MODEL_MANIFEST_KEY] * 2
 
+    @pytest.mark.parametrize("is_defect", [True, False])
+    def test_a_bucket_that_refuses_the_call_is_told_from_one_that_is_out_of_reach(
+        self, clock: Clock, is_defect: bool
+    ) -> None:
+        # GIVEN a bucket whose errors are a defect, or may pass
+        class Failing(CountingObjects):
+            def get(self, key: str) -> StoredObject | None:
+                error = StorageUnavailable("The data bucket failed.")
+                error.is_defect = is_defect
+                raise error
+
+        # WHEN nothing good was ever read
+        with pytest.raises(ModelUnavailable) as caught:
+            models(Failing(), clock).current()
+
+        # THEN the error is the same, and says whose fault it is
+        assert caught.value.is_defect is is_defect
+
     def test_picks_up_a_newer_manifest(self, objects: CountingObjects, clock: Clock) -> None:
         # GIVEN a manifest that was read
         publish_models(objects, 1, champion="a")

@@ -32,7 +32,7 @@ class Desk:
     def __call__(self, task: Task, key: IdempotencyKey | None = None, tenant: str = "north") -> Task:
         track = TrackTasks(self.tasks, self.tasks, lambda: self.now)
         submit = a_submit(tasks=self.tasks, lanes=self.lanes, keys=self.keys, now=lambda: self.now)
-        return RetryTask(track, submit).retry(tenant, task.task_id, key)
+        return RetryTask(track, submit).retry(tenant, task.task_id, key)[0]
 
     def put(self, **changes: object) -> Task:
         task = a_task(**{"match_id": MATCH, **changes})

@@ -174,7 +174,7 @@ class Desk:
     def __call__(self, wait: int) -> Prediction | Task:
         subject, deadline = Subject(match_id=MATCH), NOW + timedelta(seconds=28)
         until = min(deadline, NOW + timedelta(seconds=wait)) if wait else None
-        return self.predict.predict_or_submit("north", "champion", subject, wait_until=until)
+        return self.predict.predict_or_submit("north", "champion", subject, wait_until=until)[0]
 
 
 def test_a_client_waits_no_longer_than_it_asked_for_and_than_its_request_may_take() -> None:
