@@ -203,7 +203,7 @@ def _parts(module: ModuleType) -> Iterator[tuple[Any, str, Any]]:
         "client": wire.client,
         "objects": lambda: _world.bucket,
         "cursors": lambda: Cursors(lambda: b"key"),
-        "loader_for": lambda runtime: _world.models.loader(runtime),  # noqa: PLW0108 - there is no world yet
+        "loader_for": lambda runtime, *_: _world.models.loader(runtime),
         "parse_features": parse,
         "report_refused": lambda *_: None,
     }

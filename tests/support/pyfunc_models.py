@@ -6,14 +6,21 @@ import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from matchcast.adapters.pyfunc_model import FOLDER
+from matchcast.adapters.model_folder import ModelFolder
+from matchcast.adapters.pyfunc_answers import probabilities
+from matchcast.adapters.pyfunc_folder import open_folder
+from matchcast.adapters.pyfunc_model import FOLDER, PyfuncModel, load_pyfunc
 from matchcast.domain.manifests import FileEntry, PublishedModel
 from matchcast.domain.signature import Column, Signature
+
+if TYPE_CHECKING:
+    from matchcast.ports import Rows
 
 COLUMNS = (Column(name="elo_difference", type="float"), Column(name="form", type="double"))
 ROWS = np.array([[0, 1], [400, 0], [-400, 0.5]], dtype=np.float32)
@@ -100,3 +107,26 @@ def published(files: dict[str, bytes], columns: Sequence[Column] = COLUMNS, vers
         files={name: FileEntry.of(body) for name, body in files.items()},
         signature=Signature(inputs=tuple(columns)),
     )
+
+
+@dataclass(frozen=True)
+class InProcess:
+    """A model that is asked in this process: for tests of what it is asked and answers, not of where it runs."""
+
+    folder: ModelFolder
+    pyfunc: Any
+    signature: Signature
+
+    def predict(self, rows: Rows) -> Rows:
+        return probabilities(self.pyfunc, self.signature, rows).astype(np.float32)
+
+
+def in_process(files: dict[str, bytes], columns: Sequence[Column] = COLUMNS) -> InProcess:
+    """Open the files of a release as the process of a model does."""
+    folder = ModelFolder("it", files)
+    return InProcess(folder, open_folder("it", folder.path / FOLDER), Signature(inputs=tuple(columns)))
+
+
+def load(files: dict[str, bytes], columns: Sequence[Column] = COLUMNS, seconds: float = 60) -> PyfuncModel:
+    """Load the files of a release as functions do."""
+    return load_pyfunc(published(files, columns), files, seconds=seconds)

@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from matchcast.adapters.model_loaders import load_any
-from matchcast.adapters.onnx_model import ARTIFACT
+from matchcast.adapters.onnx_model import ARTIFACT, load_onnx
 from matchcast.domain.manifests import FileEntry, PublishedModel, Runtime
 from matchcast.domain.prediction import OUTCOMES
 from matchcast.snapshots.dataset import FEATURES_FILE
 from matchcast_tools.dataset.store import read_features
 from matchcast_tools.models.export import NotExportable, check_parity, parity_rows, to_onnx
-from matchcast_tools.models.isolated import IsolatedModel
+from matchcast_tools.models.isolated import load_isolated
 from matchcast_tools.models.model_directory import model_directory
 from matchcast_tools.models.registry import ModelVersion, RegisteredModel, load_version
 from matchcast_tools.models.tracking import Tracking
@@ -82,7 +81,7 @@ def export(
     )
     sampled = sample_rows(model, data_dir)
     rows = parity_rows(model, sampled)
-    served = IsolatedModel(published, bodies) if runtime == "pyfunc" else load_any(published, bodies)
+    served = load_isolated(published, bodies) if runtime == "pyfunc" else load_onnx(published, bodies)
     difference = check_parity(model, served, rows)
     return Exported(published, bodies, len(rows), difference, rows[: len(rows) - len(sampled)])
 

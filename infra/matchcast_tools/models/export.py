@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from matchcast.adapters.onnx_model import CLASSES, INPUT, OUTPUT
 from matchcast.adapters.pyfunc_answers import CLASSIFIERS
-from matchcast.errors import ModelFailed, ParityFailed, ReleaseRefused
+from matchcast.errors import ModelFailed, ModelTooSlow, ParityFailed, ReleaseRefused
 from matchcast_tools.models.lightgbm_export import BoosterClassifier, register_lightgbm
 from matchcast_tools.models.tree_export import register_hist_gradient_boosting
 
@@ -94,7 +94,7 @@ def check_parity(model: RegisteredModel, exported: Model, rows: Rows) -> float:
     registered = model(rows)
     try:
         difference = _largest_difference(registered, exported.predict(rows))
-    except ModelFailed as error:
+    except (ModelFailed, ModelTooSlow) as error:
         raise ReleaseRefused(f"The export of {what} does not run: {error.detail}") from error
     if not difference <= PARITY_LIMIT:
         raise ParityFailed(

@@ -11,12 +11,12 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from matchcast.adapters.model_code import OwnCode
 from matchcast.adapters.pyfunc_answers import probabilities
-from matchcast.adapters.pyfunc_model import open_folder
+from matchcast.adapters.pyfunc_folder import open_folder
 from matchcast.domain.signature import Signature, signature_from_mlflow
 from matchcast.errors import AliasUnknown, ModelFailed, ReleaseRefused, SignatureMissing
 from matchcast_tools.errors import BadInput, EnvironmentProblem
+from matchcast_tools.models.own_code import OwnCode
 from matchcast_tools.models.tracking import Tracking
 
 if TYPE_CHECKING:
@@ -196,10 +196,12 @@ def load_version(at: ModelVersion, tracking: Tracking) -> RegisteredModel:
             ) from error
         example = metadata.load_input_example(str(folder))
     code = OwnCode(folder)
+    with code.visible():
+        pyfunc = open_folder(what, folder)
     return RegisteredModel(
         at=at,
         signature=signature,
-        pyfunc=open_folder(what, folder, code),
+        pyfunc=pyfunc,
         example=example if isinstance(example, pd.DataFrame) else None,
         folder=folder,
         code=code,

@@ -10,12 +10,13 @@ import numpy as np
 
 from matchcast.adapters.model_loaders import load_any
 from matchcast.domain.manifests import PublishedModel
-from matchcast.errors import ModelFailed, ReleaseRefused
+from matchcast.errors import ModelFailed, ModelTooSlow, ReleaseRefused
 from matchcast.ports import Model, ObjectStore
 from matchcast.releases.files import read_files
 from matchcast_tools.models.artifact import Exported
 from matchcast_tools.models.gates import NEWEST, GateReport, Limits
 from matchcast_tools.models.golden import GoldenSet, first_unseen_day, read_golden
+from matchcast_tools.models.isolated import SECONDS
 from matchcast_tools.models.measuring import Subject, measure
 
 
@@ -52,13 +53,13 @@ class Trial:
         served = None if present is None else _load_present(objects, present, stage)
         golden = self._golden(candidate.published, present)
         rows = np.concatenate([golden.rows(candidate.published.signature), candidate.example]).astype(np.float32)
-        tried = Subject(load_any(candidate.published, candidate.bodies), rows)
+        tried = Subject(load_any(candidate.published, candidate.bodies, SECONDS), rows)
         compared = None
         if served is not None and present is not None:
             compared = Subject(served, golden.rows(present.signature))
         try:
             return measure(tried, compared, golden, self.limits)
-        except ModelFailed as error:
+        except (ModelFailed, ModelTooSlow) as error:
             raise ReleaseRefused(
                 f"The golden set cannot be predicted, so nothing was changed: {error.detail}"
             ) from error
@@ -78,7 +79,7 @@ class Trial:
 def _load_present(objects: ObjectStore, published: PublishedModel, stage: str) -> Model:
     """Return the model that a stage serves, its files verified; one that is damaged cannot be compared with."""
     try:
-        return load_any(published, read_files(objects, published.prefix, published.files))
+        return load_any(published, read_files(objects, published.prefix, published.files), SECONDS)
     except ReleaseRefused as error:
         raise ReleaseRefused(
             f"Version {published.version}, which {stage} serves, cannot be loaded to compare with: {error.detail} "

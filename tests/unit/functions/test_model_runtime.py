@@ -8,13 +8,16 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from matchcast.adapters import model_loaders
+from functions.run_inference import handler
 from matchcast.adapters.in_memory import InMemoryObjects
-from matchcast.adapters.model_loaders import load_any
+from matchcast.adapters.model_loaders import CALL_SECONDS, load_any
 from matchcast.adapters.onnx_model import load_onnx
 from matchcast.bootstrap import inference, refresh, releases
 from matchcast.releases.served_models import ServedModels
 from matchcast.settings import ModelSettings
+from tests.support.template import load
+
+FUNCTIONS = ("RunInferenceFunction", "RefreshSnapshotFunction")
 
 
 @pytest.fixture(autouse=True)
@@ -34,7 +37,8 @@ def test_the_inference_function_loads_what_its_image_was_built_for(
 ) -> None:
     if runtime is not None:
         monkeypatch.setenv("MODEL_RUNTIME", runtime)
-    assert inference.served_models()._load is loader
+    load = inference.served_models()._load
+    assert getattr(load, "func", load) is loader
 
 
 @pytest.mark.parametrize("runtime", ["onnx", "pyfunc"])
@@ -54,7 +58,14 @@ def test_the_snapshot_function_loads_what_its_image_was_built_for(
     # WHEN the function's parts are made
     refresh.refresh_snapshot()
     # THEN the loader is that of the image
-    assert given == [model_loaders.loader_for(runtime)]  # type: ignore[arg-type]
+    assert [getattr(load, "func", load) for load in given] == [load_onnx if runtime == "onnx" else load_any]
+
+
+def test_a_model_is_given_up_before_its_function_is_ended() -> None:
+    timeouts = {name: load()["Resources"][name]["Properties"]["Timeout"] for name in FUNCTIONS}
+    assert timeouts["RunInferenceFunction"] >= CALL_SECONDS + handler.WRITE_SECONDS
+    # It loads its model anew in each invocation.
+    assert timeouts["RefreshSnapshotFunction"] > 2 * refresh.MODEL_SECONDS
 
 
 def test_another_runtime_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -212,6 +212,8 @@ class ModelLoader(Protocol):
         ------
         ReleaseRefused
             If the artifact cannot be loaded or has other inputs than the signature.
+        ModelUnavailable
+            If there is no room for it at present.
         """
 
 

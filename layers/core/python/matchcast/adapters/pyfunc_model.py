@@ -1,29 +1,22 @@
-"""The one place that knows MLflow: verified files of a model directory in, a model out.
+"""A published MLflow model directory as a model: its files in a folder, its code in a process of its own.
 
-Such a model is foreign Python code. It is trusted because it was published with a digest of every
-file, and it runs with the rights of the function; that is why images serve it only when they are built to.
+Nothing of MLflow is imported here, and nothing of the model: whatever its code does, it does to its own process.
 """
 
 from __future__ import annotations
 
-import logging
-import os
-import shutil
 import sys
-import tempfile
-import warnings
-import weakref
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from matchcast.adapters.model_code import OwnCode
-from matchcast.adapters.pyfunc_answers import probabilities
+from matchcast.adapters import pyfunc_child
+from matchcast.adapters.model_folder import ModelFolder
+from matchcast.adapters.model_process import ModelProcess, ProcessEnded, ProcessHung
 from matchcast.domain.manifests import PublishedModel
-from matchcast.domain.signature import Signature
-from matchcast.errors import ReleaseRefused
-from matchcast.ports import Model
+from matchcast.domain.prediction import OUTCOMES
+from matchcast.errors import MatchcastError, ModelFailed, ModelTooSlow, ModelUnavailable, ReleaseRefused
 
 if TYPE_CHECKING:
     from matchcast.ports import Rows
@@ -31,17 +24,25 @@ if TYPE_CHECKING:
 FOLDER = "model/"
 """Where the model directory is among the files of a release."""
 MLMODEL = FOLDER + "MLmodel"
-# What cloudpickle writes where a pickle holds functions themselves, and not just their names.
-_PICKLED_CODE = b"CodeType"
 
 
 class PyfuncModel:
-    """A loaded model directory, from feature rows to probabilities of home, draw and away."""
+    """A model directory that is served by a process of its own (a `ports.Model`).
 
-    def __init__(self, pyfunc: Any, signature: Signature, code: OwnCode) -> None:
-        self._pyfunc = pyfunc
-        self._signature = signature
-        self._code = code
+    A process that ended, or was ended because a call took too long, is replaced by the next call. Threads that call
+    the model at once wait for each other, none of them for longer than `seconds`.
+    """
+
+    def __init__(
+        self, published: PublishedModel, folder: ModelFolder, seconds: float, import_path: Sequence[str]
+    ) -> None:
+        self._what = f"{published.name} version {published.version}"
+        self._signature = published.signature
+        self._folder = folder
+        self._seconds = seconds
+        self._import_path = list(import_path)
+        self._one_at_a_time = threading.Lock()
+        self._process = self._started(seconds)
 
     def predict(self, rows: Rows) -> Rows:
         """Return probabilities, float32 of shape (n, 3), for float32 rows of shape (n, columns).
@@ -49,104 +50,95 @@ class PyfuncModel:
         Raises
         ------
         ModelFailed
-            If the model raises something, or answers with anything but three numbers a row.
+            If the model raises something, ends its process, or answers with anything but three numbers a row.
+        ModelTooSlow
+            If it does not answer in time.
         """
         import numpy as np
 
-        with self._code.visible():
-            return probabilities(self._pyfunc, self._signature, rows).astype(np.float32)
+        asked = np.ascontiguousarray(rows, dtype=np.float32)
+        answer = np.frombuffer(self._ask(list(asked.shape), asked.tobytes()), dtype=np.float64)
+        if answer.size != len(asked) * len(OUTCOMES):
+            raise ModelFailed(f"The process of {self._what} answered {len(asked)} rows with {answer.size} numbers.")
+        return answer.reshape(-1, len(OUTCOMES)).astype(np.float32)
+
+    def _ask(self, shape: list[int], values: bytes) -> bytes:
+        until = time.monotonic() + self._seconds
+        if not self._one_at_a_time.acquire(timeout=self._seconds):
+            raise ModelTooSlow(f"An earlier call of {self._what} has not ended within {self._seconds:.0f} s.")
+        try:
+            if self._process.is_over:
+                self._process = self._restarted(until - time.monotonic())
+            head, body = self._process.ask({"shape": shape}, values, until - time.monotonic())
+        except ProcessEnded as error:
+            raise ModelFailed(f"{self._what} ended its process {error} while it predicted.") from error
+        except ProcessHung as error:
+            raise ModelTooSlow(f"{self._what} did not predict within {self._seconds:.0f} s; it was ended.") from error
+        finally:
+            self._one_at_a_time.release()
+        if head:
+            raise ModelFailed(head["detail"])
+        return body
+
+    def _started(self, seconds: float) -> ModelProcess:
+        """Return a process that has loaded the model."""
+        try:
+            process = ModelProcess(pyfunc_child.__file__, self._folder, self._import_path)
+        except OSError as error:
+            raise ModelUnavailable(f"No process can be started for {self._what} ({error}).") from error
+        asked = {
+            "what": self._what,
+            "folder": str(self._folder.path / FOLDER),
+            "signature": self._signature.model_dump(mode="json"),
+        }
+        try:
+            problem, _ = process.ask(asked, b"", seconds)
+        except ProcessEnded as error:
+            raise ReleaseRefused(f"{self._what} cannot be loaded here: it ended its process {error}.") from error
+        except ProcessHung as error:
+            raise ReleaseRefused(f"{self._what} cannot be loaded here: it took more than {seconds:.0f} s.") from error
+        if problem:
+            process.end()
+            raise ReleaseRefused(problem["detail"])
+        return process
+
+    def _restarted(self, seconds: float) -> ModelProcess:
+        """Return a new process of a model that could be loaded before."""
+        try:
+            return self._started(seconds)
+        except ReleaseRefused as error:
+            raise ModelFailed(f"Its process had ended, and was not started again: {error.detail}") from error
 
 
-def load_pyfunc(published: PublishedModel, files: Mapping[str, bytes]) -> Model:
-    """Load a published MLflow model directory from its verified files (a `ports.ModelLoader`).
+def load_pyfunc(
+    published: PublishedModel, files: Mapping[str, bytes], *, seconds: float, import_path: Sequence[str] | None = None
+) -> PyfuncModel:
+    """Load a published MLflow model directory from its verified files.
 
-    The files are written to a fresh folder that only this process may read; it goes with the model.
+    The files are written to a fresh folder that only this user may read; it goes with the model, as its process does.
+
+    Parameters
+    ----------
+    published, files
+        The model, and its files by name.
+    seconds
+        How long loading may take, and then each call, with what it waits for an earlier one.
+    import_path
+        Where the model finds libraries; by default what this process has.
 
     Raises
     ------
     ReleaseRefused
         If there is no MLmodel file, a file's name leads out of the folder, or the model cannot be loaded here.
+    ModelUnavailable
+        If there is no room for its files or its process.
     """
     what = f"{published.name} version {published.version}"
     if MLMODEL not in files:
         raise ReleaseRefused(f"{what} has no {MLMODEL} file, so it is no model directory; publish it again.")
-    if strange := [name for name in files if not _stays_inside(name)]:
-        raise ReleaseRefused(f"{what} has files that lie outside of its folder: {', '.join(sorted(strange))}.")
-    folder = Path(tempfile.mkdtemp(prefix="model-")).resolve()
-    with ExitStack() as cleaning:
-        cleaning.callback(shutil.rmtree, folder, ignore_errors=True)
-        for name, body in files.items():
-            path = folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(body)
-        code = OwnCode(folder)
-        model = PyfuncModel(open_folder(what, folder / FOLDER, code), published.signature, code)
-        weakref.finalize(model, cleaning.pop_all().close)
-        return model
-
-
-def open_folder(what: str, folder: Path, code: OwnCode) -> Any:
-    """Return the pyfunc model in a folder; `what` names it in errors, `code` keeps its modules.
-
-    Raises
-    ------
-    ReleaseRefused
-        If it cannot be loaded here.
-    """
-    mlflow = _quiet_mlflow(what)
+    folder = ModelFolder(what, files)
     try:
-        flavor = mlflow.models.Model.load(str(folder)).flavors.get("python_function", {})
-        _check_python(what, str(flavor.get("python_version", "")), folder)
-        with code.visible(), _silenced():
-            return mlflow.pyfunc.load_model(str(folder), suppress_warnings=True)
-    except ReleaseRefused:
+        return PyfuncModel(published, folder, seconds, sys.path if import_path is None else import_path)
+    except MatchcastError:
+        folder.remove()
         raise
-    # Loading runs the model's own code, which may raise anything; whatever it is, the last good version keeps serving.
-    except Exception as error:
-        raise ReleaseRefused(
-            f"{what} cannot be loaded here ({type(error).__name__}: {error}). Its libraries have to be in "
-            "functions/run_inference/requirements-pyfunc.in, and its own modules in it, by `code_paths`."
-        ) from error
-
-
-def _quiet_mlflow(what: str) -> Any:
-    """Return MLflow without hints on the console."""
-    os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
-    try:
-        with _silenced():
-            import mlflow.pyfunc
-    except ImportError as error:
-        raise ReleaseRefused(
-            f"{what} is an MLflow model directory, and this image was built without MLflow ({error}). "
-            "Build and deploy with ModelRuntime=pyfunc."
-        ) from error
-    logging.getLogger("mlflow").setLevel(logging.ERROR)
-    return mlflow
-
-
-@contextmanager
-def _silenced() -> Iterator[None]:
-    """Drop what MLflow warns about: advice to those who log models, which is of no use here.
-
-    Recorded and not just ignored, since MLflow sets filters of its own.
-    """
-    with warnings.catch_warnings(record=True):
-        warnings.simplefilter("ignore")
-        yield
-
-
-def _check_python(what: str, logged_with: str, folder: Path) -> None:
-    """Refuse functions that were pickled by another Python: their bytecode could end the process, not just fail."""
-    here = f"{sys.version_info.major}.{sys.version_info.minor}"
-    foreign = logged_with.split(".")[:2] != here.split(".")
-    if foreign and any(_PICKLED_CODE in path.read_bytes() for path in folder.rglob("*.pkl")):
-        raise ReleaseRefused(
-            f"{what} holds functions that were pickled by Python {logged_with}; they cannot run in {here}. "
-            f"Log it from a file of code (`python_model='model.py'`), or with Python {here}."
-        )
-
-
-def _stays_inside(name: str) -> bool:
-    """Tell whether a file's name is a plain relative path."""
-    path = PurePosixPath(name)
-    return not path.is_absolute() and "\\" not in name and "\0" not in name and ".." not in path.parts and name != ""

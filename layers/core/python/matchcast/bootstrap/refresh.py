@@ -13,6 +13,9 @@ from matchcast.releases.served_models import ServedModels
 from matchcast.settings import RefreshSnapshotSettings
 from matchcast.snapshots.refresh import RefreshSnapshot
 
+MODEL_SECONDS = 420.0
+"""How long the model may take to load, and then to predict all matches; both fit into the function's 900 seconds."""
+
 
 def refresh_snapshot() -> RefreshSnapshot:
     """Return the use case of refresh_snapshot, a new one for each invocation.
@@ -22,7 +25,8 @@ def refresh_snapshot() -> RefreshSnapshot:
     """
     settings = RefreshSnapshotSettings()
     objects = releases.objects()
-    models = ServedModels(releases.model_manifests(refresh_seconds=0), objects, loader_for(settings.model_runtime))
+    load = loader_for(settings.model_runtime, MODEL_SECONDS)
+    models = ServedModels(releases.model_manifests(refresh_seconds=0), objects, load)
     return RefreshSnapshot(
         objects=objects,
         model=lambda: models.get(settings.snapshot_stage),

@@ -12,6 +12,7 @@ import pytest
 
 from matchcast.adapters.model_loaders import load_any
 from matchcast.adapters.pyfunc_model import FOLDER, MLMODEL
+from matchcast.domain.signature import Column
 from matchcast.errors import ParityFailed, ReleaseRefused
 from matchcast_tools.models import artifact, model_directory
 from matchcast_tools.models.artifact import Exported
@@ -22,7 +23,7 @@ from matchcast_tools.models.train import Trained
 from tests.support.datasets import FEATURES
 from tests.support.mlflow_models import Constant, logistic, register, register_with
 from tests.support.mlflow_warnings import MLFLOW_WARNINGS
-from tests.support.pyfunc_models import STEADY, code
+from tests.support.pyfunc_models import STEADY, code, in_process
 
 pytestmark = MLFLOW_WARNINGS
 
@@ -103,8 +104,9 @@ class TestPyfunc:
         export_of: Callable[..., Exported],
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        # Loaded in this process: a fresh interpreter for each takes seconds.
-        monkeypatch.setattr(artifact, "IsolatedModel", load_any)
+        # Loaded in this process: a process for each takes seconds.
+        columns = [Column(name=name, type="float") for name in FEATURES]
+        monkeypatch.setattr(artifact, "load_isolated", lambda _, bodies: in_process(bodies, columns))
         with pytest.raises(error, match=reason):
             export_of(custom(body, name))
 

@@ -1,4 +1,4 @@
-"""What a model of a model directory is asked, and what it may answer."""
+"""What a model of a model directory is asked, and what it may answer: the part that runs in the model's process."""
 
 from __future__ import annotations
 
@@ -11,19 +11,26 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from matchcast.adapters.pyfunc_model import load_pyfunc
 from matchcast.domain.signature import Column
 from matchcast.errors import ModelFailed
 from tests.support.mlflow_warnings import MLFLOW_WARNINGS
-from tests.support.pyfunc_models import COLUMNS, LOGISTIC, ROWS, code, files_of, mlflow_signature, published, saved
+from tests.support.pyfunc_models import (
+    COLUMNS,
+    LOGISTIC,
+    ROWS,
+    code,
+    files_of,
+    in_process,
+    mlflow_signature,
+    saved,
+)
 
 pytestmark = MLFLOW_WARNINGS
 
 
 def answer(body: str, rows: Any = ROWS, columns: tuple[Column, ...] = COLUMNS) -> Any:
     """Return what a model makes of rows whose `predict` has this body."""
-    files = saved(code(body), columns)
-    return load_pyfunc(published(files, columns), files).predict(rows)
+    return in_process(saved(code(body), columns), columns).predict(rows)
 
 
 class TestAnswers:
@@ -104,7 +111,7 @@ class TestClassifiers:
         model = LogisticRegression().fit(rows, np.arange(90) % 3)
         mlflow.sklearn.save_model(model, str(tmp_path / "m"), signature=mlflow_signature(), pip_requirements=[])
         files = files_of(tmp_path / "m")
-        found = load_pyfunc(published(files), files).predict(rows)
+        found = in_process(files).predict(rows)
         np.testing.assert_allclose(found, model.predict_proba(rows), atol=1e-7)
 
     def test_a_classifier_of_lightgbm_gives_probabilities(self, tmp_path: Path) -> None:
@@ -114,5 +121,5 @@ class TestClassifiers:
         model = LGBMClassifier(n_estimators=3, verbose=-1, n_jobs=1).fit(rows, np.arange(90) % 3)
         mlflow.lightgbm.save_model(model, str(tmp_path / "m"), signature=mlflow_signature(), pip_requirements=[])
         files = files_of(tmp_path / "m")
-        found = load_pyfunc(published(files), files).predict(rows)
+        found = in_process(files).predict(rows)
         np.testing.assert_allclose(found, model.booster_.predict(rows), atol=1e-7)

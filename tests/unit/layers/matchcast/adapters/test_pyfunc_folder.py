@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from matchcast.adapters.pyfunc_model import FOLDER, MLMODEL, load_pyfunc
+from matchcast.adapters.pyfunc_model import FOLDER, MLMODEL
 from tests.support.mlflow_warnings import MLFLOW_WARNINGS
-from tests.support.pyfunc_models import LOGISTIC, ROWS, code, published, saved
+from tests.support.pyfunc_models import LOGISTIC, ROWS, code, load, saved
 
 if TYPE_CHECKING:
     import pytest
@@ -27,7 +27,7 @@ class TestFolder:
         monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
 
         # WHEN it is loaded
-        model = load_pyfunc(published(files), files)
+        model = load(files)
 
         # THEN only its owner may read its folder
         (folder,) = tmp_path.iterdir()
@@ -46,7 +46,7 @@ class TestFolder:
         body = "return np.tile(np.loadtxt(context.artifacts['table']), (len(model_input), 1))"
         files = saved(code(body), artifacts={"table": str(tmp_path / "table.txt")})
         assert FOLDER + "artifacts/table.txt" in files
-        found = load_pyfunc(published(files), files).predict(ROWS)
+        found = load(files).predict(ROWS)
         np.testing.assert_allclose(found, [[0.6, 0.3, 0.1]] * 3, rtol=1e-6)
 
 
@@ -66,7 +66,7 @@ class TestOwnCode:
                 patch.syspath_prepend(tmp_path)
                 files = saved("import strength\n" + code(body), code_paths=paths)
             sys.modules.pop("strength")
-            models.append(load_pyfunc(published(files), files))
+            models.append(load(files))
         before = list(sys.path)
 
         # WHEN they are called for the first time after both are loaded: what they import only then is their own too

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from matchcast.adapters.pyfunc_model import MLMODEL, load_pyfunc
-from matchcast.errors import ReleaseRefused
+from matchcast.adapters.pyfunc_folder import open_folder
+from matchcast.adapters.pyfunc_model import MLMODEL
+from matchcast.errors import ModelUnavailable, ReleaseRefused
 from tests.support.mlflow_warnings import MLFLOW_WARNINGS
-from tests.support.pyfunc_models import LOGISTIC, ROWS, code, no_advice, published, saved
+from tests.support.pyfunc_models import LOGISTIC, ROWS, code, load, no_advice, saved
 
 pytestmark = MLFLOW_WARNINGS
 
@@ -25,7 +26,7 @@ class TestRefusals:
         monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
         files = {MLMODEL: b"", name: b"x"}
         with pytest.raises(ReleaseRefused, match="outside of its folder"):
-            load_pyfunc(published(files), files)
+            load(files)
         assert list(tmp_path.iterdir()) == []
 
     @pytest.mark.parametrize(
@@ -43,7 +44,7 @@ class TestRefusals:
     ) -> None:
         monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
         with pytest.raises(ReleaseRefused, match=reason):
-            load_pyfunc(published(files), files)
+            load(files)
         assert list(tmp_path.iterdir()) == [], "what was written for a model that is refused stays behind"
 
     def test_code_that_raises_while_it_is_loaded(self) -> None:
@@ -51,22 +52,57 @@ class TestRefusals:
         name = next(name for name in files if name.endswith(".py"))
         files[name] = b"raise RuntimeError('not today')"
         with pytest.raises(ReleaseRefused, match=r"cannot be loaded here.*not today"):
-            load_pyfunc(published(files), files)
+            load(files)
 
     def test_functions_that_another_python_pickled(self) -> None:
         files = saved(local_model())
-        assert load_pyfunc(published(files), files).predict(ROWS).shape == (3, 3)
+        assert load(files).predict(ROWS).shape == (3, 3)
 
         here = f"{sys.version_info.major}.{sys.version_info.minor}."
         files[MLMODEL] = files[MLMODEL].replace(f"python_version: {here}".encode(), b"python_version: 3.8.")
         with pytest.raises(ReleaseRefused, match=r"pickled by Python 3\.8"):
-            load_pyfunc(published(files), files)
+            load(files)
 
-    def test_an_image_without_mlflow_says_how_to_get_one_with_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        files = saved(code(LOGISTIC))
+    def test_an_image_without_mlflow_says_how_to_get_one_with_it(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setitem(sys.modules, "mlflow.pyfunc", None)
         with pytest.raises(ReleaseRefused, match="ModelRuntime=pyfunc"):
-            load_pyfunc(published(files), files)
+            open_folder("it", tmp_path)
+
+    @pytest.mark.parametrize(
+        ("body", "reason"),
+        [
+            ("import os; os._exit(3)", "ended its process with status 3"),
+            ("import ctypes; ctypes.string_at(0)", "ended its process by SIGSEGV"),
+            ("raise SystemExit(4)", "ended its process with status 4"),
+            ("import time; time.sleep(60)", "took more than 1 s"),
+        ],
+    )
+    def test_code_that_does_not_survive_its_loading(
+        self, body: str, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+        files = saved(code(LOGISTIC))
+        files[next(name for name in files if name.endswith(".py"))] = body.encode()
+        with pytest.raises(ReleaseRefused, match=rf"cannot be loaded here: it {reason}"):
+            load(files, seconds=1 if "sleep" in body else 60)
+        assert list(tmp_path.iterdir()) == []
+
+    def test_without_room_for_its_files_it_is_unavailable_and_not_refused(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+        with pytest.raises(ModelUnavailable, match="cannot be written"):
+            load({MLMODEL: b"", "model/MLmodel/x": b"a file where a folder is needed"})
+        assert list(tmp_path.iterdir()) == []
+
+    def test_without_room_for_its_process_it_is_unavailable_and_not_refused(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(sys, "executable", "/not/there")
+        with pytest.raises(ModelUnavailable, match="No process can be started"):
+            load(saved(code(LOGISTIC)))
 
 
 def local_model() -> Any:

@@ -1,15 +1,15 @@
-"""The Python modules that a model contains: visible to that model alone, so that no two versions share a module."""
+"""The modules that a registered model contains: visible to that model alone, where several are open in one process.
+
+The tools look into models, which they export; functions only run them, each in a process of its own.
+"""
 
 from __future__ import annotations
 
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-
-_ONE_AT_A_TIME = threading.RLock()
 
 
 class OwnCode:
@@ -27,12 +27,8 @@ class OwnCode:
     def visible(self) -> Iterator[None]:
         """Let the block import them; what it adds to the import path or imports from the folder is theirs too.
 
-        The interpreter has one table of modules, so only one model at a time sees its own.
+        The interpreter has one table of modules, so no two threads may do this at once.
         """
-        with _ONE_AT_A_TIME:
-            yield from self._shown()
-
-    def _shown(self) -> Iterator[None]:
         hidden = {name: sys.modules[name] for name in self._modules if name in sys.modules}
         sys.path[:0] = self._paths
         sys.modules.update(self._modules)

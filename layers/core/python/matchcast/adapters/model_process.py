@@ -1,0 +1,149 @@
+"""A process of its own for a model: asked by one caller at a time, and gone with its model or with this process.
+
+Pipes and a socket pair are all that it needs, so it works in a Lambda environment, which has no shared memory.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import weakref
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+from matchcast.adapters.model_folder import ModelFolder
+from matchcast.adapters.model_frames import FramesEnded, receive, send
+
+LOOK_SECONDS = 0.25
+"""How often a caller that waits looks whether the process is still there."""
+_ENDING_SECONDS = 2.0
+"""How long a process that has closed its connection may take to be gone."""
+_WITHHELD = ("AWS_", "MLFLOW_")
+"""The environment of a function, its credentials among it, and of a registry: none of it is the model's."""
+_STDERR = 2
+
+
+class ProcessEnded(Exception):
+    """The process is gone; the text says how it ended."""
+
+
+class ProcessHung(Exception):
+    """The process did not answer in time, and was ended."""
+
+
+class ModelProcess:
+    """An interpreter that runs a script of ours, which answers one frame after the other.
+
+    Parameters
+    ----------
+    script
+        What it runs, as `__main__`; its arguments are two descriptors (the connection, and a pipe that ends it), then
+        the import path.
+    folder
+        Its working folder, which stays as long as the process.
+    import_path
+        Where it finds modules, after the standard library.
+
+    Raises
+    ------
+    OSError
+        If no process can be started.
+    """
+
+    def __init__(self, script: str, folder: ModelFolder, import_path: Sequence[str]) -> None:
+        self._folder = folder
+        self._connection, theirs = socket.socketpair()
+        ending, lifeline = os.pipe()
+        try:
+            # -I -S: it imports from the path given here alone, whatever the environment or an installation adds.
+            # -u: what a model prints is in the log even if its process is killed.
+            self._process = subprocess.Popen(  # noqa: S603 - this interpreter, with a module of ours
+                [sys.executable, "-I", "-S", "-u", script, str(theirs.fileno()), str(ending), *import_path],
+                stdin=subprocess.DEVNULL,
+                stdout=_STDERR,
+                cwd=folder.path,
+                env={name: value for name, value in os.environ.items() if not name.startswith(_WITHHELD)},
+                pass_fds=(theirs.fileno(), ending),
+                start_new_session=True,
+            )
+        except BaseException:
+            self._connection.close()
+            os.close(lifeline)
+            raise
+        finally:
+            theirs.close()
+            os.close(ending)
+        self._connection.settimeout(LOOK_SECONDS)
+        self._ended = weakref.finalize(self, _end, self._process, self._connection, lifeline)
+
+    def ask(self, head: dict[str, Any], body: bytes, seconds: float) -> tuple[dict[str, Any], bytes]:
+        """Return the frame that answers a frame. A process that does not answer well is ended.
+
+        Only time in which this process runs counts, so an environment that is frozen in between costs a call nothing.
+
+        Raises
+        ------
+        ProcessEnded, ProcessHung
+            If there is no answer.
+        """
+        try:
+            return self._exchange(head, body, seconds)
+        except (OSError, FramesEnded, ValueError) as error:
+            raise ProcessEnded(self._how_it_ended()) from error
+        except ProcessHung:
+            self.end()
+            raise
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it was ended here, or did not answer; it is not asked again then."""
+        return not self._ended.alive
+
+    def end(self) -> None:
+        """End the process now, and all that it has started."""
+        self._ended()
+
+    def _exchange(self, head: dict[str, Any], body: bytes, seconds: float) -> tuple[dict[str, Any], bytes]:
+        waited = 0.0
+
+        def look() -> None:
+            nonlocal waited
+            waited += LOOK_SECONDS
+            if waited >= seconds:
+                raise ProcessHung
+            # A process that it has started may hold the connection open.
+            if self._process.poll() is not None:
+                raise FramesEnded
+
+        self._connection.settimeout(max(seconds, LOOK_SECONDS))
+        try:
+            send(self._connection, head, body)
+        except TimeoutError as error:
+            raise ProcessHung from error
+        self._connection.settimeout(LOOK_SECONDS)
+        return receive(self._connection, look)
+
+    def _how_it_ended(self) -> str:
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(_ENDING_SECONDS)
+        status = self._process.poll()
+        self.end()
+        if status is None:
+            return "without an answer"
+        if status < 0:
+            with suppress(ValueError):
+                return f"by {signal.Signals(-status).name}"
+        return f"with status {status}"
+
+
+def _end(process: subprocess.Popen[bytes], connection: socket.socket, lifeline: int) -> None:
+    connection.close()
+    os.close(lifeline)
+    # The whole session: nothing that the model has started may stay.
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
