@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import io
+import ssl
 from datetime import timedelta
+from typing import Any
 
 import boto3
 import pytest
+from botocore.config import Config
 from botocore.stub import Stubber
+from urllib3 import HTTPResponse
 
 from matchcast.adapters import s3_objects
 from matchcast.adapters.in_memory import InMemoryObjects
@@ -78,6 +83,62 @@ def test_a_switch_wins_only_over_the_version_that_was_read(objects: ReleaseStore
     present = objects.get("manifest")
     assert present is not None
     assert present.body == b"two"
+
+
+def test_a_switch_over_a_version_that_is_gone_loses(objects: ReleaseStore) -> None:
+    objects.put("manifest", b"one")
+    read = objects.get("manifest")
+    assert read is not None
+    objects.delete(["manifest"])
+
+    assert not objects.switch("manifest", b"two", read.etag)
+    assert objects.get("manifest") is None
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_switch_whose_answer_gets_lost_has_won(aws: dict[str, str], is_first: bool) -> None:
+    # GIVEN a client that loses the answer to its first write, and sends it again
+    client = boto3.client("s3", config=Config(retries={"mode": "standard", "total_max_attempts": 2}))
+    objects = S3Objects(client, aws["DataBucketName"])
+    lost: list[object] = []
+    if not is_first:
+        objects.put("manifest", b"one")
+    read = objects.get("manifest")
+
+    def lose_once(response: object, **_: object) -> int | None:
+        if lost:
+            return None
+        lost.append(response)
+        return 0  # seconds until it is sent again
+
+    events: Any = client.meta.events
+    events.register("needs-retry.s3.PutObject", lose_once)
+
+    # WHEN a manifest is switched
+    # THEN the second attempt is refused because of the first, and that is no lost race
+    assert objects.switch("manifest", b"two", read.etag if read else None)
+    assert len(lost) == 1
+
+
+def test_a_body_that_breaks_off_is_an_outage_whatever_the_sdk_makes_of_it(
+    aws: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN an object whose stream ends with an error of TLS, which the SDK passes on as it is
+    objects = S3Objects(boto3.client("s3"), aws["DataBucketName"])
+    objects.put("manifest", b"one")
+
+    class Stream(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            raise ssl.SSLError("decryption failed or bad record mac")
+
+    broken = HTTPResponse(Stream(), preload_content=False)
+    monkeypatch.setattr("botocore.httpchecksum.StreamingChecksumBody.read", lambda _, amt=None: broken.read(amt))
+    monkeypatch.setattr("botocore.response.StreamingBody.read", lambda _, amt=None: broken.read(amt))
+
+    # WHEN it is read
+    # THEN
+    with pytest.raises(StorageUnavailable, match="did not answer"):
+        objects.get("manifest")
 
 
 def test_keys_are_listed_by_prefix_in_order(objects: ReleaseStore) -> None:

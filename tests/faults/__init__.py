@@ -11,9 +11,12 @@ simulated is below them: the wire, the services at its end, time and chance.
 - `wire`, `calls`, `weather`: each request of the SDK can be refused, take effect and lose its answer, be late, or be
   the last one of its process; the SDK's own retries follow. How much of this a schedule has is drawn too, and some
   have nothing of it.
-- `dynamodb` (with `expressions`), `sqs`, `bucket`: small models of the services. Indexes and reads that are not
-  consistent lag, keys stay unprocessed, messages come twice, late and in no order. `test_faithful` compares the first
-  two with moto. What they do not know ends the schedule, so that nothing is answered by accident.
+- `dynamodb` (with `expressions`), `sqs`, `s3`: small models of the services. Indexes and reads that are not
+  consistent lag, keys stay unprocessed, messages come twice, late and in no order, objects break off. `test_faithful`
+  and `test_faithful_s3` compare them with moto. What they do not know ends the schedule, so that nothing is answered by
+  accident.
+- `bucket`, `models`: two releases, which the real code publishes and reads; objects of them are lost or damaged for a
+  while. `poison`: messages that cannot be read, or can be read and cannot be served, with their right ends.
 - `plots`, `clients` (with `requests`), `services`, `operators`: who acts, and what a schedule is about.
 - `ledger`: every write of a record, judged as it happens. `witness`: every answer, compared with all others. `closing`:
   every record after all has settled. Nothing may be
@@ -22,7 +25,7 @@ simulated is below them: the wire, the services at its end, time and chance.
     illegal:  a write broke the lifecycle, or a limit was not kept;
     stuck:    a task is queued and nothing will end it, or it took long in calm weather;
     needless: an end without its cause, a failed request or a message that comes again, and nothing had gone wrong.
-- `mutants` (with `tampering`): broken copies of the product, which the same schedules have to catch.
+- `mutants` (with `tampering`, `broken_serving`): broken copies of the product, which the same schedules have to catch.
 
 `specification` is a second, independent proof: the API's contract as a small model, to which sequences of
 requests through the real handlers (`handlers`) are compared (`comparison`).

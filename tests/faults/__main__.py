@@ -34,7 +34,7 @@ def main(
         raise typer.Exit(show(replay, mutant))
     first = secrets.randbelow(1_000_000_000) if seed is None else seed
     say(
-        f"{schedules} schedules from seed {first}: handlers and SDK over a simulated table and simulated queues. "
+        f"{schedules} schedules from seed {first}: handlers and SDK over a simulated table, bucket and queues. "
         "Processes die and stop, calls fail, answers get lost, keys are left out, reads lag, clocks jump, messages "
         "come twice, late and in no order; then all settles, and every promise is checked."
     )

@@ -11,6 +11,7 @@ from tests.faults.weather import Weather
 
 T = TypeVar("T")
 READ_SECONDS = 5.0
+OBJECT_SECONDS = 4.0
 CONNECT_SECONDS = 2.0
 
 
@@ -30,6 +31,8 @@ class Calls:
         self.trace: list[str] | None = None
         self.trouble_at = float("-inf")
         """When something last went wrong anywhere."""
+        self.denied_at = float("-inf")
+        """When an access was last denied: a defect, which is answered with a 500."""
         self._scheduler = scheduler
         self._rng = rng
 

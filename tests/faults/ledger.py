@@ -87,6 +87,8 @@ class Ledger:
         code, match = json.loads(item["error"]["S"])["code"], item.get("match_id", {}).get("S")
         mended_at = self._world.models.mended_at
         letter = (item["task_id"]["S"], int(item["generation"]["N"]))
+        if self._world.poison.is_right(item, code):
+            return ""
         match code:
             case "match-not-found":
                 return (

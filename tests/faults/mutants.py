@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
-from unittest import mock
 
 from functions.submit_prediction import handler as submit_handler
 from matchcast.adapters.dynamodb_records import DynamoDBKeys
@@ -26,34 +23,9 @@ from matchcast.tasks.retry import RetryTask
 from matchcast.tasks.run import RunPredictions
 from matchcast.tasks.track import TrackTasks
 from tests.faults import tampering as wire
+from tests.faults.broken_serving import SERVING_MUTANTS
 from tests.faults.invocations import HANDLERS
-from tests.faults.wire import Wire
-
-
-@dataclass(frozen=True)
-class Mutant:
-    """One broken copy: `name_of` of `owner` is replaced."""
-
-    name: str
-    owner: Any
-    attribute: str
-    broken: Any
-
-    @contextmanager
-    def alive(self) -> Iterator[None]:
-        """Break the product for a while."""
-        if isinstance(self.owner, dict):
-            with mock.patch.dict(self.owner, {self.attribute: self.broken}):
-                yield
-        else:
-            with mock.patch.object(self.owner, self.attribute, self.broken):
-                yield
-
-
-def on_the_wire(name: str, broken: wire.Broken) -> Mutant:
-    """Return a mutant that sends something else."""
-    return Mutant(name, Wire, "_answered", broken)
-
+from tests.faults.mutant import Mutant, on_the_wire
 
 # What accepts tasks.
 
@@ -250,5 +222,7 @@ MUTANTS = (
     Mutant("start_by is not heeded", Task, "status_at", lambda task, _: task.status),
     Mutant("expires_at is not heeded", Task, "is_readable_at", lambda _, __: True),
     Mutant("a cached prediction of another snapshot", CachedResults, "find", any_snapshot),
+    # Releases are read whole, and what cannot be served has its right end.
+    *SERVING_MUTANTS,
 )
 """The broken copies."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from matchcast.domain.task import Priority
 from tests.faults.bucket import CURSED, EXPLODES, MATCHES, WITHDRAWN
-from tests.faults.plots import Plot
+from tests.faults.plot import Plot
 
 Subject = dict[str, Any]
 _GOOD_MATCHES = [match for match in MATCHES if match not in (CURSED, WITHDRAWN)]

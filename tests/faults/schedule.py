@@ -14,7 +14,7 @@ from tests.faults.closing import close
 from tests.faults.expressions import Unmodelled
 from tests.faults.findings import Findings
 from tests.faults.operators import Operators
-from tests.faults.services import Pollers, sends_poison, sweep, sweeps
+from tests.faults.services import Pollers, sweep, sweeps
 from tests.faults.virtual import simulated
 from tests.faults.weather import Weather
 from tests.faults.world import World
@@ -73,14 +73,15 @@ def _play(world: World) -> None:
             client = clients[tenant] = Client(world, f"{tenant}-{number + 1}", tenant, known)
             scheduler.start(client.name, client.work, after=rng.uniform(0, 5))
     scheduler.start("sweep", sweeps(world))
-    if rng.random() < 0.2:
-        scheduler.start("poison", sends_poison(world))
+    if rng.random() < world.plot.poisoned:
+        scheduler.start("poison", world.poison.send)
     if rng.random() < world.plot.mended:
         scheduler.start("mender", lambda: _mend(world), after=rng.uniform(1, 120))
     if rng.random() < world.plot.switched:
         with_model = rng.random() < 0.5
-        switch = lambda: world.bucket.switch(scheduler.now, with_model=with_model)  # noqa: E731
-        scheduler.start("publisher", switch, after=rng.uniform(1, 60))
+        scheduler.start("publisher", lambda: _publish(world, with_model=with_model), after=rng.uniform(1, 60))
+    if world.is_losing:
+        scheduler.start("accident", world.bucket.lose, after=rng.uniform(0, 60))
     scheduler.run(until=rng.choice(world.plot.storms))
     _settle(world, operators)
     if rng.random() < 0.1:
@@ -89,6 +90,13 @@ def _play(world: World) -> None:
         scheduler.start(f"reader {tenant}", lambda client=client, tenant=tenant: _look(world, client, tenant))  # type: ignore[misc]
     scheduler.run()
     close(world, world.queues.letters())
+    if not world.is_ageing:
+        world.poison.close(world.queues.letters())
+
+
+def _publish(world: World, *, with_model: bool) -> None:
+    while not world.bucket.publish(world.invocations.new("publisher"), with_model=with_model):
+        world.scheduler.pause(world.rng.uniform(1, 30))
 
 
 def _mend(world: World) -> None:
@@ -98,6 +106,7 @@ def _mend(world: World) -> None:
 def _settle(world: World, operators: Operators) -> None:
     """Let every fault pass, and time go on, until nothing moves any more."""
     scheduler, stormy = world.scheduler, world.calls.weather
+    world.bucket.restore()
     world.calls.weather = Weather(lag=stormy.lag, page=stormy.page)
     world.calls.note("---- from here on nothing goes wrong")
     scheduler.run()

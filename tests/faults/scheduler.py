@@ -52,6 +52,8 @@ class Environment:
     is_dead: bool = False
     calls_left: float = math.inf
     """After so many more calls it is killed."""
+    read: set[str] = field(default_factory=set)
+    """What it has read of releases."""
 
 
 @dataclass(eq=False)

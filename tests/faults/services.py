@@ -1,4 +1,4 @@
-"""Actors behind the API: pollers with their workers, the sweep, and senders of poison."""
+"""Actors behind the API: pollers with their workers, and the sweep."""
 
 from __future__ import annotations
 
@@ -11,13 +11,6 @@ from tests.faults.sqs import LANES, Message
 from tests.faults.world import World
 
 _TROUBLE_LASTS = 300.0
-_POISON = (
-    "no json at all, {}",
-    '{{"version":99,"task_id":"{}"}}',
-    '{{"version":1,"task_id":"{}"}}',
-    "[{}]",
-    '{{"version":1,"task_id":"{}","tenant":"north","created_at":"now","expires_at":7}}',
-)
 
 
 class Pollers:
@@ -104,18 +97,5 @@ def sweeps(world: World) -> Callable[[], None]:
         for _ in range(world.rng.randint(0, world.plot.most_sweeps)):
             world.scheduler.pause(world.rng.uniform(*world.plot.sweeps_pause))
             sweep(world)
-
-    return body
-
-
-def sends_poison(world: World) -> Callable[[], None]:
-    """Return an actor that sends unreadable messages."""
-
-    def body() -> None:
-        for number in range(world.rng.randint(1, 2)):
-            world.scheduler.pause(world.rng.uniform(0, 30))
-            poison = world.rng.choice(_POISON).format(number)
-            world.witness.poison.add(poison)
-            world.queues.put(world.queues.queues[world.rng.choice(LANES)], poison)
 
     return body

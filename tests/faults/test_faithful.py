@@ -3,93 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import re
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import boto3
 import pytest
-from botocore.exceptions import ClientError
-from moto import mock_aws
 
-from tests.faults.calls import Calls
-from tests.faults.dynamodb import ServiceError, Table
-from tests.faults.scheduler import Scheduler
-from tests.faults.sqs import Queues, url
-from tests.faults.weather import Weather
-from tests.faults.wire import _error, _response
-from tests.support.template import deploy_storage
+from tests.faults.direct import Ask, both
 
-if TYPE_CHECKING:
-    from botocore.awsrequest import AWSResponse
-
-Ask = Callable[..., Any]
+pytestmark = pytest.mark.usefixtures("account")
 IDS = [f"019ca945-0000-7000-8000-00000000000{number}" for number in range(5)]
 FINISH = (
     "attribute_not_exists(pk) OR (#status = :expected_status AND generation = :expected_generation)",
     "SET #status = :status, generation = :generation, attempts = if_not_exists(attempts, :count)",
 )
-
-
-class Direct:
-    """An HTTP session that ends at the simulated services, with nothing in between."""
-
-    def __init__(self) -> None:
-        rng = random.Random(1)
-        self.scheduler = Scheduler(rng)
-        calls = Calls(self.scheduler, rng, Weather(lag=0.0))
-        self.services = {
-            "DynamoDB_20120810": Table(self.scheduler, rng, calls).handle,
-            "AmazonSQS": Queues(self.scheduler, rng, calls, most_receives=20).handle,
-        }
-
-    def send(self, request: Any) -> AWSResponse:
-        service, operation = str(request.headers["X-Amz-Target"], "ascii").split(".")
-        try:
-            return _response(
-                request, 200, json.dumps(self.services[service](operation, json.loads(request.body))).encode()
-            )
-        except ServiceError as error:
-            return _error(request, error.code, error.message, error.status)
-
-
-@pytest.fixture(autouse=True)
-def _account(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in list(os.environ):
-        if name.startswith("AWS_"):
-            monkeypatch.delenv(name)
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION"):
-        monkeypatch.setenv(name, "us-east-1")
-
-
-def both(service: str, script: Callable[[Ask, dict[str, str]], list[Any]]) -> tuple[list[Any], list[Any]]:
-    """Return what a script hears from moto, and from the simulated service."""
-    with mock_aws():
-        names = deploy_storage(boto3.session.Session())
-        real = script(asking(boto3.client(service)), names)  # type: ignore[call-overload]
-    client: Any = boto3.client(service)  # type: ignore[call-overload]
-    client._endpoint.http_session = Direct()
-    urls = {f"{lane}QueueUrl": url(lane.lower()) for lane in ("High", "Normal")}
-    return real, script(asking(client), {"TasksTableName": names["TasksTableName"], **urls})
-
-
-def asking(client: Any) -> Ask:
-    """Return what makes a request, and returns its answer or the code of its error."""
-
-    def ask(operation: str, **request: Any) -> Any:
-        try:
-            answer = getattr(client, operation)(**request)
-        except ClientError as error:
-            return error.response["Error"]["Code"].rsplit(".", 1)[-1]
-        answer.pop("ResponseMetadata")
-        answer.pop("ConsumedCapacity", None)  # moto sends it unasked
-        if request.get("ReturnValues") == "UPDATED_NEW":
-            answer["Attributes"] = answer["Attributes"]["attempts"]  # moto shows others too
-        return {name: value for name, value in answer.items() if name != "Failed" or value}  # moto: an empty list
-
-    return ask
 
 
 def item(rng: random.Random, task_id: str) -> dict[str, Any]:

@@ -8,7 +8,10 @@ from typing import Any
 
 import pytest
 
+from matchcast.messages import encode
 from tests.faults.bucket import CURSED, WITHDRAWN
+from tests.faults.findings import KINDS
+from tests.faults.poison import Kind
 from tests.faults.requests import Request
 from tests.faults.sqs import Message
 from tests.faults.stage import Stage
@@ -67,7 +70,7 @@ def test_the_steps_of_the_lifecycle_with_their_causes_are_no_findings() -> None:
     ledger = stage.world.witness.ledger
     ledger.cancelled.add("1")
     ledger.letters.add(("1", 0))
-    stage.world.bucket.switch(0)
+    stage.world.bucket.switched_at = 0
 
     def act() -> None:
         stage.world.scheduler.pause(20)
@@ -98,6 +101,62 @@ def test_a_letter_that_nobody_gave_up_must_not_go() -> None:
     stage.world.witness.ledger.letter(Message("message-1", "a", 0, 0), False)
 
     assert stage.findings.lost == ["message-1 is deleted, and no operator asked for that"]
+
+
+# Poison.
+
+
+@pytest.mark.parametrize(
+    ("record", "cause", "kind", "finding"),
+    [
+        (None, None, "lost", "has no record"),
+        ({"status": "succeeded"}, None, "illegal", "succeeded, and not as"),
+        ({"status": "expired"}, None, "illegal", "expired, and not as"),
+        ({"status": "failed"}, "stage-not-found", "needless", "is buried, by the fault of its request"),
+        ({"status": "failed"}, None, None, ""),
+        ({"status": "failed"}, "storage-unavailable", None, ""),
+        ({"status": "succeeded", "generation": 1}, None, None, ""),
+    ],
+)
+def test_poison_that_can_be_read_has_one_right_end(
+    record: dict[str, Any] | None, cause: str | None, kind: str | None, finding: str
+) -> None:
+    # GIVEN a message with a stage that does not exist
+    stage = Stage()
+    poison, table = stage.world.poison, stage.world.table
+    task = a_task(task_id="1", stage="nowhere")
+    poison.sent["1"] = task, Kind({"stage": "nowhere"}, code="stage-not-found")
+    letter = Message("message-1", encode(task), 0, 0, {"cause": {"StringValue": cause}} if cause else {})
+
+    table.on_write = lambda _before, _after: None
+
+    def act() -> None:
+        if record is not None:
+            table.handle("PutItem", {"Item": a_record(**record)})
+
+        # WHEN it has ended
+        poison.close([letter])
+
+    # THEN
+    stage.play(act)
+    assert [name for name in KINDS if getattr(stage.findings, name)] == ([kind] if kind else [])
+    assert finding in " ".join(stage.findings.lines())
+
+
+def test_an_end_that_poison_must_have_needs_no_other_cause() -> None:
+    # GIVEN a message with a stage that does not exist
+    stage = Stage()
+    stage.world.poison.sent["1"] = a_task(task_id="1"), Kind({"stage": "nowhere"}, code="stage-not-found")
+
+    def act() -> None:
+        # WHEN its task fails for that, and when it fails as if nothing were published
+        # THEN only the second is a finding
+        stage.world.witness.ledger.written(None, failed("stage-not-found"))
+        assert stage.findings.lines() == []
+        stage.world.witness.ledger.written(None, failed("model-not-published"))
+        assert "after 0 attempts" in stage.findings.needless[0]
+
+    stage.play(act)
 
 
 # The witness.

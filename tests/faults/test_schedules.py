@@ -22,6 +22,9 @@ QUICK = (
     "message deleted before the write",
     "sweep off",
     "unprocessed keys ignored",
+    "an unknown stage is an outage",
+    "a client's fault is buried",
+    "a body that breaks off is no outage",
 )
 """Mutants that few schedules catch; `make faults` hunts them all."""
 EVENTS = (
@@ -48,6 +51,14 @@ EVENTS = (
     "is answered with 422",
     "is answered with 429",
     "is answered with 503",
+    " -> 304",
+    "ListObjectsV2 models/releases/",
+    "PutObject snapshots/manifest.json",
+    "is gone",
+    "is damaged",
+    "is back",
+    "is not what was published",
+    "is Kind(",
 )
 DIGEST = "import sys; from tests.faults.test_schedules import digest; print(digest(range(11, 21)))"
 

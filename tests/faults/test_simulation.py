@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-import pytest
+from contextlib import suppress
 
+import pytest
+from botocore.exceptions import ClientError
+
+from matchcast.domain.manifests import MODEL_MANIFEST_KEY
 from matchcast.messages import encode
 from tests.faults.calls import Unanswered
-from tests.faults.scheduler import Killed
+from tests.faults.scheduler import Environment, Killed
 from tests.faults.stage import Stage
 from tests.faults.weather import Outage, Weather
+from tests.faults.wire import client
 from tests.support.tasks import a_task
 
 # The queues.
@@ -120,3 +125,30 @@ def test_an_unexpected_error_of_an_actor_ends_the_schedule() -> None:
 
     with pytest.raises(KeyError, match="unexpected"):
         Stage().play(act)
+
+
+# The bucket.
+
+
+@pytest.mark.parametrize("is_damaged", [False, True])
+def test_what_a_process_cannot_read_is_its_trouble_only_if_it_has_nothing_in_its_place(is_damaged: bool) -> None:
+    # GIVEN a process that has read the manifest of the models, and another that has read nothing
+    stage = Stage()
+    bucket, reader, late = stage.world.bucket, Environment("reader"), Environment("late")
+    stage.world.rng.random = lambda: 0.9 if is_damaged else 0.1  # type: ignore[method-assign]
+    stage.world.rng.choice = lambda _: MODEL_MANIFEST_KEY  # type: ignore[method-assign, assignment, return-value]
+
+    def act() -> None:
+        with stage.world.scheduler.process(reader):
+            client("s3").get_object(Bucket="data", Key=MODEL_MANIFEST_KEY)
+        stage.world.scheduler.start("accident", bucket.lose)
+        stage.world.scheduler.pause(1.5)
+
+        # WHEN both read it while it is lost
+        for environment in (reader, late):
+            with stage.world.scheduler.process(environment), suppress(ClientError):
+                client("s3").get_object(Bucket="data", Key=MODEL_MANIFEST_KEY)["Body"].read()
+
+    # THEN only the second one is troubled
+    stage.play(act)
+    assert reader.trouble_at < 0 < late.trouble_at

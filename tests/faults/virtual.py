@@ -1,6 +1,6 @@
 """The real handlers in virtual time: what the product takes from its process is taken from the schedule instead.
 
-That is: the clock, waiting, chance, threads, settings, SDK clients, the bucket, and the parts that the composition
+That is: the clock, waiting, chance, threads, settings, SDK clients, and the parts that the composition
 root keeps for a process. It is found by looking through the loaded modules, so that new code is in virtual time too.
 """
 
@@ -201,7 +201,6 @@ def _parts(module: ModuleType) -> Iterator[tuple[Any, str, Any]]:
     """Replace what a module of the composition root makes, so that each process has its own."""
     others = {
         "client": wire.client,
-        "objects": lambda: _world.bucket,
         "cursors": lambda: Cursors(lambda: b"key"),
         "loader_for": lambda runtime, *_: _world.models.loader(runtime),
         "parse_features": parse,

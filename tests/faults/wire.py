@@ -6,23 +6,26 @@ are in virtual time, and requests are not signed.
 
 from __future__ import annotations
 
-import io
 import json
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from botocore import UNSIGNED
-from botocore.awsrequest import AWSResponse, HeadersDict
 from botocore.exceptions import ConnectionClosedError, ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError
 
 from matchcast.bootstrap import parts
-from tests.faults.calls import CONNECT_SECONDS, READ_SECONDS, Calls, Unanswered
+from tests.faults import responses
+from tests.faults.calls import CONNECT_SECONDS, OBJECT_SECONDS, READ_SECONDS, Calls, Unanswered
 from tests.faults.dynamodb import ServiceError, Table
-from tests.faults.scheduler import Scheduler
+from tests.faults.s3 import S3, Reply, asked_of, refusal
+from tests.faults.scheduler import Environment, Scheduler
 from tests.faults.sqs import Queues
+
+if TYPE_CHECKING:
+    from botocore.awsrequest import AWSResponse
 
 _PREFIXES = {"DynamoDB_20120810": "table", "AmazonSQS": "queue"}
 Invoke = Callable[[str, bytes, float], tuple[bytes, str | None]]
@@ -43,20 +46,28 @@ class Wire:
         *,
         table: Table,
         queues: Queues,
+        s3: S3,
         invoke: Invoke,
     ) -> None:
         self._scheduler = scheduler
         self._rng = rng
         self._calls = calls
-        self._services = {"table": table.handle, "queue": queues.handle}
+        self._services: dict[str, Callable[[str, Any], Any]] = {
+            "table": table.handle,
+            "queue": queues.handle,
+            "bucket": s3.handle,
+        }
         self._invoke = invoke
+        self.on_object: Callable[[str, Environment], None] = lambda _key, _environment: None
+        """Is told which object, or that there is none, reached which process."""
         Wire.now = self
 
     def answer(self, request: Any) -> AWSResponse:
         """Return the answer to an HTTP request, or raise as an HTTP client does."""
         target = request.headers.get("X-Amz-Target")
         if target is None:
-            return self._answer_invocation(request)
+            answer_it = self._answer_invocation if "/functions/" in request.url else self._answer_bucket
+            return answer_it(request)
         prefix, operation = (target.decode() if isinstance(target, bytes) else target).split(".")
         what = _PREFIXES[prefix]
         try:
@@ -67,20 +78,21 @@ class Wire:
         except Unanswered as fault:
             return self._unanswered(request, what, fault)
         if isinstance(answer, ServiceError):
-            return _error(request, answer.code, answer.message, answer.status)
-        return _response(request, 200, orjson.dumps(answer))
+            return responses.error(request, answer.code, answer.message, answer.status)
+        return responses.response(request, 200, orjson.dumps(answer))
 
     def _answered(self, what: str, operation: str, content: Any) -> dict[str, Any] | ServiceError:
         try:
-            return self._services[what](operation, content)
-        except ServiceError as error:
-            return error
+            found: dict[str, Any] = self._services[what](operation, content)
+        except ServiceError as refused:
+            return refused
+        return found
 
     def _unanswered(self, request: Any, what: str, fault: Unanswered) -> AWSResponse:
         """Fail as a network or the service does: in several ways, some of them slow."""
         way = self._rng.random()
         if way < 0.3:
-            return _error(request, "InternalServerError" if what == "table" else "InternalError", "", 500)
+            return responses.error(request, "InternalServerError" if what == "table" else "InternalError", "", 500)
         if fault.is_done:
             if way < 0.6:
                 raise ConnectionClosedError(endpoint_url=request.url)
@@ -88,11 +100,58 @@ class Wire:
             raise ReadTimeoutError(endpoint_url=request.url)
         if way < 0.6:
             code = "ProvisionedThroughputExceededException" if what == "table" else "RequestThrottled"
-            return _error(request, code, "", 400)
+            return responses.error(request, code, "", 400)
         if way < 0.8:
             raise EndpointConnectionError(endpoint_url=request.url)
         self._scheduler.pause(CONNECT_SECONDS)
         raise ConnectTimeoutError(endpoint_url=request.url)
+
+    def _answer_bucket(self, request: Any) -> AWSResponse:
+        operation, content = asked_of(request)
+        heard: list[Reply] = []
+
+        def act() -> str:
+            answer: Any = self._answered("bucket", operation, content)
+            if isinstance(answer, ServiceError):
+                answer = refusal(answer.code, answer.message, answer.status)
+            heard.append(answer)
+            return str(answer.status)
+
+        name = f"{operation} {content.get('prefix', content['Key'])[-40:]}"
+        try:
+            self._calls("bucket", name, act)
+        except Unanswered as fault:
+            return self._without_object(request, operation, heard[0] if fault.is_done else None)
+        environment = self._scheduler.me().environment
+        if operation == "GetObject" and heard[0].status in (200, 404) and environment is not None:
+            self.on_object(content["Key"], environment)
+        return responses.response(request, heard[0].status, heard[0].body, heard[0].headers)
+
+    def _without_object(self, request: Any, operation: str, lost: Reply | None) -> AWSResponse:
+        """Fail as a network or S3 does; an object that is lost on its way may have begun to come."""
+        way = self._rng.random()
+        if lost is not None and operation == "GetObject" and lost.status == 200 and way < 0.6:
+            raw = responses.Broken(lost.body, int(way * 20) % 4, self._hang)
+            return responses.answer(request, 200, raw, lost.headers)
+        if way < 0.8:
+            refusals = [refusal("InternalError", "We encountered an internal error.", 500)]
+            if lost is None:
+                refusals += [refusal("SlowDown", "Please reduce your request rate.", 503)] * 2
+                refusals.append(refusal("AccessDenied", "Access Denied", 403))
+            reply = self._rng.choice(refusals)
+            if reply.status == 403:
+                self._calls.denied_at = self._scheduler.now
+            return responses.response(request, reply.status, reply.body, reply.headers)
+        if way < 0.9:
+            raise ConnectionClosedError(endpoint_url=request.url)
+        if lost is None:
+            self._scheduler.pause(CONNECT_SECONDS)
+            raise ConnectTimeoutError(endpoint_url=request.url)
+        self._scheduler.pause(OBJECT_SECONDS)
+        raise ReadTimeoutError(endpoint_url=request.url)
+
+    def _hang(self) -> None:
+        self._scheduler.pause(OBJECT_SECONDS)
 
     def _answer_invocation(self, request: Any) -> AWSResponse:
         function, payload = request.url.split("/functions/")[1].split("/")[0], bytes(request.body)
@@ -103,11 +162,11 @@ class Wire:
         except Unanswered as fault:
             if fault.is_done:
                 raise ConnectionClosedError(endpoint_url=request.url) from fault
-            return _error(request, "TooManyRequestsException", "", 429)
+            return responses.error(request, "TooManyRequestsException", "", 429)
         except TimeoutError as late:
             raise ReadTimeoutError(endpoint_url=request.url) from late
         headers = {} if error is None else {"X-Amz-Function-Error": error}
-        return _response(request, 200, answer, headers)
+        return responses.response(request, 200, answer, headers)
 
 
 class Session:
@@ -119,11 +178,6 @@ class Session:
 
     def close(self) -> None:
         """Close nothing."""
-
-
-class _Raw(io.BytesIO):
-    def stream(self, **_: Any) -> Iterator[bytes]:
-        yield self.read()
 
 
 _real_client = parts.client
@@ -143,16 +197,6 @@ def _client(service: str, config: str) -> Any:
     return made
 
 
-def _response(request: Any, status: int, body: bytes, headers: dict[str, str] | None = None) -> AWSResponse:
-    found: Any = HeadersDict(headers or {})
-    return AWSResponse(request.url, status, found, _Raw(body))
-
-
-def _error(request: Any, code: str, message: str, status: int) -> AWSResponse:
-    body = orjson.dumps({"__type": f"com.amazonaws#{code}", "message": message})
-    return _response(request, status, body, {"x-amzn-errortype": code})
-
-
 def _named(content: Any) -> str:
     """Return what a request is about, for the trace."""
     for name in ("Key", "Item"):
@@ -161,7 +205,8 @@ def _named(content: Any) -> str:
             state = item.get(":status", item.get("status", {})).get("S", "")
             return f"{content[name]['pk']['S'][-12:]} {state}"
     if "RequestItems" in content:
-        return " ".join(key["pk"]["S"][-12:] for each in content["RequestItems"].values() for key in each["Keys"])
+        keys = [key["pk"]["S"][-12:] for each in content["RequestItems"].values() for key in each["Keys"]]
+        return " ".join(sorted(keys))  # they come out of a set
     if "QueueUrl" in content:
         shown = content.get("MessageBody") or content.get("ReceiptHandle") or ""
         where = shown.find('"task_id":"')

@@ -202,7 +202,8 @@ class Witness:
         """Take in a 5xx, which needs a fault."""
         code = str(answer.json["type"]).rsplit(":", 1)[-1]
         is_models = code == "model-failed" and not is_answered(request.subject)
-        if code == "internal-error" or (self._world.is_quiet(began) and not is_models):
+        is_defect = code == "internal-error" and not self._world.was_denied(began)
+        if is_defect or (self._world.is_quiet(began) and not is_models):
             what = f"{request.method} {request.path}"
             self.findings.needless.append(f"{answer.status} for {what}: {answer.json['detail']}")
 

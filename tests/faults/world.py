@@ -8,12 +8,15 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from tests.faults.bucket import REFRESH_SECONDS, Bucket, Models
+from tests.faults.bucket import REFRESH_SECONDS, Bucket
 from tests.faults.calls import Calls
 from tests.faults.dynamodb import TABLE, Table
 from tests.faults.invocations import Invocations
 from tests.faults.ledger import MAX_ATTEMPTS
+from tests.faults.models import Models
 from tests.faults.plots import draw_plot
+from tests.faults.poison import Poison
+from tests.faults.s3 import S3
 from tests.faults.scheduler import Scheduler
 from tests.faults.sqs import Queues, url
 from tests.faults.wire import Wire
@@ -29,20 +32,26 @@ class World:
         self.scheduler = Scheduler(rng)
         self.plot = draw_plot(rng)
         self.calls = Calls(self.scheduler, rng, self.plot.weather(rng))
-        self.is_calm = self.calls.weather.is_calm and not self.plot.workers_begin[1] + self.plot.high_workers_begin[1]
+        is_calm = self.calls.weather.is_calm
+        self.is_losing = (not is_calm or self.plot.is_calm) and rng.random() < self.plot.losing
+        self.is_calm = is_calm and not (self.is_losing or self.plot.workers_begin[1] + self.plot.high_workers_begin[1])
         self.is_ageing = False
         """Whether letters may pass away."""
         self.lifetime = timedelta(seconds=self.plot.lifetime)
         self.table = Table(self.scheduler, rng, self.calls)
         self.queues = Queues(self.scheduler, rng, self.calls, most_receives=rng.choice(self.plot.most_receives))
-        self.bucket = Bucket(self.calls)
+        s3 = S3(self.scheduler)
+        self.bucket = Bucket(self.scheduler, rng, self.calls, s3)
         self.models = Models(self.calls)
         self.invocations = Invocations(self.scheduler, rng)
         self.witness = Witness(self)
+        self.poison = Poison(self)
+        self.bucket.findings = self.witness.findings
         self.table.on_write = self.witness.ledger.written
         self.queues.on_letter = self.witness.ledger.letter
         invoke = self.invocations.invoke
-        Wire(self.scheduler, rng, self.calls, table=self.table, queues=self.queues, invoke=invoke)
+        made = Wire(self.scheduler, rng, self.calls, table=self.table, queues=self.queues, s3=s3, invoke=invoke)
+        made.on_object = self.bucket.delivered
         self.environ = {
             "DATA_BUCKET_NAME": "data",
             "MODEL_REFRESH_SECONDS": str(REFRESH_SECONDS),
@@ -67,13 +76,17 @@ class World:
 
     @property
     def switched_at(self) -> datetime | None:
-        """Return when the second release came."""
-        at = self.bucket.switched_at
+        """Return since when the second release can be read."""
+        at = self.bucket.served_since
         return None if at is None else NOW + timedelta(seconds=at)
 
     def is_quiet(self, since: datetime) -> bool:
         """Return whether nothing has gone wrong for some time before a moment, and since."""
         return self.trouble_at < since - timedelta(seconds=60)
+
+    def was_denied(self, since: datetime) -> bool:
+        """Return whether the bucket denied access some time before a moment, or since: readers remember that."""
+        return NOW + timedelta(seconds=max(self.calls.denied_at, -1e6)) > since - timedelta(seconds=60)
 
     @staticmethod
     def parsed(text: str) -> Any:

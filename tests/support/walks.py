@@ -46,7 +46,7 @@ class Work:
         kind = self.rng.randrange(5)
         if kind == 0:
             self.tasks.record_attempt(task)
-        elif kind == 1 and self.tasks.reopen(again := task.model_copy(update={"generation": task.generation + 1})):
+        elif kind == 1 and self.tasks.supersede(again := task.model_copy(update={"generation": task.generation + 1})):
             self.made[task.task_id] = again
         elif kind == 2:
             self.tasks.finish(task.model_copy(update={**ended, "status": TaskStatus.FAILED, "error": ERROR}))

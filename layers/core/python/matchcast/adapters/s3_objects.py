@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
+from urllib3.exceptions import HTTPError
 
 from matchcast.adapters.aws_errors import error_code, unavailable_as
 from matchcast.errors import StorageUnavailable
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
 _ABSENT = {"NoSuchKey", "404", "NotFound"}
 _UNCHANGED = {"304", "NotModified"}
 # 412: somebody switched before us. 409: two switches met, and this one was not the first.
-_LOST = {"PreconditionFailed", "412", "ConditionalRequestConflict", "409"}
+# 404: the version that was read is gone.
+_LOST = {"PreconditionFailed", "412", "ConditionalRequestConflict", "409", "NoSuchKey"}
 DELETE_AT_ONCE = 1_000
 """Keys that one DeleteObjects takes."""
 
@@ -49,7 +51,11 @@ class S3Objects:
             self._client.put_object(Bucket=self._bucket, Key=key, Body=body, ContentType=content_type)
 
     def switch(self, key: str, body: bytes, etag: str | None) -> bool:
-        """Write a manifest only over the version read as `etag` (None: only where there is none)."""
+        """Write a manifest only over the version read as `etag` (None: only where there is none).
+
+        A write whose answer gets lost is sent again by the SDK, and then refused because of itself: where the refused
+        manifest is the one that is there, it was written.
+        """
         condition: dict[str, Any] = {"IfNoneMatch": "*"} if etag is None else {"IfMatch": etag}
         with unavailable_as(StorageUnavailable, self._name):
             try:
@@ -57,9 +63,10 @@ class S3Objects:
                     Bucket=self._bucket, Key=key, Body=body, ContentType="application/json", **condition
                 )
             except ClientError as error:
-                if error_code(error) in _LOST:
-                    return False
-                raise
+                if error_code(error) not in _LOST:
+                    raise
+                present = self._get(key)
+                return present is not None and present.body == body
         return True
 
     def list_objects(self, prefix: str) -> Sequence[ListedObject]:
@@ -104,6 +111,8 @@ class S3Objects:
                 if error_code(error) in _UNCHANGED:
                     raise _Unchanged from error
                 raise
+            except HTTPError as error:  # a body that breaks off; the SDK passes on what TLS says of that as it is
+                raise StorageUnavailable(f"{self._name} did not answer ({type(error).__name__}).") from error
 
 
 class _Unchanged(Exception):

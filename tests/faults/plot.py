@@ -1,0 +1,78 @@
+"""What a schedule may be about: how its clients, workers and operators behave."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, replace
+
+from tests.faults.weather import Weather
+
+_ANYTHING = ("ask", "ask", "read", "list", "cancel", "again", "repeat", "repeat")
+
+
+@dataclass(frozen=True)
+class Plot:
+    """How clients, workers and operators behave; times are in seconds, pairs are the least and the most."""
+
+    name: str = "anything"
+    acts: tuple[str, ...] = _ANYTHING
+    most_acts: int = 3
+    hows: tuple[str, ...] = ("submit", "submit", "submit", "ask", "wait", "predict")
+    haste: float = 4.0
+    """Mean time between two acts of a client."""
+    keyed: float = 0.6
+    """Share of the requests with a key."""
+    twins: float = 0.3
+    """Share of the keyed requests that two clients send at the same time."""
+    own_features: float = 0.35
+    cursed: float = 0.1
+    exploding: float = 0.03
+    hurried: float = 0.2
+    """Share of the submissions that have to start soon."""
+    lifetime: float = 86_400.0
+    most_open: int = 10_000
+    pollers: tuple[int, ...] = (1, 1, 2)
+    """How many receive from each lane at the same time."""
+    high_workers_begin: tuple[float, float] = (0.0, 0.0)
+    workers_begin: tuple[float, float] = (0.0, 0.0)
+    most_receives: tuple[int, ...] = (2, 3, 20)
+    operators: tuple[int, ...] = (0, 1, 1)
+    operators_pause: float = 40.0
+    """Mean time between two commands of an operator."""
+    letter_seconds: tuple[float, ...] = (0.0,)
+    """How long an operator thinks about each letter, one of these."""
+    cut_off: float = 0.0
+    """Share of the letters in the middle of which a command is killed."""
+    discarded: float = 0.25
+    """Share of the commands that discard letters."""
+    most_commands: int = 5
+    most_sweeps: int = 1
+    sweeps_pause: tuple[float, float] = (5.0, 120.0)
+    storms: tuple[float, ...] = (60.0, 300.0, 3600.0)
+    """How long things go wrong, one of these."""
+    mended: float = 0.5
+    switched: float = 0.3
+    poisoned: float = 0.2
+    most_poison: int = 2
+    losing: float = 0.1
+    """Share of the stormy schedules in which an object of the bucket is gone or damaged for a while."""
+    killed: float | None = None
+    model_seconds: tuple[float, ...] | None = None
+    duplicated: float | None = None
+    keen: float = 0.5
+    """Share of the operators who see every letter as it comes."""
+    is_calm: bool = False
+    page: int | None = None
+
+    def weather(self, rng: random.Random) -> Weather:
+        """Return the weather of a schedule."""
+        drawn = Weather.draw(rng)
+        if self.is_calm:
+            drawn = Weather(lag=drawn.lag, page=drawn.page)
+        if self.killed is not None:
+            drawn = replace(drawn, killed=self.killed)
+        if self.duplicated is not None:
+            drawn = replace(drawn, duplicated=self.duplicated)
+        if self.model_seconds is not None:
+            drawn = replace(drawn, model_seconds=rng.choice(self.model_seconds))
+        return replace(drawn, page=self.page or drawn.page)
