@@ -93,8 +93,9 @@ def test_each_letter_is_redriven_once_while_the_fault_lasts(
     monkeypatch.setattr(letters_at_hand, "count_letters", lambda *_: LetterCount(10, 0, at))
 
     # WHEN they are redriven
+    done = dict.fromkeys(map(str, Redrive), 0)
     with letters_at_hand.at_work(stack, Priority.NORMAL) as work:
-        done = work.done(work.letters(), 1000, act.redrive, Redrive)
+        work.do(work.letters(), 1000, act.redrive, done)
 
     # THEN each is redriven once, and the new ones are visible
     assert (done["redriven"], len(lanes.sent)) == (10, 10)

@@ -148,11 +148,14 @@ def test_a_message_that_the_queue_dead_lettered_fails_its_task_and_is_redriven_u
     (message,) = [each for each in waiting if task["task_id"] in each["Body"]]
     sqs.send_message(QueueUrl=stack.output("HighDeadLetterQueueUrl"), MessageBody=message["Body"])
     sqs.delete_message(QueueUrl=stack.output("HighQueueUrl"), ReceiptHandle=message["ReceiptHandle"])
-    # WHEN the sweep runs
+    # WHEN the sweep runs (one on schedule may hold the letter at this moment)
     name = stack.output("SweepDeadLettersFunctionName")
-    swept = json.loads(stack.client("lambda").invoke(FunctionName=name, Payload=b"{}")["Payload"].read())
+    swept = {"letters": 0}
+    deadline = time.monotonic() + 30
+    while swept["letters"] == 0 and time.monotonic() < deadline:
+        swept = json.loads(stack.client("lambda").invoke(FunctionName=name, Payload=b"{}")["Payload"].read())
     # THEN the task has failed, and the letter is still there
-    assert swept == {"letters": 1, "failed": 1}
+    assert swept["letters"] == 1
     failed = api.get(task["links"]["status"]).expect(200)
     assert (failed["status"], failed["error"]["code"]) == ("failed", "dead-lettered")
     dry = json.loads(laptop_command.run("dlq", "redrive", "--dry-run", "--json").stdout)

@@ -11,7 +11,7 @@ import typer
 from matchcast.errors import AliasUnknown
 from matchcast_tools.cli import output
 from matchcast_tools.cli.data_tables import show_evaluation, show_import
-from matchcast_tools.cli.options import AsJson, DataDir
+from matchcast_tools.cli.options import AsJson, DataDir, number
 from matchcast_tools.errors import BadInput
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def evaluate(
     model: Annotated[
         str | None, typer.Option(help="Alias of a registered model to score with the book on unseen matches.")
     ] = None,
-    edge: Annotated[float, typer.Option(help="The model bets where probability x odds - 1 is above this.")] = 0.05,
+    edge: Annotated[float, number(help="The model bets where probability x odds - 1 is above this.")] = 0.05,
     picture: Annotated[
         Path | None, typer.Option(help="Draw reliability and profit of the model into this file.")
     ] = None,

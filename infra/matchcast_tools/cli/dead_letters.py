@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from enum import StrEnum
 from itertools import islice
@@ -18,7 +18,7 @@ from matchcast.ports import DeadLetter
 from matchcast.tasks.dead_letters import Discard, Redrive
 from matchcast_tools.cli import output
 from matchcast_tools.cli.letters_at_hand import FASTEST, HIDDEN, at_work, cause_of, task_id_of
-from matchcast_tools.cli.options import AsJson, DryRun
+from matchcast_tools.cli.options import AsJson, DryRun, number
 from matchcast_tools.stack.dead_letters import discarding, redriving
 from matchcast_tools.stack.find_stack import find_stack
 
@@ -29,14 +29,7 @@ LONGEST_LIFETIME_SECONDS = 259_200
 """As the template's TaskLifetimeSeconds: queues keep a message for longer than its task lives."""
 
 
-def finite(rate: float) -> float:
-    """Refuse a rate that is no number, or has no end."""
-    if not math.isfinite(rate):
-        raise typer.BadParameter(f"{rate} is no rate: give letters a second, such as 50.")
-    return rate
-
-
-Rate = Annotated[float, typer.Option("--rate", min=0.1, callback=finite, help="Letters a second at most.")]
+Rate = Annotated[float, number("--rate", least=0.1, help="Letters a second at most.")]
 Lifetime = Annotated[
     int,
     typer.Option("--lifetime", min=60, max=LONGEST_LIFETIME_SECONDS, help="Seconds that the tasks stay readable."),
@@ -87,10 +80,12 @@ def redrive(
     """Queue the tasks of dead letters again, under the same ids in their next generation."""
     stack = find_stack()
     act = redriving(stack, timedelta(seconds=lifetime))
-    with at_work(stack, lane, FASTEST if dry_run else rate) as work:
+    with outcomes(Redrive, dry_run, as_json) as counts, at_work(stack, lane, FASTEST if dry_run else rate) as work:
         letters = work.letters(cause, task)
-        counts = planned(letters, act.plans, Redrive) if dry_run else work.done(letters, rate, act.redrive, Redrive)
-    show_outcomes(counts, dry_run=dry_run, as_json=as_json)
+        if dry_run:
+            plan(letters, act.plans, counts)
+        else:
+            work.do(letters, rate, act.redrive, counts)
 
 
 def discard(
@@ -107,10 +102,12 @@ def discard(
     act = discarding(stack)
     if not (dry_run or yes):
         output.confirm("Deleted letters cannot be brought back. Go on?")
-    with at_work(stack, lane, FASTEST if dry_run else rate) as work:
+    with outcomes(Discard, dry_run, as_json) as counts, at_work(stack, lane, FASTEST if dry_run else rate) as work:
         letters = work.letters(cause, task)
-        counts = planned(letters, act.plans, Discard) if dry_run else work.done(letters, rate, act.discard, Discard)
-    show_outcomes(counts, dry_run=dry_run, as_json=as_json)
+        if dry_run:
+            plan(letters, act.plans, counts)
+        else:
+            work.do(letters, rate, act.discard, counts)
 
 
 def described(letter: DeadLetter, outcome: Redrive) -> dict[str, str | None]:
@@ -126,17 +123,15 @@ def described(letter: DeadLetter, outcome: Redrive) -> dict[str, str | None]:
     }
 
 
-def planned(
+def plan(
     letters: Iterable[DeadLetter],
     plans: Callable[[Sequence[DeadLetter]], Sequence[tuple[StrEnum, object]]],
-    known: type[StrEnum],
-) -> dict[str, int]:
-    """Return how often each outcome would come of the letters."""
-    counts = dict.fromkeys(map(str, known), 0)
+    counts: MutableMapping[str, int],
+) -> None:
+    """Count how often each outcome would come of the letters."""
     for some in in_hundreds(letters):
         for outcome, _ in plans(some):
             counts[str(outcome)] += 1
-    return counts
 
 
 def in_hundreds(letters: Iterable[DeadLetter]) -> Iterator[Sequence[DeadLetter]]:
@@ -144,6 +139,20 @@ def in_hundreds(letters: Iterable[DeadLetter]) -> Iterator[Sequence[DeadLetter]]
     rest = iter(letters)
     while some := list(islice(rest, 100)):
         yield some
+
+
+@contextmanager
+def outcomes(known: type[StrEnum], dry_run: bool, as_json: bool) -> Iterator[dict[str, int]]:
+    """Yield how often each outcome came, to be counted in the block, and print it; also where the block breaks off."""
+    counts = dict.fromkeys(map(str, known), 0)
+    try:
+        yield counts
+    except (Exception, KeyboardInterrupt):
+        if not dry_run:
+            show_outcomes(counts, dry_run=False, as_json=as_json)
+            output.warn("The command broke off: this is what it has done so far. Repeat it for the rest.")
+        raise
+    show_outcomes(counts, dry_run=dry_run, as_json=as_json)
 
 
 def show_outcomes(counts: Mapping[str, int], *, dry_run: bool, as_json: bool) -> None:

@@ -15,7 +15,7 @@ import typer
 
 from matchcast_tools.checkout import local_folder
 from matchcast_tools.cli.options import AsJson
-from matchcast_tools.cli.output import answer, answers, notes, progress, say, warn
+from matchcast_tools.cli.output import answer, answers, notes, progress, said_after, say, warn
 from matchcast_tools.errors import BadInput, EnvironmentProblem
 from matchcast_tools.laptop.sam import environments
 from matchcast_tools.laptop.signals import interrupt_by_signals, interrupted_as_one, interrupted_status
@@ -129,12 +129,16 @@ def down(
     as_json: AsJson = False,
 ) -> None:
     """Stop the laptop stack and every process that it started; the next `up` continues it."""
-    from matchcast_tools.laptop.ending import save_engine, stop_engine
+    from matchcast_tools.laptop.ending import SAVE_SECONDS, save_engine, stop_engine
 
     folder = Folder(local_folder())
     # What cannot be saved is not stopped, but for an engine that does not answer: it never will.
-    if not discard and not save_engine(folder):
-        warn("The engine does not answer: what it did in its last seconds may not be saved.")
+    if not discard:
+        waiting = f"Waiting for the engine to save its state, {SAVE_SECONDS:g} s at most."
+        with said_after(1.0, waiting):
+            saved = save_engine(folder)
+        if not saved:
+            warn("The engine does not answer: what it did in its last seconds may not be saved. It is ended now.")
     stopped = stop_engine(folder)
     kept = folder.saved.exists() and not discard
     if discard:

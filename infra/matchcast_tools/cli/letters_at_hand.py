@@ -2,20 +2,21 @@
 
 A command acts on the letters that were sent before it began: those that come meanwhile are left, or it would have no
 end while tasks fail. One that is interrupted, by Ctrl-C or SIGTERM, hands back what it has not deleted. One that is
-killed leaves letters hidden for the time that it would have needed; nothing is lost.
+killed, or whose queue no longer answers, leaves letters hidden for the time that it would have needed; nothing is lost.
 """
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from itertools import islice
 
 from matchcast.domain.task import Priority
+from matchcast.errors import Transient
 from matchcast.ports import DeadLetter, DeadLetters
 from matchcast.tasks.dead_letters import task_in
 from matchcast_tools.cli import output
@@ -53,7 +54,7 @@ def at_work(stack: Stack, lane: Priority | None, rate: float = FASTEST) -> Itera
         try:
             yield work
         finally:
-            letters.release(*work.held.values())
+            work.hand_back()
     if work.newer:
         output.warn(f"{work.newer} letters or more have come since the command began. They are left: tasks still fail.")
 
@@ -70,9 +71,27 @@ class LettersAtHand:
     held: dict[tuple[Priority, str], DeadLetter] = field(default_factory=dict)
     newer: int = 0
     """How many letters were received that were sent after the beginning."""
+    _begun: list[Generator[DeadLetter, None, None]] = field(default_factory=list)
 
     def letters(self, cause: str | None = None, task_id: str | None = None) -> Iterator[DeadLetter]:
         """Yield the letters that are asked for."""
+        # An error elsewhere leaves the generator open, which still has letters to hand back.
+        self._begun.append(letters := self._chosen(cause, task_id))
+        return letters
+
+    def hand_back(self) -> None:
+        """Make visible again what was not deleted; say when it will be where the queue does not answer."""
+        try:
+            for letters in self._begun:
+                letters.close()
+            self._letters.release(*self.held.values())
+        except Transient as error:
+            output.warn(
+                f"Letters could not be handed back ({error.detail}) They stay hidden for {self._hide_seconds} s at "
+                "most, and none is lost. Repeat the command after that: it completes what was begun."
+            )
+
+    def _chosen(self, cause: str | None, task_id: str | None) -> Generator[DeadLetter, None, None]:
         for lane, count in self.counts.items():
             new_ones_since: float | None = None
             with closing(self._letters.receive(lane, self._hide_seconds)) as received:
@@ -89,22 +108,32 @@ class LettersAtHand:
                     if cause in (None, cause_of(letter)) and task_id in (None, task_id_of(letter)):
                         yield letter
 
-    def done(
-        self, letters: Iterable[DeadLetter], rate: float, act: Callable[[DeadLetter], str], known: type[StrEnum]
-    ) -> dict[str, int]:
-        """Do something with the letters, several at once and `rate` a second; return how often each outcome came."""
-        counts = dict.fromkeys(map(str, known), 0)
+    def do(
+        self,
+        letters: Iterable[DeadLetter],
+        rate: float,
+        act: Callable[[DeadLetter], str],
+        counts: MutableMapping[str, int],
+    ) -> None:
+        """Do something with the letters, several at once and `rate` a second; count each outcome as it comes."""
+        counting = threading.Lock()
+
+        def count(letter: DeadLetter) -> None:
+            outcome = str(act(letter))
+            with counting:
+                counts[outcome] += 1
+
         rest, at_once = iter(letters), min(_AT_ONCE, max(1, int(rate)))
         threads = ThreadPoolExecutor(at_once)
         try:
             while some := list(islice(rest, at_once)):
                 started = time.monotonic()
-                for outcome in threads.map(act, some):
-                    counts[str(outcome)] += 1
+                for _ in threads.map(count, some):
+                    pass
                 time.sleep(max(0.0, len(some) / rate - (time.monotonic() - started)))
         finally:
+            # Those beside one that failed are finished, and counted.
             threads.shutdown(cancel_futures=True)
-        return counts
 
 
 def cause_of(letter: DeadLetter) -> str:

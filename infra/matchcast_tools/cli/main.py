@@ -101,6 +101,7 @@ def explain(error: MatchcastError) -> int:
     notes.print(f"[bold red]{error.title}:[/] ", end="")
     notes.print(error.detail, markup=False, highlight=False, soft_wrap=True)
     for field in error.errors:
-        where = field.pointer or field.parameter or field.header
+        # The pointer to the whole body is the empty text.
+        where = field.pointer or field.parameter or field.header or "the request"
         notes.print(f"  {where}: {field.detail}", markup=False, soft_wrap=True)
     return exit_code(error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from datetime import date, datetime
 from pathlib import Path
@@ -40,6 +41,17 @@ def existing_folder(context: typer.Context, folder: Path) -> Path:
     if source is not None and source.name == "COMMANDLINE" and not folder.is_dir():
         raise BadInput(f"There is no folder {folder}. Give `--data` the folder that `matchcast import` has written.")
     return folder
+
+
+def number(*names: str, help: str, least: float | None = None) -> Any:  # noqa: A002 - typer's word for it
+    """Return an option that takes a finite number: with nan a comparison is never true, with inf a wait has no end."""
+    return typer.Option(*names, help=help, min=least, callback=_finite)
+
+
+def _finite(value: float) -> float:
+    if not math.isfinite(value):
+        raise typer.BadParameter(f"{value} is not a finite number. Give one such as 0.5 or 60.")
+    return value
 
 
 DataDir = Annotated[Path, data_option()]

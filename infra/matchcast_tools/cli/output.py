@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -63,6 +64,18 @@ def confirm(question: str) -> None:
         agreed = False
     if not agreed:
         raise typer.Abort
+
+
+@contextmanager
+def said_after(seconds: float, text: str) -> Iterator[None]:
+    """Print what is waited for if the block takes longer than this."""
+    timer = threading.Timer(seconds, warn, [text])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import typer
 
 from matchcast.releases.retention import KEPT_RELEASES
 from matchcast_tools.cli import output
-from matchcast_tools.cli.options import DAYS, AsJson, ExistingDataDir, day
+from matchcast_tools.cli.options import DAYS, AsJson, ExistingDataDir, day, number
 from matchcast_tools.models.gates import NEWEST, GatesFailed, Limits
 from matchcast_tools.stack.find_stack import find_stack
 
@@ -101,13 +101,11 @@ def promote(
     ] = None,
     rows: Annotated[int, typer.Option(min=1, help="How many settled matches at most, the newest ones.")] = NEWEST,
     max_loss: Annotated[
-        float, typer.Option(help="How much worse the log loss may be, beyond three standard errors.")
+        float, number(help="How much worse the log loss may be, beyond three standard errors.")
     ] = LIMITS.loss,
-    max_drift: Annotated[
-        float, typer.Option(help="Mean total variation distance to the present model.")
-    ] = LIMITS.drift,
-    max_drift_of_one: Annotated[float, typer.Option(help="The same distance of any single row.")] = LIMITS.drift_of_one,
-    max_latency: Annotated[float, typer.Option(help="Median milliseconds of one row.")] = LIMITS.latency_ms,
+    max_drift: Annotated[float, number(help="Mean total variation distance to the present model.")] = LIMITS.drift,
+    max_drift_of_one: Annotated[float, number(help="The same distance of any single row.")] = LIMITS.drift_of_one,
+    max_latency: Annotated[float, number(help="Median milliseconds of one row.")] = LIMITS.latency_ms,
     min_settled: Annotated[int, typer.Option(help="The least number of settled matches.")] = LIMITS.settled,
     keep: Keep = KEPT_RELEASES,
     as_json: AsJson = False,

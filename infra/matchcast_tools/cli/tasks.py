@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import quote
 
 import typer
 from rich.table import Column, Table
 
 from matchcast.domain.prediction import OUTCOMES
 from matchcast_tools.cli import output
-from matchcast_tools.cli.options import AsJson
+from matchcast_tools.cli.options import AsJson, number
 from matchcast_tools.errors import BadInput
-from matchcast_tools.stack.api_client import ApiClient
+from matchcast_tools.stack.api_client import ApiClient, in_path
 from matchcast_tools.stack.find_stack import find_stack
 
 MatchId = Annotated[str | None, typer.Argument(help="A match of the snapshot, for example e0-2024-08-16-...")]
@@ -22,7 +22,7 @@ Features = Annotated[
     Path | None, typer.Option("--features", help="A JSON file with your own features, in place of a match.")
 ]
 Stage = Annotated[str, typer.Option(help="The stage whose model answers.")]
-Seconds = Annotated[float, typer.Option("--seconds", min=0, help="How long to wait at most.")]
+Seconds = Annotated[float, number("--seconds", least=0, help="How long to wait at most.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -40,7 +40,7 @@ def predict(
     api = ApiClient.of(find_stack())
     subject = _subject(match_id, features)
     if "match_id" in subject:
-        answer = api.get(f"/predict/{quote(subject['match_id'], safe='')}", stage=stage)
+        answer = api.get(f"/predict/{in_path(subject['match_id'])}", stage=stage)
     else:
         answer = api.post("/predict/", {**subject, "stage": stage})
     prediction = answer.expect(200)
@@ -118,7 +118,7 @@ def _subject(match_id: str | None, features: Path | None) -> dict[str, Any]:
     if features is None:
         return {"match_id": match_id}
     try:
-        content = json.loads(features.read_text())
+        content = json.loads(features.read_text(), parse_constant=_finite, parse_float=_finite)
     except OSError as error:
         raise BadInput(f"{features} cannot be read: {error.strerror}.") from error
     except ValueError as error:
@@ -126,6 +126,14 @@ def _subject(match_id: str | None, features: Path | None) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise BadInput(f'{features} has to hold a JSON object such as {{"elo_difference": 35.5, ...}}.')
     return {"features": content}
+
+
+def _finite(text: str) -> float:
+    """Return a number of a JSON file, which Python would also read as one that JSON does not have."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is no number in JSON; leave a missing feature out")
+    return number
 
 
 def _show_prediction(prediction: dict[str, Any]) -> None:

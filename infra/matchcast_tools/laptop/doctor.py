@@ -24,6 +24,7 @@ from matchcast.tasks.circuit_breaker import stage_cause
 from matchcast_tools.checkout import local_folder
 from matchcast_tools.errors import EnvironmentProblem
 from matchcast_tools.laptop.machine import (
+    OTHER_FOLDER,
     RESTART,
     Finding,
     check_checkout,
@@ -31,6 +32,7 @@ from matchcast_tools.laptop.machine import (
     check_leftovers,
     check_port,
     check_python,
+    check_state,
 )
 from matchcast_tools.laptop.state import Folder, engine_is_running
 from matchcast_tools.stack.deployed import STACK_NAME_VARIABLE, Stack
@@ -44,13 +46,19 @@ Read = Callable[[str], bytes | None]
 
 def examine() -> list[Finding]:
     """Run every check; those of a stack only if there is one."""
-    findings = [check_python(), check_checkout(), check_port(), check_leftovers(Folder(local_folder()))]
+    folder = Folder(local_folder())
+    findings = [check_python(), check_checkout(), check_port(), check_state(folder), check_leftovers(folder)]
     try:
         stack = find_stack()
     except EnvironmentProblem as problem:
         # Nobody needs a laptop stack; a stack that somebody names has to be there, and so has one that runs.
-        wanted = bool(os.environ.get(STACK_NAME_VARIABLE)) or engine_is_running(Folder(local_folder()))
+        wanted = bool(os.environ.get(STACK_NAME_VARIABLE)) or engine_is_running(folder)
         return [*findings, Finding("stack", "error" if wanted else "warning", problem.detail)]
+    except OSError as error:
+        return [
+            *findings,
+            Finding("stack", "error", f"{error.filename} cannot be read ({error.strerror}).", OTHER_FOLDER),
+        ]
     if stack.host_header:
         findings.append(engine := check_engine(stack.api_url))
         if engine.state == "error":
@@ -68,10 +76,20 @@ def check_api(stack: Stack) -> Finding:
     except EnvironmentProblem as problem:
         return Finding("api", "error", problem.detail, RESTART if stack.host_header else "Deploy the stack again.")
     if answer.status != 200:
-        remedy = "Publish a model and make a snapshot: `matchcast publish`, `matchcast snapshot`."
+        remedy = health_remedy(answer.status, on_laptop=stack.host_header is not None)
         body = answer.body.decode(errors="replace")
         return Finding("api", "error", f"/health answers {answer.status}: {body[:300]}", remedy)
     return Finding("api", "ok", f"{stack.api_url} answers /health with 200")
+
+
+def health_remedy(status: int, *, on_laptop: bool) -> str:
+    """Return what to do about an answer of /health: 503 says that nothing is published, all else is a fault."""
+    if status == 503:
+        return "Publish a model and make a snapshot: `matchcast publish`, `matchcast snapshot`."
+    if on_laptop:
+        log = Folder(local_folder()).log
+        return f"The function failed: the end of {log} says why. Check the free space of the disk, then start again."
+    return "The function failed: the log of serve_predictions says why."
 
 
 def check_bucket(stack: Stack) -> Iterator[Finding]:

@@ -6,11 +6,12 @@ import socket
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Literal
 
 import urllib3
 
-from matchcast_tools.checkout import find_checkout
+from matchcast_tools.checkout import LOCAL_VARIABLE, find_checkout
 from matchcast_tools.laptop.ending import stack_processes
 from matchcast_tools.laptop.ports import free_port
 from matchcast_tools.laptop.state import Folder, engine_is_running
@@ -20,6 +21,8 @@ State = Literal["ok", "warning", "error"]
 SIGNS: dict[State, tuple[str, str]] = {"ok": ("ok", "green"), "warning": ("--", "yellow"), "error": ("!!", "red")}
 OLDEST_PYTHON = (3, 11)
 RESTART = "Start it again: `matchcast down`, then `make up`; it continues with what is saved."
+
+OTHER_FOLDER = f"Check its permissions and its disk, or name another folder of local state in {LOCAL_VARIABLE}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +67,27 @@ def check_port() -> Finding:
     return Finding("ports", "ok", "127.0.0.1 and *.localhost work")
 
 
+def check_state(folder: Folder) -> Finding:
+    """Check that local state can be written, by trying it in the folder, or in the nearest one where it would be."""
+    nearest = next(path for path in (folder.root, *folder.root.parents) if path.exists())
+    try:
+        with TemporaryFile(dir=nearest):
+            pass
+    except OSError as error:
+        # Without a folder nobody has missed it yet.
+        state: State = "error" if nearest == folder.root else "warning"
+        detail = f"{folder.root} cannot be written ({error.strerror or error})."
+        return Finding("state", state, detail, OTHER_FOLDER)
+    return Finding("state", "ok", f"{folder.root} can be written")
+
+
 def check_leftovers(folder: Folder) -> Finding:
     """Check that no files describe a laptop stack that has ended."""
-    if not engine_is_running(folder) and (folder.engine.exists() or stack_processes(folder)):
+    try:
+        running, described = engine_is_running(folder), folder.engine.exists()
+    except OSError as error:
+        return Finding("leftovers", "error", f"{error.filename} cannot be read ({error.strerror}).", OTHER_FOLDER)
+    if not running and (described or stack_processes(folder)):
         detail = f"{folder.root} describes a laptop stack that has ended."
         return Finding("leftovers", "warning", detail, "`matchcast down` cleans up.")
     return Finding("leftovers", "ok", f"none in {folder.root}")

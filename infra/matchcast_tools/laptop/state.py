@@ -122,9 +122,9 @@ def engine_lock(folder: Folder, seconds: float = 0.0) -> Iterator[int]:
         os.close(descriptor)
 
 
-def _locked(descriptor: int) -> bool:
+def _locked(descriptor: int, kind: int = fcntl.LOCK_EX) -> bool:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True
@@ -132,10 +132,12 @@ def _locked(descriptor: int) -> bool:
 
 def engine_is_running(folder: Folder) -> bool:
     """Return whether the engine of a local folder is alive."""
-    if not folder.lock.exists():
+    try:
+        # For reading: to ask changes nothing, and works where nothing may be written.
+        descriptor = os.open(folder.lock, os.O_RDONLY)
+    except FileNotFoundError:
         return False
     try:
-        with engine_lock(folder):
-            return False
-    except EnvironmentProblem:
-        return True
+        return not _locked(descriptor, fcntl.LOCK_SH)
+    finally:
+        os.close(descriptor)

@@ -12,9 +12,22 @@ from urllib.parse import quote, urlencode
 import urllib3
 
 from matchcast.errors import FieldError, MatchcastError
-from matchcast_tools.errors import EnvironmentProblem
+from matchcast_tools.errors import BadInput, EnvironmentProblem
 from matchcast_tools.stack.deployed import Stack
 from matchcast_tools.stack.tokens import fetch_token
+
+
+def in_path(name: str) -> str:
+    """Return an id as one segment of a path.
+
+    Raises
+    ------
+    BadInput
+        If it cannot be one: without it, or with dots alone, the path is another route's.
+    """
+    if name in {"", ".", ".."}:
+        raise BadInput(f"{name!r} is no id. Give one as `matchcast submit`, `tasks` or a list of the API shows it.")
+    return quote(name, safe="")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +133,9 @@ class ApiClient:
         """
         deadline = time.monotonic() + seconds
         while True:
-            answer = self.get(f"/results/{quote(task_id, safe='')}")
+            answer = self.get(f"/results/{in_path(task_id)}")
             if answer.status != 202:
-                task: dict[str, Any] = self.get(f"/monitoring/task_status/{quote(task_id, safe='')}").expect(200)
+                task: dict[str, Any] = self.get(f"/monitoring/task_status/{in_path(task_id)}").expect(200)
                 return task
             pause = min(float(answer.headers.get("Retry-After", 1)), max(0.1, deadline - time.monotonic()))
             if time.monotonic() >= deadline:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Generator
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -16,7 +17,7 @@ from matchcast.adapters.in_memory import InMemoryLanes, InMemoryTasks
 from matchcast.domain.task import Priority, TaskStatus, utc_now
 from matchcast.messages import decode, encode
 from matchcast.ports import DeadLetter
-from matchcast.tasks.dead_letters import DiscardDeadLetters, Redrive, RedriveDeadLetters, task_in
+from matchcast.tasks.dead_letters import DiscardDeadLetters, RedriveDeadLetters, task_in
 from matchcast_tools.cli import dead_letters as commands
 from matchcast_tools.cli import letters_at_hand
 from matchcast_tools.stack.dead_letters import LetterCount
@@ -192,11 +193,8 @@ def test_an_interrupted_command_hands_back_every_letter_that_it_has_not_deleted(
     redriving = RedriveDeadLetters(letters=many, tasks=tasks, lanes=many, now=lambda: NOW, lifetime=timedelta(days=1))
 
     # WHEN it redrives them
-    with (
-        pytest.raises(KeyboardInterrupt),
-        letters_at_hand.at_work(cast("Any", None), None) as work,
-    ):
-        work.done(work.letters(), 10_000, redriving.redrive, Redrive)
+    with pytest.raises(KeyboardInterrupt), letters_at_hand.at_work(cast("Any", None), None) as work:
+        work.do(work.letters(), 10_000, redriving.redrive, Counter())
 
     # THEN what is left is visible
     assert 0 < len(many.dead_letters) < 30
@@ -204,7 +202,7 @@ def test_an_interrupted_command_hands_back_every_letter_that_it_has_not_deleted(
 
     # WHEN it is repeated
     with letters_at_hand.at_work(cast("Any", None), None) as work:
-        work.done(work.letters(), 10_000, redriving.redrive, Redrive)
+        work.do(work.letters(), 10_000, redriving.redrive, Counter())
 
     # THEN every task is in its next generation, with its message sent, and no letter is left
     assert many.dead_letters == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ import typer
 from typer.testing import CliRunner
 
 from matchcast_tools.cli import laptop as commands
+from matchcast_tools.cli.output import said_after
 from matchcast_tools.errors import BadInput, EnvironmentProblem
 from matchcast_tools.laptop import doctor, ending, lifecycle, signals
 from matchcast_tools.laptop.lifecycle import Started
@@ -182,6 +184,14 @@ def test_down_says_where_the_last_seconds_may_be_lost(monkeypatch: pytest.Monkey
     assert done.exit_code == 0
     assert "The laptop stack is stopped." in done.stderr
     assert ("may not be saved" in done.stderr) is not saved
+
+
+def test_down_says_what_it_waits_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commands, "said_after", lambda _, text: said_after(0.0, text))
+    monkeypatch.setattr(ending, "save_engine", lambda _: threading.Event().wait(0.3))
+    monkeypatch.setattr(ending, "stop_engine", lambda _: True)
+
+    assert "Waiting for the engine to save its state, 10 s at most." in invoke("down").stderr
 
 
 def test_down_without_a_stack_says_so() -> None:

@@ -24,7 +24,7 @@ from matchcast.domain.prediction import ModelRef
 from matchcast.domain.signature import Column, Signature
 from matchcast_tools.checkout import LOCAL_VARIABLE
 from matchcast_tools.laptop import machine
-from matchcast_tools.laptop.doctor import check_manifests, describe_stages, examine
+from matchcast_tools.laptop.doctor import check_manifests, describe_stages, examine, health_remedy
 from matchcast_tools.laptop.machine import Finding, check_checkout, check_leftovers, check_port, check_python
 from matchcast_tools.laptop.state import EngineRecord, Folder, engine_lock
 from tests.support.releases import SIGNATURE, published
@@ -196,3 +196,36 @@ def test_each_stage_is_shown_with_what_keeps_it_from_being_served() -> None:
     assert "weather" in findings[0].detail
     assert "model-too-slow" in findings[2].detail
     assert "rollback --stage smoke" in str(findings[2].remedy)
+
+
+@pytest.mark.parametrize(("status", "says"), [(503, "`matchcast publish`"), (500, "engine.log"), (404, "engine.log")])
+def test_only_a_service_without_a_release_is_to_be_published(status: int, says: str) -> None:
+    remedy = health_remedy(status, on_laptop=True)
+
+    assert says in remedy
+    assert ("publish" in remedy) is (status == 503)
+
+
+@pytest.mark.enable_socket
+@pytest.mark.parametrize("unreadable", ["lock", "stack_file", None])
+def test_local_state_that_cannot_be_used_is_one_finding_among_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unreadable: str | None
+) -> None:
+    # GIVEN a folder in which files cannot be made, and files of it that cannot be read, as links in a ring
+    folder = Folder(tmp_path / "local")
+    folder.root.mkdir()
+    if unreadable:
+        getattr(folder, unreadable).symlink_to(getattr(folder, unreadable))
+    monkeypatch.setenv(LOCAL_VARIABLE, str(folder.root))
+
+    def refuse(**_: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(machine, "TemporaryFile", refuse)
+    # WHEN
+    found = {finding.check: finding for finding in examine()}
+    # THEN
+    assert {"python", "checkout", "ports", "state", "leftovers", "stack"} <= set(found)
+    assert found["state"].state == "error"
+    assert LOCAL_VARIABLE in str(found["state"].remedy)
+    assert (found["leftovers"].state == "error") is (unreadable == "lock")

@@ -49,6 +49,25 @@ def test_the_lock_outlives_the_command_that_took_it_and_ends_with_the_engine(fol
         assert not engine_is_running(folder)
 
 
+def test_to_ask_neither_writes_nor_looks_like_an_engine(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    # GIVEN a lock that nobody holds, in a folder where nothing can be opened for writing
+    with engine_lock(folder):
+        pass
+    modes: list[int] = []
+    opened = os.open
+
+    def remember(path: Path, flags: int, *mode: int) -> int:
+        modes.append(flags)
+        return opened(path, flags, *mode)
+
+    monkeypatch.setattr(os, "open", remember)
+    # WHEN
+    running = engine_is_running(folder)
+    # THEN
+    assert not running
+    assert modes == [os.O_RDONLY]
+
+
 def test_files_of_an_engine_that_died_are_no_running_engine(folder: Folder) -> None:
     with engine_lock(folder):
         folder.write_record(EngineRecord(pid=os.getpid(), port=1))
