@@ -10,6 +10,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Header, Query
 
 from matchcast.bootstrap import http, parts, predictions, table, tasks
+from matchcast.deadline import within
 from matchcast.domain.prediction import Prediction, Subject
 from matchcast.errors import (
     DeadlineExceeded,
@@ -25,7 +26,7 @@ from matchcast.http.bodies import RequestBody
 from matchcast.http.contract import ACCEPTING, MODEL, READ, READ_OR_WRITE, SNAPSHOT, Features, StageName, answers
 from matchcast.http.envelope import TaskEnvelope, accepted
 from matchcast.http.idempotency import Key, idempotency_key
-from matchcast.http.prefer import parse_prefer
+from matchcast.http.prefer import Preference, parse_prefer
 from matchcast.http.tokens import demand_write_scope
 from matchcast.messages import ModelInfo
 from matchcast.tasks.accept import IdempotencyKey
@@ -58,6 +59,9 @@ Stage = Annotated[
         examples=["champion"],
     ),
 ]
+
+ACCEPT_TIME = timedelta(seconds=5)
+"""How long a task may take to be accepted, however short the client wants to wait for its result."""
 
 api = Api(http.settings)
 OF_INFERENCE = (StageNotFound, *MODEL, *SNAPSHOT, InferenceUnavailable, DeadlineExceeded)
@@ -101,36 +105,49 @@ def respond(
 ) -> Response[Any]:
     """Answer with a prediction, or with a task where the client prefers one."""
     preference, on_demand = parse_prefer(prefer), predictions.predict_now()
-    if on_demand.has_stage(stage):
-        api.asked.stage = stage
-    once = key()
-    if not preference.respond_async:
-        answer = predict(stage, subject, preference.wait)
-        return Response(200, body=answer, headers=dict(preference.headers))
-    demand_write_scope(api.claims)
-    until = min(deadline(), arrived() + preference.wait) if preference.wait else None
-    result, is_new = on_demand.predict_or_submit(api.tenant, stage, subject, wait_until=until, key=once)
+    until = answer_by(preference)
+    with within(left(until)):
+        if on_demand.has_stage(stage):
+            api.asked.stage = stage
+        once = key()
+        if not preference.respond_async:
+            return Response(200, body=predict(stage, subject, until), headers=dict(preference.headers))
+        demand_write_scope(api.claims)
+        wait_until = min(until, arrived() + preference.wait) if preference.wait else None
+        result, is_new = on_demand.predict_or_submit(api.tenant, stage, subject, wait_until=wait_until, key=once)
     api.asked.became_task(is_new=is_new)
     if isinstance(result, Prediction):
         return Response(200, body=result, headers=dict(preference.headers))
     return accepted(result, table.lane_speed().retry_after(result.priority), preference.headers)
 
 
-def predict(stage: str, subject: Subject, wait: timedelta | None) -> Prediction:
-    """Return a prediction within the deadline, or within the shorter time that the client wants to wait.
+def predict(stage: str, subject: Subject, until: datetime) -> Prediction:
+    """Return a prediction in time.
 
     Raises
     ------
     WaitOver
         If the client did not want to wait as long as the service may take.
     """
-    until = deadline() if wait is None else min(deadline(), arrived() + wait)
     try:
         return predictions.predict_now().predict(stage, subject, until)
     except DeadlineExceeded as error:
         if until < deadline():
             raise WaitOver(error.detail) from error
         raise
+
+
+def answer_by(preference: Preference) -> datetime:
+    """Return when the prediction or the task has to be there; a task is given time to be accepted."""
+    wait = preference.wait
+    if preference.respond_async:
+        wait = max(wait or ACCEPT_TIME, ACCEPT_TIME)
+    return deadline() if wait is None else min(deadline(), arrived() + wait)
+
+
+def left(until: datetime) -> float:
+    """Return how many seconds there are until a time."""
+    return (until - parts.now()).total_seconds()
 
 
 def arrived() -> datetime:

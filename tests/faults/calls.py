@@ -31,6 +31,8 @@ class Calls:
         self.trace: list[str] | None = None
         self.trouble_at = float("-inf")
         """When something last went wrong anywhere."""
+        self.stalled_until = float("-inf")
+        """Until when a call last took long, which is no fault and may cost a request its time."""
         self.denied_at = float("-inf")
         """When an access was last denied: a defect, which is answered with a 500."""
         self._scheduler = scheduler
@@ -107,7 +109,9 @@ class Calls:
         if draw < weather.frozen:
             return self._freeze()
         if draw < weather.frozen + weather.stalled:
-            return self._rng.uniform(0.1, 4)
+            seconds = self._rng.uniform(0.1, 4)
+            self.stalled_until = max(self.stalled_until, self._scheduler.now + seconds)
+            return seconds
         return 0.0
 
     def _freeze(self) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import logging
 import multiprocessing
 import os
 from collections.abc import Callable, Sequence
@@ -67,7 +69,7 @@ def run(
     chunks = [seeds[start : start + _CHUNK] for start in range(0, schedules, _CHUNK)]
     numbers = [number for number, mutant in enumerate(MUTANTS) if mutant.name in mutants]
     # Not forked: a forked process would inherit this one's threads in whatever state they are.
-    with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn")) as processes:
+    with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn"), spare) as processes:
         hunts = [processes.submit(hunt, number, seed) for number in numbers]
         pending = {processes.submit(try_all, chunk): len(chunk) for chunk in chunks}
         for done in as_completed(pending):
@@ -76,6 +78,13 @@ def run(
                 progress(pending[done], done.result())
         report.hunts = [one.result() for one in hunts]
     return report
+
+
+def spare() -> None:
+    """Spare a process that runs many schedules the work that no schedule needs."""
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 20)
+    logging.disable(logging.DEBUG)
 
 
 def try_all(seeds: Sequence[int]) -> dict[int, Findings]:

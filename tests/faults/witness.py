@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 Seen = dict[str, Any]
 """A task as clients see it."""
+_LATE = ("storage-unavailable", "queue-unavailable", "deadline-exceeded", "snapshot-unavailable", "model-unavailable")
 _INDEX_IS_READY = timedelta(seconds=5)
 _LIMIT_IS_KNOWN = timedelta(seconds=15)
 
@@ -203,7 +204,8 @@ class Witness:
         code = str(answer.json["type"]).rsplit(":", 1)[-1]
         is_models = code == "model-failed" and not is_answered(request.subject)
         is_defect = code == "internal-error" and not self._world.was_denied(began)
-        if is_defect or (self._world.is_quiet(began) and not is_models):
+        is_late = code in _LATE and self._world.was_slow(began)
+        if is_defect or (self._world.is_quiet(began) and not is_models and not is_late):
             what = f"{request.method} {request.path}"
             self.findings.needless.append(f"{answer.status} for {what}: {answer.json['detail']}")
 

@@ -84,6 +84,10 @@ class World:
         """Return whether nothing has gone wrong for some time before a moment, and since."""
         return self.trouble_at < since - timedelta(seconds=60)
 
+    def was_slow(self, since: datetime) -> bool:
+        """Return whether a call took long after a moment."""
+        return NOW + timedelta(seconds=max(self.calls.stalled_until, -1e6)) > since
+
     def was_denied(self, since: datetime) -> bool:
         """Return whether the bucket denied access some time before a moment, or since: readers remember that."""
         return NOW + timedelta(seconds=max(self.calls.denied_at, -1e6)) > since - timedelta(seconds=60)

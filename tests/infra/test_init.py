@@ -23,7 +23,7 @@ CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AW
 MATCH = sorted(MATCHES)[0]
 CLIENTS = {
     "serve_predictions": ["s3", "secretsmanager"],
-    "predict_now": ["dynamodb", "dynamodb", "lambda", "s3", "sqs"],
+    "predict_now": ["dynamodb", "lambda", "s3", "sqs"],
     "submit_prediction": ["dynamodb", "s3", "sqs"],
     "track_tasks": ["dynamodb", "s3", "secretsmanager", "sqs"],
     "sweep_dead_letters": ["dynamodb", "sqs"],

@@ -22,6 +22,8 @@ NOT_ASKED_FOR = {
     "run_inference sqs:GetQueueAttributes *": "on AWS the event source mapping has this role; here it has none",
     "run_inference sqs:ReceiveMessage *-normal": "the same; of the high lane the function itself takes messages too",
     "run_inference sqs:DeleteMessage *-normal": "the same",
+    "run_inference sqs:SendMessage *-high": "a message that was postponed ten times is replaced, after an hour",
+    "run_inference sqs:SendMessage *-normal": "the same",
     "refresh_snapshot s3:DeleteObject *": "a snapshot is removed an hour after another took its place",
 }
 """What no function asks for on a laptop (its name, the action, the resource), with the reason."""

@@ -35,7 +35,8 @@ class TimedModel(mlflow.pyfunc.PythonModel):
         return powers / powers.sum(axis=1, keepdims=True)
 
     def _note(self, folder: Path, what: str, rows: int) -> None:
-        line = json.dumps({"what": what, "rows": rows, "pid": os.getpid(), "at": time.time()})
+        # A model has a process of its own; its worker is the one that started it.
+        line = json.dumps({"what": what, "rows": rows, "pid": os.getppid(), "at": time.time()})
         with (folder / "journal.jsonl").open("a") as journal:
             journal.write(f"{line}\n")
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
+import orjson
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
@@ -12,6 +14,7 @@ from botocore.exceptions import (
     ParamValidationError,
     PartialCredentialsError,
 )
+from botocore.parsers import ResponseParserError
 
 from matchcast.errors import MatchcastError, RequestRefused, Transient
 
@@ -52,6 +55,11 @@ _DENIED = (
 """Answers that concern every request alike, until somebody mends a permission or a name."""
 
 
+Failure = ClientError | BotoCoreError | ResponseParserError
+FAILURES = (ClientError, BotoCoreError, ResponseParserError)
+"""What a call of the SDK raises; the last is an answer that cannot be read."""
+
+
 @contextmanager
 def unavailable_as(error_type: type[Transient], what: str) -> Iterator[None]:
     """Raise SDK errors inside the block as `unavailable` makes them.
@@ -63,11 +71,11 @@ def unavailable_as(error_type: type[Transient], what: str) -> Iterator[None]:
     """
     try:
         yield
-    except (ClientError, BotoCoreError) as error:
+    except FAILURES as error:
         raise unavailable(error, error_type, what) from error
 
 
-def unavailable(error: ClientError | BotoCoreError, error_type: type[Transient], what: str) -> MatchcastError:
+def unavailable(error: Failure, error_type: type[Transient], what: str) -> MatchcastError:
     """Return an SDK error as an error of the product; `what` names the service in the product's words.
 
     An invalid request is `RequestRefused`. All else is an `error_type`: an outage, which ends. It is marked as a
@@ -81,6 +89,19 @@ def unavailable(error: ClientError | BotoCoreError, error_type: type[Transient],
     raised = error_type(f"{what} {'refused the call' if is_defect else 'did not answer'} ({reason}).")
     raised.is_defect = is_defect
     return raised
+
+
+def refuse_unreadable(operation_model: Any, response_dict: dict[str, Any], **_: Any) -> None:
+    """Raise ResponseParserError for an answer that should be JSON and is not (a handler of the event `before-parse`).
+
+    The SDK takes it for an empty answer: an item that is not there, a message that was sent.
+    """
+    if operation_model.service_model.resolved_protocol != "json" or response_dict["status_code"] >= 300:
+        return
+    try:
+        _ = orjson.loads(response_dict["body"] or b"{}")
+    except orjson.JSONDecodeError as error:
+        raise ResponseParserError(f"The answer to {operation_model.name} is no JSON.") from error
 
 
 def error_code(error: Exception) -> str:

@@ -8,6 +8,8 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
+from matchcast.adapters.aws_errors import refuse_unreadable
+from matchcast.adapters.timed_calls import MOST_CALLS, timed
 from matchcast.domain.task import Priority, utc_now
 from matchcast.settings import DeadLetterSettings, QueueSettings, is_on_lambda
 
@@ -28,16 +30,21 @@ def make_at_init(*factories: Callable[[], object]) -> None:
 
 
 def client(service: str, **config: Any) -> Any:
-    """Return an SDK client with short timeouts, three attempts in all, and room for parallel writes."""
+    """Return an SDK client with short timeouts, three attempts in all, and room for parallel writes.
+
+    Within a request that has a deadline its calls end with that.
+    """
     options: dict[str, Any] = {
         "connect_timeout": 2,
         "read_timeout": 5,
         "retries": {"mode": "standard", "total_max_attempts": 3},
-        "max_pool_connections": 64,
+        "max_pool_connections": MOST_CALLS,
         "tcp_keepalive": True,
         **config,
     }
-    return boto3.client(service, config=Config(**options))  # type: ignore[call-overload]
+    made: Any = boto3.client(service, config=Config(**options))  # type: ignore[call-overload]
+    made.meta.events.register("before-parse", refuse_unreadable)
+    return timed(made)
 
 
 def queues(settings: QueueSettings) -> dict[Priority, str]:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 from functools import cache
-from typing import Any
 
 from matchcast.adapters.dynamodb_records import DynamoDBResults
-from matchcast.adapters.lambda_inference import MOST_INVOCATIONS, READ_TIMEOUT_SECONDS, LambdaInference
-from matchcast.bootstrap import parts, releases, tasks
+from matchcast.adapters.lambda_inference import READ_TIMEOUT_SECONDS, LambdaInference
+from matchcast.bootstrap import parts, releases, table, tasks
 from matchcast.domain.task import utc_now
 from matchcast.observability import MetricUnit, metrics
 from matchcast.predictions.predict_now import PredictNow
@@ -21,14 +20,9 @@ def predict_now() -> PredictNow:
     """Return the use case of predict_now."""
     settings = PredictNowSettings()
     # One attempt: the SDK would run the model again for every retry.
-    invoker = parts.client(
-        "lambda",
-        read_timeout=READ_TIMEOUT_SECONDS,
-        retries={"total_max_attempts": 1},
-        max_pool_connections=MOST_INVOCATIONS,
-    )
+    invoker = parts.client("lambda", read_timeout=READ_TIMEOUT_SECONDS, retries={"total_max_attempts": 1})
     results = CachedResults(
-        cache=DynamoDBResults(_quick_table(), settings.tasks_table_name),
+        cache=DynamoDBResults(table.dynamodb(), settings.tasks_table_name),
         models=releases.models(),
         snapshots=releases.snapshots(),
         now=utc_now,
@@ -42,11 +36,6 @@ def predict_now() -> PredictNow:
         submit=tasks.submit_prediction,
         now=utc_now,
     )
-
-
-def _quick_table() -> Any:
-    """Return a client for the cache: one that is slower than the model is none."""
-    return parts.client("dynamodb", connect_timeout=1, read_timeout=1, retries={"total_max_attempts": 1})
 
 
 @cache

@@ -17,8 +17,8 @@ from matchcast.settings import DataSettings
 def objects() -> ReleaseStore:
     """Return the data bucket.
 
-    Requests wait for looks at manifests, and can do without a newer one: a bucket that hangs holds up a read for 8 s,
-    so two of them leave time for an answer.
+    The inference has no limit of its own but is waited for: a bucket that hangs holds up a look for 8 s, so two of
+    them leave time for an answer from what is in memory.
     """
     client = parts.client("s3", read_timeout=4, retries={"mode": "standard", "total_max_attempts": 2})
     return S3Objects(client, DataSettings().data_bucket_name)

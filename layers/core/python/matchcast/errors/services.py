@@ -48,7 +48,7 @@ class SnapshotNotPublished(
 class StorageUnavailable(
     Transient,
     code="storage-unavailable",
-    public="The storage did not answer. Nothing was changed; try again in a moment.",
+    public="The storage did not answer in time; try again in a moment. With an Idempotency-Key no second task is made.",
 ):
     """The tasks table or the data bucket did not answer."""
 
@@ -56,7 +56,7 @@ class StorageUnavailable(
 class QueueUnavailable(
     Transient,
     code="queue-unavailable",
-    public="The queue did not take the task. Nothing was accepted; try again in a moment.",
+    public="The queue did not answer in time; try again in a moment. With an Idempotency-Key no second task is made.",
 ):
     """The queue did not take the message."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from typing import Any, cast
 from urllib.parse import unquote
@@ -12,6 +13,7 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.api_gateway import ResponseBuilder, Route
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 
+from matchcast.deadline import within
 from matchcast.echo import cut
 from matchcast.errors import (
     InvalidRequest,
@@ -28,6 +30,9 @@ from matchcast.http.tokens import tenant_of
 from matchcast.http.validation import RequestValidation
 from matchcast.observability import CountedRequest, count_fault, flushed_metrics, logger
 from matchcast.settings import HttpSettings
+
+ANSWER_SECONDS = 28.0
+"""How long after its arrival at the gateway a request is answered: Lambda ends the function after 29 s."""
 
 
 class Api(APIGatewayHttpResolver):
@@ -190,17 +195,26 @@ class Api(APIGatewayHttpResolver):
 
 
 def serve(api: Api, event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Answer one HTTP API request (payload 2.0); logs carry its id, and its metrics are flushed."""
+    """Answer one HTTP API request (payload 2.0) in time; logs carry its id, and its metrics are flushed."""
     request = complete(event)
     logger.append_keys(
         correlation_id=cut(request["requestContext"]["requestId"]),
         function_request_id=getattr(context, "aws_request_id", None),
     )
-    with flushed_metrics():
+    with flushed_metrics(), within(ANSWER_SECONDS - _age(request)):
         answer: dict[str, Any] = api.resolve(request, context)
         # A 304 has no body; an empty text says so to every gateway, where not all of them take a null.
         answer["body"] = answer.get("body") or ""
         return answer
+
+
+def _age(request: dict[str, Any]) -> float:
+    """Return how many seconds ago the gateway took a request.
+
+    Zero for one that the gateway has given up: nobody waits for it but who sent a kept event by hand.
+    """
+    age = time.time() - request["requestContext"]["timeEpoch"] / 1000
+    return age if 0 <= age < ANSWER_SECONDS else 0.0
 
 
 def _to_json(content: Any) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from matchcast.deadline import briefly
 from matchcast.domain.manifests import ModelManifest, SnapshotManifest
 from matchcast.domain.prediction import Prediction
 from matchcast.errors import Transient
@@ -21,6 +22,8 @@ Count = Callable[[str], None]
 
 REST = timedelta(seconds=30)
 """How long a table that did not answer is left alone."""
+LOOK_SECONDS = 1.0
+"""How long the table is waited for: a cache that is slower than the model is none."""
 
 
 class CachedResults:
@@ -76,13 +79,15 @@ class CachedResults:
         if not self._lifetime or self._is_resting():
             return
         try:
-            self._cache.keep(prediction, self._now() + self._lifetime)
+            with briefly(LOOK_SECONDS):
+                self._cache.keep(prediction, self._now() + self._lifetime)
         except Transient:
             self._rest()
 
     def _kept(self, match_id: str, run_id: str) -> Prediction | None:
         try:
-            return self._cache.find(match_id, run_id, self._now())
+            with briefly(LOOK_SECONDS):
+                return self._cache.find(match_id, run_id, self._now())
         except Transient:
             self._rest()
             return None

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import Generic, TypeVar
 
+from matchcast.deadline import briefly, remaining
 from matchcast.domain.manifests import Manifest, ModelManifest
 from matchcast.errors import (
     ManifestInvalid,
@@ -29,6 +31,13 @@ ReportRefusal = Callable[[ReleaseRefused], None]
 
 EARLIER_RELEASES = 5
 """How many releases back an environment looks that has nothing good of its own."""
+
+LOOK_SECONDS = 1.0
+"""How long a request waits for the bucket when it looks for a newer manifest than the good one that it has."""
+FIRST_LOOK_SECONDS = 4.0
+"""How long a request waits for a manifest while nothing good was read: the first call of an environment is slow."""
+LOAD_SECONDS = 5.0
+"""How long a request waits for the files of a newer release while there is a good one."""
 
 M = TypeVar("M", bound=Manifest)
 R = TypeVar("R")
@@ -97,7 +106,8 @@ class ManifestReader(Generic[M]):
         SnapshotUnavailable, ModelUnavailable
             If no good manifest was ever read.
         """
-        if self._good is None or self._monotonic() >= self._due:
+        # A request without time leaves the look to the next one: it would only fail, and count as a look.
+        if self._good is None or (self._monotonic() >= self._due and _has_time()):
             self._refresh()
         if self._good is None and self._refusal is not None:
             self._good = next(self.earlier(), None)
@@ -134,7 +144,8 @@ class ManifestReader(Generic[M]):
         self.checked_at = datetime.now(UTC)
         try:
             try:
-                found = self._ask()
+                with briefly(FIRST_LOOK_SECONDS, 0.5) if self._good is None else briefly(LOOK_SECONDS):
+                    found = self._ask()
             finally:
                 # From its end: a look that hangs as long as a manifest is trusted must not be due again at once.
                 self._due = self._monotonic() + self._refresh_seconds
@@ -163,6 +174,12 @@ class ManifestReader(Generic[M]):
             self._seen = None
             raise ManifestInvalid(f"{self.key} is not there; nothing has been published, or it was deleted.")
         return found
+
+
+def _has_time() -> bool:
+    """Tell whether the request that runs, if any, has time left."""
+    seconds = remaining()
+    return seconds is None or seconds > 0
 
 
 def has_stage(models: ManifestReader[ModelManifest], stage: str) -> bool:
@@ -206,7 +223,8 @@ class LastGood(Generic[M, R, T]):
         checked_at = self._manifests.checked_at
         if self._refused is None or self._refused != (release, checked_at):
             try:
-                self._good = release, self._load(release)
+                with nullcontext() if self._good is None else briefly(LOAD_SECONDS, 0.5):
+                    self._good = release, self._load(release)
                 self.problem = self._refused = None
             except ReleaseRefused as error:
                 self.problem, self._refused = error, (release, checked_at)

@@ -1,7 +1,7 @@
 """How long a task recently took in its lane, for a `Retry-After` that saves polls.
 
 The worker publishes a smoothed time every few seconds; the functions that answer clients read it every few
-seconds. It is advice: where nothing is known, or the table is out of reach, it is one second.
+seconds. It is advice: where nothing is known, or the table does not answer at once, it is one second.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import math
 import time
 from collections.abc import Callable
 
+from matchcast.deadline import briefly
 from matchcast.domain.task import Priority
 from matchcast.errors import Transient
 from matchcast.ports import LaneSpeeds
@@ -17,6 +18,7 @@ from matchcast.ports import LaneSpeeds
 _WEIGHT = 0.2
 _EVERY_SECONDS = 5.0
 _LONGEST_SECONDS = 300
+_LOOK_SECONDS = 0.25
 
 
 class LaneSpeed:
@@ -48,7 +50,8 @@ class LaneSpeed:
         read_at, seconds = self._read.get(lane, (-math.inf, None))
         if now - read_at >= _EVERY_SECONDS:
             try:
-                seconds = self._speeds.read(lane)
+                with briefly(_LOOK_SECONDS):
+                    seconds = self._speeds.read(lane)
             except Transient:
                 seconds = None
             self._read[lane] = (now, seconds)

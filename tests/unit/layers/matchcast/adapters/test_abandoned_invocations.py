@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from matchcast.adapters import lambda_inference
+from matchcast.adapters import timed_calls
 from matchcast.adapters.lambda_inference import LambdaInference
 from matchcast.bootstrap import parts
 from matchcast.domain.prediction import Prediction, Subject
@@ -85,7 +85,7 @@ def ask(inference: LambdaInference, stage: str, seconds: float) -> Prediction:
 
 def invocations(endpoint: Endpoint) -> int:
     started = set(threading.enumerate()) - endpoint.others
-    return sum(thread.name == "inference" for thread in started)
+    return sum(thread.name == "timed call" for thread in started)
 
 
 def until(what: int, endpoint: Endpoint) -> int:
@@ -139,7 +139,7 @@ def test_an_invocation_that_is_never_answered_ends_with_its_connection(endpoint:
 
 def test_there_are_never_more_invocations_than_connections(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
     # GIVEN as many abandoned invocations as there may be
-    monkeypatch.setattr(lambda_inference, "MOST_INVOCATIONS", 3)
+    monkeypatch.setattr(timed_calls, "MOST_CALLS", 3)
     inference = endpoint.inference(read_timeout=30)
     for _ in range(3):
         with pytest.raises(DeadlineExceeded):
