@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler import Response
@@ -25,6 +25,7 @@ from matchcast.http.api import Api, serve
 from matchcast.http.bodies import RequestBody
 from matchcast.http.contract import ACCEPTING, MODEL, READ, READ_OR_WRITE, SNAPSHOT, Features, StageName, answers
 from matchcast.http.envelope import TaskEnvelope, accepted
+from matchcast.http.events import arrived
 from matchcast.http.idempotency import Key, idempotency_key
 from matchcast.http.prefer import Preference, parse_prefer
 from matchcast.http.tokens import demand_write_scope
@@ -75,7 +76,7 @@ def model_info(stage: Stage = "champion") -> ModelInfo:
 
     `signature` names the features that POST /predict/ and POST /predict/async/ take for this stage.
     """
-    return predictions.predict_now().model_info(stage, deadline())
+    return predictions.predict_now().model_info(stage, Limits(Preference()).deadline)
 
 
 @api.get("/predict/<match_id>", security=READ_OR_WRITE, responses=ANSWERS)
@@ -105,23 +106,22 @@ def respond(
 ) -> Response[Any]:
     """Answer with a prediction, or with a task where the client prefers one."""
     preference, on_demand = parse_prefer(prefer), predictions.predict_now()
-    until = answer_by(preference)
-    with within(left(until)):
+    limits = Limits(preference)
+    with within(limits.seconds):
         if on_demand.has_stage(stage):
             api.asked.stage = stage
         once = key()
         if not preference.respond_async:
-            return Response(200, body=predict(stage, subject, until), headers=dict(preference.headers))
+            return Response(200, body=predict(stage, subject, limits), headers=dict(preference.headers))
         demand_write_scope(api.claims)
-        wait_until = min(until, arrived() + preference.wait) if preference.wait else None
-        result, is_new = on_demand.predict_or_submit(api.tenant, stage, subject, wait_until=wait_until, key=once)
+        result, is_new = on_demand.predict_or_submit(api.tenant, stage, subject, wait_until=limits.wait_until, key=once)
     api.asked.became_task(is_new=is_new)
     if isinstance(result, Prediction):
         return Response(200, body=result, headers=dict(preference.headers))
     return accepted(result, table.lane_speed().retry_after(result.priority), preference.headers)
 
 
-def predict(stage: str, subject: Subject, until: datetime) -> Prediction:
+def predict(stage: str, subject: Subject, limits: Limits) -> Prediction:
     """Return a prediction in time.
 
     Raises
@@ -130,35 +130,30 @@ def predict(stage: str, subject: Subject, until: datetime) -> Prediction:
         If the client did not want to wait as long as the service may take.
     """
     try:
-        return predictions.predict_now().predict(stage, subject, until)
+        return predictions.predict_now().predict(stage, subject, limits.answer_by)
     except DeadlineExceeded as error:
-        if until < deadline():
+        if limits.answer_by < limits.deadline:
             raise WaitOver(error.detail) from error
         raise
 
 
-def answer_by(preference: Preference) -> datetime:
-    """Return when the prediction or the task has to be there; a task is given time to be accepted."""
-    wait = preference.wait
-    if preference.respond_async:
-        wait = max(wait or ACCEPT_TIME, ACCEPT_TIME)
-    return deadline() if wait is None else min(deadline(), arrived() + wait)
+class Limits:
+    """Until when what of the running request may take: its answer, and the client's wait for a prediction.
 
+    Counted from the request's arrival at the gateway, but the time to accept a task: that from here, or a slow start
+    (and a clock that is wrong) would leave none of it. The limit of the whole request is nearer where that is.
+    """
 
-def left(until: datetime) -> float:
-    """Return how many seconds there are until a time."""
-    return (until - parts.now()).total_seconds()
-
-
-def arrived() -> datetime:
-    """Return when the gateway took the request; never later than now, whatever its clock says."""
-    taken = datetime.fromtimestamp(api.current_event.request_context.time_epoch / 1000, UTC)
-    return min(taken, parts.now())
-
-
-def deadline() -> datetime:
-    """Return when this request has to be answered: counted from its arrival at the gateway, not here."""
-    return arrived() + predictions.sync_deadline()
+    def __init__(self, preference: Preference) -> None:
+        now = parts.now()
+        taken = arrived(api.current_event.raw_event, now)
+        self.deadline = taken + predictions.sync_deadline()
+        wait_over = None if preference.wait is None else min(self.deadline, taken + preference.wait)
+        self.wait_until = wait_over if preference.wait else None
+        self.answer_by = wait_over or self.deadline
+        if preference.respond_async:
+            self.answer_by = max(wait_over or now, now + ACCEPT_TIME)
+        self.seconds = (self.answer_by - now).total_seconds()
 
 
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

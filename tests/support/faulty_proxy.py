@@ -21,6 +21,7 @@ class FaultyProxy:
     def __init__(self, upstream: int) -> None:
         self.fault = ""
         self.requests = 0
+        """How many packets of requests came; one request may be several."""
         self.on_request: Callable[[], object] = lambda: None
         self._upstream = upstream
         self._listener = socket.create_server(("127.0.0.1", 0))

@@ -1,7 +1,7 @@
 """On-demand inference by one synchronous invocation of the inference function.
 
-An invocation that is not answered by its deadline goes on without anybody who waits (`timed_calls`), until it is
-answered or its connection times out. The SDK must not retry: each of its attempts would run the model again.
+An invocation that is not answered by its deadline goes on in Lambda; its connection is cut (`timed_calls`), and nobody
+reads its answer. The SDK must not retry: each of its attempts would run the model again.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
 
 READ_TIMEOUT_SECONDS = 30
-"""How long an invocation lasts that nobody waits for: the client's read timeout."""
+"""The client's read timeout: longer than any request waits."""
 
 A = TypeVar("A", PredictionAnswer, ModelInfoAnswer)
 _PREDICTION: TypeAdapter[PredictionAnswer | ProblemAnswer] = TypeAdapter(PredictionAnswer | ProblemAnswer)

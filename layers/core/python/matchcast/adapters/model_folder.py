@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shutil
 import tempfile
+import time
 import weakref
 from collections.abc import Mapping
+from contextlib import ExitStack, suppress
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 from matchcast.errors import ModelUnavailable, ReleaseRefused
+
+_PREFIX = "matchcast-model-"
+_YOUNG_SECONDS = 60.0
+"""A folder that was made within this time may not have its lock yet."""
 
 
 class ModelFolder:
     """A fresh folder that only this user may read; it is removed when nothing refers to this object any more.
+
+    Its files stay open, so what is removed from it can be written again. Folders that killed processes have left are
+    removed before it is made.
 
     Parameters
     ----------
@@ -32,23 +44,73 @@ class ModelFolder:
     def __init__(self, what: str, files: Mapping[str, bytes]) -> None:
         if strange := [name for name in files if not _stays_inside(name)]:
             raise ReleaseRefused(f"{what} has files that lie outside of its folder: {', '.join(sorted(strange))}.")
+        _remove_abandoned()
+        self._held = ExitStack()
+        self._files: dict[str, BinaryIO] = {}
         try:
-            self.path = Path(tempfile.mkdtemp(prefix="model-")).resolve()
-            self._removed = weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
+            self.path = Path(tempfile.mkdtemp(prefix=_PREFIX)).resolve()
+            self._removed = weakref.finalize(self, _remove, self.path, self._held)
             try:
+                self._lock()
                 for name, body in files.items():
-                    path = self.path / name
-                    path.parent.mkdir(parents=True, exist_ok=True)
-                    path.write_bytes(body)
+                    self._files[name] = self._held.enter_context(self._created(name))
+                    self._files[name].write(body)
+                    self._files[name].flush()
             except OSError:
                 self.remove()
                 raise
         except OSError as error:
             raise ModelUnavailable(f"The files of {what} cannot be written ({error}).") from error
 
+    def restore(self) -> None:
+        """Write again what has been removed since, as by a cleaner of temporary files.
+
+        Raises
+        ------
+        OSError
+            If there is no room.
+        """
+        if not self.path.exists():
+            self.path.mkdir(0o700)
+            self._lock()
+        for name, held in self._files.items():
+            if not (self.path / name).exists():
+                held.seek(0)
+                with self._created(name) as file:
+                    shutil.copyfileobj(held, file)
+
     def remove(self) -> None:
         """Remove the folder now."""
         self._removed()
+
+    def _created(self, name: str) -> BinaryIO:
+        path = self.path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("x+b")
+
+    def _lock(self) -> None:
+        """Mark the folder as in use, until this process ends in whatever way."""
+        descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
+        self._held.callback(os.close, descriptor)
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _remove(path: Path, held: ExitStack) -> None:
+    shutil.rmtree(path, ignore_errors=True)
+    held.close()
+
+
+def _remove_abandoned() -> None:
+    """Remove the folders of processes that were killed: nobody holds their locks any more."""
+    for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        with suppress(OSError), ExitStack() as held:
+            descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            held.callback(os.close, descriptor)
+            found = os.fstat(descriptor)
+            if found.st_uid == os.getuid() and time.time() - found.st_mtime > _YOUNG_SECONDS:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def _stays_inside(name: str) -> bool:

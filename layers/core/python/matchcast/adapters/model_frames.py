@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Callable
+from contextlib import suppress
 from socket import socket
 from typing import Any
 
@@ -20,43 +21,58 @@ class FramesEnded(Exception):
 
 
 def wait_forever() -> None:
-    """Go on waiting for the other side (what `receive` calls whenever a timeout of the socket passes)."""
+    """Go on waiting for the other side."""
 
 
-def send(connection: socket, head: dict[str, Any], body: bytes = b"") -> None:
-    """Send one frame.
+def send(
+    connection: socket, head: dict[str, Any], body: bytes = b"", still_waiting: Callable[[], None] = wait_forever
+) -> None:
+    """Send one frame; `still_waiting` is called before each piece, and may raise.
 
     Raises
     ------
     OSError
-        If the other side is gone, or does not read within the socket's timeout.
+        If the other side is gone.
     """
     encoded = json.dumps(head).encode()
-    connection.sendall(_LENGTHS.pack(len(encoded), len(body)) + encoded)
+    _write(connection, _LENGTHS.pack(len(encoded), len(body)) + encoded, still_waiting)
     # Nothing more where there is no body: the other side may have read all, and be gone.
     if body:
-        connection.sendall(body)
+        _write(connection, body, still_waiting)
 
 
 def receive(connection: socket, still_waiting: Callable[[], None] = wait_forever) -> tuple[dict[str, Any], bytes]:
-    """Return one frame; `still_waiting` is called whenever the socket's timeout passes, and may raise.
+    """Return one frame; `still_waiting` is called before each piece, and may raise.
 
     Raises
     ------
     FramesEnded
         If the other side is gone.
+    ValueError
+        If what it sends is no frame.
     """
-    head, body = _LENGTHS.unpack(_read(connection, _LENGTHS.size, still_waiting))
-    return json.loads(_read(connection, head, still_waiting)), bytes(_read(connection, body, still_waiting))
+    head_length, body_length = _LENGTHS.unpack(_read(connection, _LENGTHS.size, still_waiting))
+    head = json.loads(_read(connection, head_length, still_waiting))
+    if not isinstance(head, dict):
+        raise ValueError("The head of a frame is no JSON object.")  # noqa: TRY004 - it is about data
+    return head, bytes(_read(connection, body_length, still_waiting))
+
+
+def _write(connection: socket, content: bytes, still_waiting: Callable[[], None]) -> None:
+    left = memoryview(content)
+    while left:
+        still_waiting()
+        with suppress(TimeoutError):
+            left = left[connection.send(left[:_CHUNK_BYTES]) :]
 
 
 def _read(connection: socket, count: int, still_waiting: Callable[[], None]) -> bytearray:
     found = bytearray()
     while len(found) < count:
+        still_waiting()
         try:
             part = connection.recv(min(count - len(found), _CHUNK_BYTES))
         except TimeoutError:
-            still_waiting()
             continue
         except ConnectionError as error:
             raise FramesEnded from error

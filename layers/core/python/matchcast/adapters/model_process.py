@@ -6,10 +6,12 @@ Pipes and a socket pair are all that it needs, so it works in a Lambda environme
 from __future__ import annotations
 
 import os
+import select
 import signal
 import socket
 import subprocess
 import sys
+import time
 import weakref
 from collections.abc import Sequence
 from contextlib import suppress
@@ -20,6 +22,8 @@ from matchcast.adapters.model_frames import FramesEnded, receive, send
 
 LOOK_SECONDS = 0.25
 """How often a caller that waits looks whether the process is still there."""
+_LONGEST_LOOK_SECONDS = 1.0
+"""What a look counts at most: more than a busy machine needs for one, less than an environment is frozen."""
 _ENDING_SECONDS = 2.0
 """How long a process that has closed its connection may take to be gone."""
 _WITHHELD = ("AWS_", "MLFLOW_")
@@ -33,6 +37,21 @@ class ProcessEnded(Exception):
 
 class ProcessHung(Exception):
     """The process did not answer in time, and was ended."""
+
+
+class AwakeTime:
+    """What is left of a number of seconds in which this process runs: time in which it is frozen does not count."""
+
+    def __init__(self, seconds: float) -> None:
+        self._left = seconds
+        self._looked = time.monotonic()
+
+    def look(self) -> float:
+        """Return the seconds that are left; to be called every `LOOK_SECONDS` while somebody waits."""
+        now = time.monotonic()
+        self._left -= min(now - self._looked, _LONGEST_LOOK_SECONDS)
+        self._looked = now
+        return self._left
 
 
 class ModelProcess:
@@ -78,12 +97,13 @@ class ModelProcess:
             theirs.close()
             os.close(ending)
         self._connection.settimeout(LOOK_SECONDS)
+        self._number = 0
         self._ended = weakref.finalize(self, _end, self._process, self._connection, lifeline)
 
-    def ask(self, head: dict[str, Any], body: bytes, seconds: float) -> tuple[dict[str, Any], bytes]:
+    def ask(self, head: dict[str, Any], body: bytes, limit: AwakeTime) -> tuple[dict[str, Any], bytes]:
         """Return the frame that answers a frame. A process that does not answer well is ended.
 
-        Only time in which this process runs counts, so an environment that is frozen in between costs a call nothing.
+        Each question has a number, which its answer repeats: no call is given the answer of another one.
 
         Raises
         ------
@@ -91,41 +111,46 @@ class ModelProcess:
             If there is no answer.
         """
         try:
-            return self._exchange(head, body, seconds)
-        except (OSError, FramesEnded, ValueError) as error:
+            return self._exchange(head, body, limit)
+        except (OSError, FramesEnded) as error:
             raise ProcessEnded(self._how_it_ended()) from error
+        except ValueError as error:
+            self.end()
+            raise ProcessEnded("without an answer to this call") from error
         except ProcessHung:
             self.end()
             raise
 
-    @property
-    def is_over(self) -> bool:
-        """Whether it was ended here, or did not answer; it is not asked again then."""
-        return not self._ended.alive
+    def is_ready(self) -> bool:
+        """Tell whether it can be asked. One that has ended by itself, or sent what nobody asked for, is ended here."""
+        if self._ended.alive and (self._process.poll() is not None or self._has_bytes()):
+            self.end()
+        return self._ended.alive
 
     def end(self) -> None:
-        """End the process now, and all that it has started."""
+        """End the process now, and what it has started in its process group."""
         self._ended()
 
-    def _exchange(self, head: dict[str, Any], body: bytes, seconds: float) -> tuple[dict[str, Any], bytes]:
-        waited = 0.0
-
+    def _exchange(self, head: dict[str, Any], body: bytes, limit: AwakeTime) -> tuple[dict[str, Any], bytes]:
         def look() -> None:
-            nonlocal waited
-            waited += LOOK_SECONDS
-            if waited >= seconds:
+            if limit.look() <= 0:
                 raise ProcessHung
             # A process that it has started may hold the connection open.
-            if self._process.poll() is not None:
+            if self._process.poll() is not None and not self._has_bytes():
                 raise FramesEnded
 
-        self._connection.settimeout(max(seconds, LOOK_SECONDS))
-        try:
-            send(self._connection, head, body)
-        except TimeoutError as error:
-            raise ProcessHung from error
-        self._connection.settimeout(LOOK_SECONDS)
-        return receive(self._connection, look)
+        self._number += 1
+        send(self._connection, {**head, "number": self._number}, body, look)
+        answer, found = receive(self._connection, look)
+        if answer.pop("number", None) != self._number:
+            raise ValueError("This is the answer to something else.")
+        return answer, found
+
+    def _has_bytes(self) -> bool:
+        """Tell whether something can be read, the end of the connection among it."""
+        readable = select.poll()
+        readable.register(self._connection, select.POLLIN)
+        return bool(readable.poll(0))
 
     def _how_it_ended(self) -> str:
         with suppress(subprocess.TimeoutExpired):
@@ -143,7 +168,7 @@ class ModelProcess:
 def _end(process: subprocess.Popen[bytes], connection: socket.socket, lifeline: int) -> None:
     connection.close()
     os.close(lifeline)
-    # The whole session: nothing that the model has started may stay.
+    # The whole group: what the model has started goes with it, unless that has a group of its own.
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()

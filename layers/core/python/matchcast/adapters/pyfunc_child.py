@@ -27,9 +27,11 @@ def serve(connection: socket) -> None:
 
     The first names the model: `what`, `folder` and `signature`; its answer is empty. Each of the others holds rows:
     `shape` and their float32 values; its answer holds probabilities, float64. A failure has `code` and `detail`.
+    Each answer repeats the `number` of its question.
     """
     from matchcast.adapters.model_frames import FramesEnded, receive, send
 
+    own_id = os.getpid()
     model: Any = None
     with suppress(FramesEnded, ConnectionError):
         while True:
@@ -44,7 +46,11 @@ def serve(connection: socket) -> None:
             # A model is foreign code and may raise anything; what is raised has to reach the other side.
             except Exception as error:  # noqa: BLE001
                 answer = _failure(error)
-            send(connection, answer, found)
+            finally:
+                # A copy of this process, which a model has forked and not ended, must not answer too.
+                if os.getpid() != own_id:
+                    os._exit(1)
+            send(connection, {**answer, "number": head.get("number")}, found)
 
 
 def end_with(ending: int) -> None:

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import sys
 import threading
-import time
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from matchcast.adapters import pyfunc_child
 from matchcast.adapters.model_folder import ModelFolder
-from matchcast.adapters.model_process import ModelProcess, ProcessEnded, ProcessHung
+from matchcast.adapters.model_process import LOOK_SECONDS, AwakeTime, ModelProcess, ProcessEnded, ProcessHung
 from matchcast.domain.manifests import PublishedModel
 from matchcast.domain.prediction import OUTCOMES
 from matchcast.errors import MatchcastError, ModelFailed, ModelTooSlow, ModelUnavailable, ReleaseRefused
@@ -24,6 +23,10 @@ if TYPE_CHECKING:
 FOLDER = "model/"
 """Where the model directory is among the files of a release."""
 MLMODEL = FOLDER + "MLmodel"
+_LEAST_SECONDS = 1.0
+"""With less time left, a call that has waited for an earlier one is not tried."""
+_MOST_FAILURES = 3
+"""After so many failed calls in a row, the next one gets a new process."""
 
 
 class PyfuncModel:
@@ -42,7 +45,15 @@ class PyfuncModel:
         self._seconds = seconds
         self._import_path = list(import_path)
         self._one_at_a_time = threading.Lock()
-        self._process = self._started(seconds)
+        self._last_seconds = 0.0
+        self._failures = 0
+        self._ends_its_process = False
+        try:
+            self._process = self._started(AwakeTime(seconds))
+        except ProcessEnded as error:
+            raise ReleaseRefused(f"{self._what} cannot be loaded here: it ended its process {error}.") from error
+        except ProcessHung as error:
+            raise ReleaseRefused(f"{self._what} cannot be loaded here: it took more than {seconds:.0f} s.") from error
 
     def predict(self, rows: Rows) -> Rows:
         """Return probabilities, float32 of shape (n, 3), for float32 rows of shape (n, columns).
@@ -52,7 +63,9 @@ class PyfuncModel:
         ModelFailed
             If the model raises something, ends its process, or answers with anything but three numbers a row.
         ModelTooSlow
-            If it does not answer in time.
+            If it does not answer in time, or cannot be loaded again in time.
+        ModelUnavailable
+            If its process is gone, and no other one can be started.
         """
         import numpy as np
 
@@ -63,26 +76,72 @@ class PyfuncModel:
         return answer.reshape(-1, len(OUTCOMES)).astype(np.float32)
 
     def _ask(self, shape: list[int], values: bytes) -> bytes:
-        until = time.monotonic() + self._seconds
-        if not self._one_at_a_time.acquire(timeout=self._seconds):
-            raise ModelTooSlow(f"An earlier call of {self._what} has not ended within {self._seconds:.0f} s.")
+        limit = AwakeTime(self._seconds)
+        waits = not self._one_at_a_time.acquire(blocking=False)
+        while waits and not self._one_at_a_time.acquire(timeout=LOOK_SECONDS):
+            if limit.look() <= 0:
+                raise ModelTooSlow(f"An earlier call of {self._what} has not ended within {self._seconds:.0f} s.")
         try:
-            if self._process.is_over:
-                self._process = self._restarted(until - time.monotonic())
-            head, body = self._process.ask({"shape": shape}, values, until - time.monotonic())
-        except ProcessEnded as error:
-            raise ModelFailed(f"{self._what} ended its process {error} while it predicted.") from error
+            # A call that cannot end in time would only cost the model its process.
+            if waits and limit.look() < max(_LEAST_SECONDS, self._last_seconds):
+                raise ModelTooSlow(f"An earlier call of {self._what} has left this one too little time.")
+            head, body = self._answer(shape, values, limit)
+            self._failures = self._failures + 1 if head else 0
+            # A model may have spoilt its process, so that it would fail for good.
+            if self._failures >= _MOST_FAILURES:
+                self._process.end()
+                self._failures = 0
         except ProcessHung as error:
-            raise ModelTooSlow(f"{self._what} did not predict within {self._seconds:.0f} s; it was ended.") from error
+            raise ModelTooSlow(f"{self._what} did not answer within {self._seconds:.0f} s; it was ended.") from error
         finally:
             self._one_at_a_time.release()
         if head:
             raise ModelFailed(head["detail"])
         return body
 
-    def _started(self, seconds: float) -> ModelProcess:
-        """Return a process that has loaded the model."""
+    def _answer(self, shape: list[int], values: bytes, limit: AwakeTime) -> tuple[dict[str, Any], bytes]:
+        """Return what the process answers.
+
+        One that ends meanwhile may have been killed from outside, so the call is tried once more by a new process. A
+        model that fails this as well has ended it: each of its next calls is tried once, until one is answered.
+        """
+        last_try = self._ends_its_process
+        while True:
+            try:
+                process = self._ready_process(limit)
+                left = limit.look()
+                found = process.ask({"shape": shape}, values, limit)
+            except ProcessEnded as error:
+                if last_try:
+                    self._ends_its_process = True
+                    raise ModelFailed(f"{self._what} ended its process {error} while it predicted.") from error
+                last_try = True
+            else:
+                self._last_seconds = left - limit.look()
+                self._ends_its_process = False
+                return found
+
+    def _ready_process(self, limit: AwakeTime) -> ModelProcess:
+        """Return the process, or a new one in place of one that is gone."""
+        if not self._process.is_ready():
+            try:
+                self._process = self._started(limit)
+            except ReleaseRefused as error:
+                raise ModelFailed(f"Its process had ended, and was not started again: {error.detail}") from error
+        return self._process
+
+    def _started(self, limit: AwakeTime) -> ModelProcess:
+        """Return a process that has loaded the model.
+
+        Raises
+        ------
+        ReleaseRefused, ProcessEnded, ProcessHung
+            If it cannot be loaded.
+        ModelUnavailable
+            If no process can be started.
+        """
         try:
+            self._folder.restore()
             process = ModelProcess(pyfunc_child.__file__, self._folder, self._import_path)
         except OSError as error:
             raise ModelUnavailable(f"No process can be started for {self._what} ({error}).") from error
@@ -91,23 +150,11 @@ class PyfuncModel:
             "folder": str(self._folder.path / FOLDER),
             "signature": self._signature.model_dump(mode="json"),
         }
-        try:
-            problem, _ = process.ask(asked, b"", seconds)
-        except ProcessEnded as error:
-            raise ReleaseRefused(f"{self._what} cannot be loaded here: it ended its process {error}.") from error
-        except ProcessHung as error:
-            raise ReleaseRefused(f"{self._what} cannot be loaded here: it took more than {seconds:.0f} s.") from error
+        problem, _ = process.ask(asked, b"", limit)
         if problem:
             process.end()
             raise ReleaseRefused(problem["detail"])
         return process
-
-    def _restarted(self, seconds: float) -> ModelProcess:
-        """Return a new process of a model that could be loaded before."""
-        try:
-            return self._started(seconds)
-        except ReleaseRefused as error:
-            raise ModelFailed(f"Its process had ended, and was not started again: {error.detail}") from error
 
 
 def load_pyfunc(

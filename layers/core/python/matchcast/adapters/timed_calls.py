@@ -4,9 +4,8 @@ The SDK's own timeouts are for each attempt and each packet: attempts and the wa
 that hangs has no limit, and an answer that comes byte by byte is never late. So where there is a limit the whole call,
 with its attempts and the body of its answer, runs in a thread of its own, and is waited for as long as there is time.
 
-A call that nobody waits for any more holds up no later one: a function's environment serves one request at a time, but
-an abandoned call goes on until it is answered or its connection times out; it starts no further attempt. An
-environment that is frozen meanwhile finds the answer, or a dead connection, when it goes on, and nobody reads either.
+A call that nobody waits for any more holds up no later one, and ends: its connection is cut, and it starts no further
+attempt. While it still looks for the service (a name server, a TLS handshake), it goes on until that is over.
 """
 
 from __future__ import annotations
@@ -22,11 +21,11 @@ from typing import Any
 from botocore.exceptions import BotoCoreError
 from botocore.response import StreamingBody
 
+from matchcast.adapters.abandoned_calls import Call, running
 from matchcast.deadline import remaining
 
 MOST_CALLS = 64
-"""At most so many calls of a client at once, and as many connections. A request waits for a second at least, or to its
-deadline, so abandoned ones are about as many as the seconds that a connection takes to time out."""
+"""At most so many calls of a client at once, and as many connections."""
 
 
 class OutOfTime(BotoCoreError):
@@ -59,12 +58,15 @@ def _call(operation: Callable[..., Any], free: threading.BoundedSemaphore, /, *a
     if not free.acquire(blocking=False):
         raise TooManyCalls
     answer: Future[Any] = Future()
+    call = Call()
 
-    def call() -> None:
+    def run() -> None:
+        running.set(call)
         try:
             try:
                 found = _read(operation(*args, **parameters))
             finally:
+                call.uses(None)
                 # Free before the answer is there: the next call may come at once.
                 free.release()
         except Exception as error:  # noqa: BLE001 - it is raised where the answer is waited for
@@ -75,10 +77,11 @@ def _call(operation: Callable[..., Any], free: threading.BoundedSemaphore, /, *a
         else:
             answer.set_result(found)
 
-    threading.Thread(target=copy_context().run, args=(call,), name="timed call", daemon=True).start()
+    threading.Thread(target=copy_context().run, args=(run,), name="timed call", daemon=True).start()
     try:
         return answer.result(timeout=seconds)
     except TimeoutError as error:
+        call.abandon()
         raise OutOfTime from error
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any, cast
 from urllib.parse import unquote
 
@@ -23,16 +23,13 @@ from matchcast.errors import (
     WaitOver,
 )
 from matchcast.http.asking import source_of
-from matchcast.http.events import complete
+from matchcast.http.events import ANSWER_TIME, arrived, complete
 from matchcast.http.problems import field_errors, problem_response, summary
 from matchcast.http.routes import DOCUMENTATION, PATHS, KnownPaths, path_pattern
 from matchcast.http.tokens import tenant_of
 from matchcast.http.validation import RequestValidation
 from matchcast.observability import CountedRequest, count_fault, flushed_metrics, logger
 from matchcast.settings import HttpSettings
-
-ANSWER_SECONDS = 28.0
-"""How long after its arrival at the gateway a request is answered: Lambda ends the function after 29 s."""
 
 
 class Api(APIGatewayHttpResolver):
@@ -201,20 +198,12 @@ def serve(api: Api, event: dict[str, Any], context: Any) -> dict[str, Any]:
         correlation_id=cut(request["requestContext"]["requestId"]),
         function_request_id=getattr(context, "aws_request_id", None),
     )
-    with flushed_metrics(), within(ANSWER_SECONDS - _age(request)):
+    now = datetime.now(UTC)
+    with flushed_metrics(), within((arrived(request, now) + ANSWER_TIME - now).total_seconds()):
         answer: dict[str, Any] = api.resolve(request, context)
         # A 304 has no body; an empty text says so to every gateway, where not all of them take a null.
         answer["body"] = answer.get("body") or ""
         return answer
-
-
-def _age(request: dict[str, Any]) -> float:
-    """Return how many seconds ago the gateway took a request.
-
-    Zero for one that the gateway has given up: nobody waits for it but who sent a kept event by hand.
-    """
-    age = time.time() - request["requestContext"]["timeEpoch"] / 1000
-    return age if 0 <= age < ANSWER_SECONDS else 0.0
 
 
 def _to_json(content: Any) -> str:

@@ -17,12 +17,12 @@ import pytest
 
 from matchcast.adapters.model_folder import ModelFolder
 from matchcast.adapters.model_frames import FramesEnded, receive, send
-from matchcast.adapters.model_process import ModelProcess, ProcessEnded, ProcessHung
+from matchcast.adapters.model_process import AwakeTime, ModelProcess, ProcessEnded, ProcessHung
 from tests.support.template import ROOT
 
 CORE = str(ROOT / "layers/core/python")
 CHILD = """
-import ctypes, json, os, signal, socket, subprocess, sys, time
+import ctypes, json, os, signal, socket, subprocess, sys, threading, time
 sys.path += sys.argv[3:]
 from matchcast.adapters.model_frames import receive, send
 from matchcast.adapters.pyfunc_child import end_with
@@ -30,12 +30,13 @@ end_with(int(sys.argv[2]))
 connection = socket.socket(fileno=int(sys.argv[1]))
 while True:
     head, body = receive(connection)
-    answer = dict(pid=os.getpid())
+    answer = dict(pid=os.getpid(), number=head['number'])
     exec(head["do"])
     send(connection, answer, body)
 """
 """A process that does what it is told."""
 STARTS_ANOTHER = "answer['other'] = subprocess.Popen(['sleep', '100']).pid"
+ANSWERS = "send(connection, answer);"
 HOLDS_THE_INTERPRETER = "ctypes.PyDLL(None).sleep(100)"
 
 
@@ -64,8 +65,8 @@ def is_gone(pid: int) -> bool:
 class TestQuestions:
     def test_are_answered_one_after_the_other_whatever_is_printed(self, child: ModelProcess) -> None:
         large = os.urandom(3_000_000)
-        assert child.ask({"do": "print('x' * 100_000); os.write(1, b'noise')"}, large, 30)[1] == large
-        assert child.ask({"do": "answer['second'] = 'ä\\n'"}, b"", 30)[0]["second"] == "ä\n"
+        assert child.ask({"do": "print('x' * 100_000); os.write(1, b'noise')"}, large, AwakeTime(30))[1] == large
+        assert child.ask({"do": "answer['second'] = 'ä\\n'"}, b"", AwakeTime(30))[0]["second"] == "ä\n"
 
     @pytest.mark.parametrize(
         ("do", "how"),
@@ -75,44 +76,78 @@ class TestQuestions:
             ("ctypes.string_at(0)", "by SIGSEGV"),
             ("os.kill(os.getpid(), signal.SIGKILL)", "by SIGKILL"),
             ("connection.sendall(b'\\0' * 3 + b'\\x02' + b'\\0' * 8 + b'{x')", "without an answer"),
+            ("connection.sendall(b'\\0' * 3 + b'\\x02' + b'\\0' * 8 + b'[]')", "without an answer"),
             ("os.fork() or time.sleep(100); os._exit(5)", "with status 5"),
         ],
     )
     def test_a_process_that_ends_or_sends_nonsense_is_over(self, do: str, how: str, child: ModelProcess) -> None:
-        pid = child.ask({"do": ""}, b"", 30)[0]["pid"]
+        pid = child.ask({"do": ""}, b"", AwakeTime(30))[0]["pid"]
         with pytest.raises(ProcessEnded, match=how):
-            child.ask({"do": do}, b"", 30)
-        assert child.is_over
+            child.ask({"do": do}, b"", AwakeTime(30))
+        assert not child.is_ready()
         assert is_gone(pid)
 
     @pytest.mark.parametrize("do", ["time.sleep(100)", HOLDS_THE_INTERPRETER, "signal.pause()"])
     def test_a_process_that_hangs_is_given_up_and_ended(self, do: str, child: ModelProcess) -> None:
         # GIVEN
-        pid = child.ask({"do": ""}, b"", 30)[0]["pid"]
+        pid = child.ask({"do": ""}, b"", AwakeTime(30))[0]["pid"]
         started = time.monotonic()
 
         # WHEN
         with pytest.raises(ProcessHung):
-            child.ask({"do": do}, b"", 0.5)
+            child.ask({"do": do}, b"", AwakeTime(0.5))
 
         # THEN
         assert 0.4 < time.monotonic() - started < 5
-        assert child.is_over
+        assert not child.is_ready()
         assert is_gone(pid)
 
     def test_a_process_that_does_not_read_is_given_up_and_ended(self, child: ModelProcess) -> None:
-        pid = child.ask({"do": "answer and send(connection, answer); time.sleep(100)"}, b"", 30)[0]["pid"]
+        pid = child.ask({"do": "answer and send(connection, answer); time.sleep(100)"}, b"", AwakeTime(30))[0]["pid"]
         with pytest.raises(ProcessHung):
-            child.ask({"do": ""}, bytes(5_000_000), 0.5)
+            child.ask({"do": ""}, bytes(5_000_000), AwakeTime(0.5))
         assert is_gone(pid)
+
+    def test_an_answer_to_something_else_is_none(self, child: ModelProcess) -> None:
+        with pytest.raises(ProcessEnded, match="without an answer to this call"):
+            child.ask({"do": "answer['number'] -= 1"}, b"", AwakeTime(30))
+        assert not child.is_ready()
+
+    @pytest.mark.parametrize(
+        "do",
+        ["threading.Timer(0.1, send, [connection, answer]).start()", "threading.Timer(0.1, os._exit, [1]).start()"],
+    )
+    def test_a_process_that_speaks_or_ends_unasked_is_not_ready_and_ended(self, do: str, child: ModelProcess) -> None:
+        pid = child.ask({"do": do}, b"", AwakeTime(30))[0]["pid"]
+        assert child.is_ready()
+        time.sleep(0.5)
+        assert not child.is_ready()
+        assert is_gone(pid)
+
+    def test_a_process_that_ends_while_a_large_question_is_sent_is_noticed(self, child: ModelProcess) -> None:
+        # GIVEN a process whose copy holds the connection open
+        child.ask(
+            {"do": "os.fork() or time.sleep(100); threading.Timer(0.5, os._exit, [5]).start()"}, b"", AwakeTime(30)
+        )
+        started = time.monotonic()
+        # WHEN it is to read more than fits into the connection, but sleeps, and then ends
+        child.ask({"do": f"{ANSWERS}time.sleep(100)"}, b"", AwakeTime(30))
+        with pytest.raises(ProcessEnded, match="with status 5"):
+            child.ask({"do": ""}, bytes(5_000_000), AwakeTime(30))
+        # THEN
+        assert time.monotonic() - started < 5
+
+    def test_a_process_that_sends_a_byte_now_and_then_is_given_up(self, child: ModelProcess) -> None:
+        with pytest.raises(ProcessHung):
+            child.ask({"do": "[connection.send(b'0') and time.sleep(0.1) for _ in range(11)]"}, b"", AwakeTime(0.8))
 
     def test_time_in_which_this_process_was_frozen_does_not_count(self, tmp_path: Path) -> None:
         # GIVEN a process that freezes the one which asks it, for longer than that would wait
         (tmp_path / "child.py").write_text(CHILD)
-        freeze = "os.kill(os.getppid(), signal.SIGSTOP); time.sleep(1.5); os.kill(os.getppid(), signal.SIGCONT)"
+        freeze = "os.kill(os.getppid(), signal.SIGSTOP); time.sleep(2.7); os.kill(os.getppid(), signal.SIGCONT)"
         # WHEN
         done = subprocess.run(
-            [sys.executable, "-c", asking(tmp_path, freeze, seconds=1)], capture_output=True, text=True, check=False
+            [sys.executable, "-c", asking(tmp_path, freeze, seconds=2.5)], capture_output=True, text=True, check=False
         )
         # THEN
         assert done.stdout.startswith("answered"), done.stderr
@@ -123,7 +158,7 @@ class TestEnding:
         # GIVEN
         process = ModelProcess(str(tmp_path / "child.py"), ModelFolder("it", {}), [CORE])
         folder = process._folder.path
-        answer, _ = process.ask({"do": STARTS_ANOTHER}, b"", 30)
+        answer, _ = process.ask({"do": STARTS_ANOTHER}, b"", AwakeTime(30))
         # WHEN
         del process
         gc.collect()
@@ -131,7 +166,7 @@ class TestEnding:
         assert is_gone(answer["pid"])
         assert is_gone(answer["other"])
         assert not folder.exists()
-        assert child.ask({"do": ""}, b"", 30)[0]["pid"] != answer["pid"]
+        assert child.ask({"do": ""}, b"", AwakeTime(30))[0]["pid"] != answer["pid"]
 
     @pytest.mark.parametrize("do", ["", "time.sleep(100)", HOLDS_THE_INTERPRETER])
     @pytest.mark.parametrize("by", [signal.SIGKILL, signal.SIGTERM])
@@ -139,7 +174,7 @@ class TestEnding:
         # GIVEN a process that asks another one, which has started a third
         (tmp_path / "child.py").write_text(CHILD)
         asks = subprocess.Popen(
-            [sys.executable, "-c", asking(tmp_path, f"{STARTS_ANOTHER};send(connection, answer);{do}", seconds=99)],
+            [sys.executable, "-c", asking(tmp_path, f"{STARTS_ANOTHER};{do and ANSWERS + do}", seconds=99)],
             stdout=subprocess.PIPE,
             text=True,
         )
@@ -174,7 +209,7 @@ class TestEnvironment:
             monkeypatch.setenv(name, "x")
         process = ModelProcess(str(tmp_path / "child.py"), ModelFolder("it", {}), [CORE])
         # WHEN
-        found, _ = process.ask({"do": "answer |= os.environ; answer['folder'] = os.getcwd()"}, b"", 30)
+        found, _ = process.ask({"do": "answer |= os.environ; answer['folder'] = os.getcwd()"}, b"", AwakeTime(30))
         # THEN
         assert [name for name in found if name.startswith(("AWS_", "MLFLOW_TRACKING"))] == []
         assert (found["OWN_SETTING"], found["MLFLOW_DISABLE_TELEMETRY"], found["DO_NOT_TRACK"]) == ("x", "true", "1")
@@ -208,11 +243,11 @@ def asking(folder: Path, do: str, seconds: float) -> str:
     return f"""
 import sys; sys.path += {[CORE, str(ROOT)]}
 from matchcast.adapters.model_folder import ModelFolder
-from matchcast.adapters.model_process import ModelProcess
+from matchcast.adapters.model_process import AwakeTime, ModelProcess
 process = ModelProcess({str(folder / "child.py")!r}, ModelFolder("it", {{}}), sys.path)
-answer, _ = process.ask({{"do": {do!r}}}, b"", {seconds})
+answer, _ = process.ask({{"do": {do!r}}}, b"", AwakeTime({seconds}))
 print("answered", answer["pid"], answer.get("other"), flush=True)
 if {seconds} > 10:
-    process.ask({{"do": ""}}, b"", {seconds})
+    process.ask({{"do": ""}}, b"", AwakeTime({seconds}))
     __import__("time").sleep(99)
 """

@@ -34,8 +34,10 @@ def connection() -> Iterator[socket.socket]:
 
 
 def ask(connection: socket.socket, head: dict[str, Any], body: bytes = b"") -> tuple[dict[str, Any], bytes]:
-    send(connection, head, body)
-    return receive(connection)
+    send(connection, {**head, "number": 7}, body)
+    answer, found = receive(connection)
+    assert answer.pop("number") == 7
+    return answer, found
 
 
 def of(folder: Path, body: str) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from tests.support.tasks import NOW, a_delivery, a_task
 pytestmark = MLFLOW_WARNINGS
 
 USUAL_SECONDS = 1.0
-"""What no call of a good model takes, on a busy machine either; a broken one is given up after twice that."""
+"""What no call of a good model takes, on a busy machine either; one that hangs is given up after twice that."""
 BREAKS = (
     "pass",
     "raise KeyError('x')",
@@ -94,7 +94,8 @@ def test_the_good_one_answers_at_its_usual_speed(
     # GIVEN both models at work
     np.testing.assert_allclose(champion.predict(ROWS)[:, 0], 0.6, rtol=1e-6)
     np.testing.assert_allclose(candidate.predict(rows("pass"))[:, 0], 0.2, rtol=1e-6)
-    monkeypatch.setattr(candidate, "_seconds", 2 * USUAL_SECONDS)
+    if breaks in HANGS:
+        monkeypatch.setattr(candidate, "_seconds", 2 * USUAL_SECONDS)
 
     # WHEN one is called in a way that breaks it, and the other all the while
     with ThreadPoolExecutor(1) as thread:
@@ -146,11 +147,11 @@ def test_a_model_that_cannot_be_started_again_has_failed(
 ) -> None:
     # GIVEN a model whose process has ended, and whose files are damaged by then
     model = load(files["candidate"])
-    (model._folder.path / "model/MLmodel").unlink()
-    for message in ("ended its process", "was not started again: .*cannot be loaded here"):
+    (model._folder.path / "model/MLmodel").write_text("flavors: {}")
+    for _ in range(2):
         # WHEN it is called
         # THEN
-        with pytest.raises(ModelFailed, match=message):
+        with pytest.raises(ModelFailed, match=r"was not started again: .*cannot be loaded here"):
             model.predict(rows("import os; os._exit(0)"))
 
 

@@ -135,6 +135,29 @@ def test_an_abandoned_call_starts_no_further_attempt(proxy: FaultyProxy) -> None
     assert proxy.requests == sent + 1
 
 
+@pytest.mark.parametrize("fault", ["hang", "drip", "drip body"])
+@pytest.mark.parametrize("service_name", ["s3", "s3 pages", "dynamodb", "sqs"])
+def test_abandoned_calls_end_and_hold_up_nothing_after_the_trouble(
+    proxy: FaultyProxy, calls: dict[str, Callable[[], Any]], service_name: str, fault: str
+) -> None:
+    # GIVEN abandoned calls
+    proxy.fault = fault
+    for _ in range(3):
+        with within(0.1), pytest.raises(Transient):
+            calls[service_name]()
+
+    # WHEN all is well again
+    proxy.fault = ""
+
+    # THEN they have ended, though the service still hangs or drips on
+    give_up = time.monotonic() + 3
+    while "timed call" in {thread.name for thread in threading.enumerate()} and time.monotonic() < give_up:
+        time.sleep(0.02)
+    assert "timed call" not in {thread.name for thread in threading.enumerate()}
+    with within(5):
+        calls[service_name]()
+
+
 def test_an_answer_that_is_no_json_is_no_answer(
     proxy: FaultyProxy, calls: dict[str, Callable[[], Any]], service: tuple[FaultyProxy, dict[str, str]]
 ) -> None:
