@@ -5,10 +5,8 @@ from __future__ import annotations
 import gc
 import os
 import signal
-import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +14,6 @@ from pathlib import Path
 import pytest
 
 from matchcast.adapters.model_folder import ModelFolder
-from matchcast.adapters.model_frames import FramesEnded, receive, send
 from matchcast.adapters.model_process import AwakeTime, ModelProcess, ProcessEnded, ProcessHung
 from tests.support.template import ROOT
 
@@ -215,27 +212,6 @@ class TestEnvironment:
         assert (found["OWN_SETTING"], found["MLFLOW_DISABLE_TELEMETRY"], found["DO_NOT_TRACK"]) == ("x", "true", "1")
         assert found["folder"] == str(process._folder.path)
         process.end()
-
-
-class TestFrames:
-    def test_a_connection_that_ends_inside_of_a_frame(self) -> None:
-        ours, theirs = socket.socketpair()
-        with ours, theirs:
-            theirs.sendall(b"\0\0")
-            theirs.shutdown(socket.SHUT_RDWR)
-            with pytest.raises(FramesEnded):
-                receive(ours)
-
-    def test_a_frame_that_comes_in_pieces_with_pauses(self) -> None:
-        ours, theirs = socket.socketpair()
-        ours.settimeout(0.01)
-        waits: list[int] = []
-        with ours, theirs:
-            later = threading.Timer(0.1, send, [theirs, {"a": 1}, b"body"])
-            later.start()
-            assert receive(ours, lambda: waits.append(1)) == ({"a": 1}, b"body")
-            later.join()
-        assert waits
 
 
 def asking(folder: Path, do: str, seconds: float) -> str:
