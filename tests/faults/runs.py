@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import gc
 import logging
 import multiprocessing
@@ -12,11 +13,12 @@ from dataclasses import dataclass, field
 
 from tests.faults.findings import KINDS, Findings
 from tests.faults.mutants import MUTANTS
-from tests.faults.schedule import run_schedule
+from tests.faults.schedule import Verdict, run_schedule
 
 MOST_SCHEDULES_FOR_A_MUTANT = 6000
 ALL_MUTANTS = tuple(mutant.name for mutant in MUTANTS)
 _CHUNK = 50
+_LONGEST_SECONDS = 300
 
 
 @dataclass
@@ -89,8 +91,17 @@ def spare() -> None:
 
 def try_all(seeds: Sequence[int]) -> dict[int, Findings]:
     """Return the findings of those schedules that showed any."""
-    verdicts = map(run_schedule, seeds)
+    verdicts = map(watched, seeds)
     return {verdict.seed: verdict.findings for verdict in verdicts if verdict.findings}
+
+
+def watched(seed: int) -> Verdict:
+    """Run a schedule; where it waits for something outside of virtual time, end the process and say where."""
+    faulthandler.dump_traceback_later(_LONGEST_SECONDS, exit=True)
+    try:
+        return run_schedule(seed)
+    finally:
+        faulthandler.cancel_dump_traceback_later()
 
 
 def hunt(number: int, seed: int) -> Hunt:
@@ -98,7 +109,7 @@ def hunt(number: int, seed: int) -> Hunt:
     mutant = MUTANTS[number]
     with mutant.alive():
         for tried in range(MOST_SCHEDULES_FOR_A_MUTANT):
-            verdict = run_schedule(seed + tried)
+            verdict = watched(seed + tried)
             if verdict.findings:
                 return Hunt(mutant.name, tried + 1, verdict.findings.lines()[0])
     return Hunt(mutant.name)

@@ -12,6 +12,7 @@ from matchcast.messages import encode
 from tests.faults.calls import Unanswered
 from tests.faults.scheduler import Environment, Killed
 from tests.faults.stage import Stage
+from tests.faults.threads import Lock
 from tests.faults.weather import Outage, Weather
 from tests.faults.wire import client
 from tests.support.tasks import a_task
@@ -38,6 +39,30 @@ def test_a_message_hides_comes_again_and_moves_to_the_dead_letters() -> None:
         stage.world.scheduler.pause(lane.visibility)
         assert queues.take("normal", 10) == []
         assert [(letter.body, letter.cause) for letter in queues.letters()] == [(body, None)]
+
+    stage.play(act)
+
+
+def test_a_lock_is_waited_for_in_virtual_time() -> None:
+    # GIVEN a process that holds a lock while it waits for something
+    stage = Stage()
+    scheduler = stage.world.scheduler
+    lock, held = Lock(scheduler), list[str]()
+
+    def hold(name: str) -> None:
+        with lock:
+            held.append(f"{name} has it")
+            scheduler.pause(10)
+            held.append(f"{name} gives it back")
+
+    def act() -> None:
+        # WHEN another thread wants it
+        scheduler.start("first", lambda: hold("the first"))
+        scheduler.pause(1)
+        hold("the second")
+
+        # THEN that has it after the first
+        assert held == ["the first has it", "the first gives it back", "the second has it", "the second gives it back"]
 
     stage.play(act)
 

@@ -69,6 +69,23 @@ class Mailbox:
         return self._items.popleft()
 
 
+class Lock:
+    """A `threading.Lock` that is waited for in virtual time: its holder may be waiting for a call meanwhile."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._waited = _Waited(scheduler)
+        self._is_held = False
+
+    def __enter__(self) -> None:
+        if self._is_held:
+            self._waited.wait(lambda: not self._is_held, None)
+        self._is_held = True
+
+    def __exit__(self, *_: object) -> None:
+        self._is_held = False
+        self._waited.wake()
+
+
 class Thread:
     """A `threading.Thread` of the calling actor's process."""
 

@@ -33,7 +33,7 @@ from matchcast.http.cursors import Cursors
 from matchcast.settings import Settings
 from tests.faults import wire
 from tests.faults.scheduler import Killed
-from tests.faults.threads import Mailbox, Pending, Thread, Threads
+from tests.faults.threads import Lock, Mailbox, Pending, Thread, Threads
 from tests.support.releases import parse
 
 if TYPE_CHECKING:
@@ -102,7 +102,11 @@ class _Stand:
 _TIME = _Stand(lambda: time, monotonic=monotonic, sleep=sleep, time=wall, perf_counter=perf_counter)
 _RANDOM = _Stand(lambda: _world.rng)
 _SECRETS = _Stand(lambda: secrets, randbits=lambda bits: _world.rng.getrandbits(bits))  # noqa: PLW0108 - there is no world yet
-_THREADING = _Stand(lambda: threading, Thread=lambda **given: Thread(_world.scheduler, **given))
+_THREADING = _Stand(
+    lambda: threading,
+    Thread=lambda **given: Thread(_world.scheduler, **given),
+    Lock=lambda: Lock(_world.scheduler),
+)
 _NAMES: dict[str, tuple[Any, Any]] = {
     "threading": (threading, _THREADING),
     "ThreadPoolExecutor": (ThreadPoolExecutor, lambda *_, **__: Threads(_world.scheduler, _world.rng)),
