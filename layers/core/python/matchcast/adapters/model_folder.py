@@ -10,6 +10,7 @@ import time
 import weakref
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
+from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
@@ -18,13 +19,14 @@ from matchcast.errors import ModelUnavailable, ReleaseRefused
 _PREFIX = "matchcast-model-"
 _YOUNG_SECONDS = 60.0
 """A folder that was made within this time may not have its lock yet."""
+_SMALL_BYTES = 65_536
 
 
 class ModelFolder:
     """A fresh folder that only this user may read; it is removed when nothing refers to this object any more.
 
-    Its files stay open, so what is removed from it can be written again. Folders that killed processes have left are
-    removed before it is made.
+    Its files stay open, small ones in memory, so what is removed from it can be written again. Folders that killed
+    processes have left are removed before it is made.
 
     Parameters
     ----------
@@ -46,6 +48,7 @@ class ModelFolder:
             raise ReleaseRefused(f"{what} has files that lie outside of its folder: {', '.join(sorted(strange))}.")
         _remove_abandoned()
         self._held = ExitStack()
+        self._locked = self._held.enter_context(ExitStack())
         self._files: dict[str, BinaryIO] = {}
         try:
             self.path = Path(tempfile.mkdtemp(prefix=_PREFIX)).resolve()
@@ -53,9 +56,7 @@ class ModelFolder:
             try:
                 self._lock()
                 for name, body in files.items():
-                    self._files[name] = self._held.enter_context(self._created(name))
-                    self._files[name].write(body)
-                    self._files[name].flush()
+                    self._files[name] = self._kept(name, body)
             except OSError:
                 self.remove()
                 raise
@@ -83,15 +84,27 @@ class ModelFolder:
         """Remove the folder now."""
         self._removed()
 
+    def _kept(self, name: str, body: bytes) -> BinaryIO:
+        """Write a file, and return it open; a small one from memory, for a process has few descriptors."""
+        with ExitStack() as closed_on_error:
+            file = closed_on_error.enter_context(self._created(name))
+            file.write(body)
+            file.flush()
+            if len(body) <= _SMALL_BYTES:
+                return BytesIO(body)
+            self._held.push(closed_on_error.pop_all())
+            return file
+
     def _created(self, name: str) -> BinaryIO:
         path = self.path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         return path.open("x+b")
 
     def _lock(self) -> None:
-        """Mark the folder as in use, until this process ends in whatever way."""
+        """Mark the folder as in use, in place of one that is gone, until this process ends in whatever way."""
+        self._locked.close()
         descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
-        self._held.callback(os.close, descriptor)
+        self._locked.callback(os.close, descriptor)
         with suppress(OSError):
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 

@@ -41,18 +41,25 @@ def send(
         _write(connection, body, still_waiting)
 
 
-def receive(connection: socket, still_waiting: Callable[[], None] = wait_forever) -> tuple[dict[str, Any], bytes]:
-    """Return one frame; `still_waiting` is called before each piece, and may raise.
+def receive(
+    connection: socket, still_waiting: Callable[[], None] = wait_forever, most_bytes: int | None = None
+) -> tuple[dict[str, Any], bytes]:
+    """Return one frame of at most so many bytes; `still_waiting` is called before each piece, and may raise.
 
     Raises
     ------
     FramesEnded
         If the other side is gone.
     ValueError
-        If what it sends is no frame.
+        If what it sends is no frame, or a longer one; no more of that is read.
     """
     head_length, body_length = _LENGTHS.unpack(_read(connection, _LENGTHS.size, still_waiting))
-    head = json.loads(_read(connection, head_length, still_waiting))
+    if most_bytes is not None and head_length + body_length > most_bytes:
+        raise ValueError(f"A frame of {head_length + body_length} bytes is too long.")
+    try:
+        head = json.loads(_read(connection, head_length, still_waiting))
+    except RecursionError as error:
+        raise ValueError("The head of a frame is nested too deep.") from error
     if not isinstance(head, dict):
         raise ValueError("The head of a frame is no JSON object.")  # noqa: TRY004 - it is about data
     return head, bytes(_read(connection, body_length, still_waiting))

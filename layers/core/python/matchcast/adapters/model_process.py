@@ -29,6 +29,9 @@ _ENDING_SECONDS = 2.0
 _WITHHELD = ("AWS_", "MLFLOW_")
 """The environment of a function, its credentials among it, and of a registry: none of it is the model's."""
 _STDERR = 2
+_LONGEST_HEAD = 65_536
+_MOST_GROWTH = 6
+"""An answer has so many bytes for each of its question at most: three float64 for a row of one float32."""
 
 
 class ProcessEnded(Exception):
@@ -103,7 +106,8 @@ class ModelProcess:
     def ask(self, head: dict[str, Any], body: bytes, limit: AwakeTime) -> tuple[dict[str, Any], bytes]:
         """Return the frame that answers a frame. A process that does not answer well is ended.
 
-        Each question has a number, which its answer repeats: no call is given the answer of another one.
+        Each question has a number, which its answer repeats: no call is given the answer of another one. An answer that
+        is longer than one can be is not read: its memory would be that of the caller.
 
         Raises
         ------
@@ -141,7 +145,7 @@ class ModelProcess:
 
         self._number += 1
         send(self._connection, {**head, "number": self._number}, body, look)
-        answer, found = receive(self._connection, look)
+        answer, found = receive(self._connection, look, _LONGEST_HEAD + _MOST_GROWTH * len(body))
         if answer.pop("number", None) != self._number:
             raise ValueError("This is the answer to something else.")
         return answer, found

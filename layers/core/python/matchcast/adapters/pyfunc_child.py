@@ -92,7 +92,8 @@ def _failure(error: Exception) -> dict[str, Any]:
     traceback.print_exception(cause, limit=-_FRAMES, chain=False)
     if not isinstance(error, MatchcastError):
         error = ModelFailed(f"The model raised {type(error).__name__} ({error}).")
-    return {"code": error.code, "detail": error.detail[:_LONGEST_DETAIL]}
+    # Names of files may hold what is no text (lone surrogates), which no log, record or answer takes.
+    return {"code": error.code, "detail": error.detail[:_LONGEST_DETAIL].encode(errors="replace").decode()}
 
 
 def main(arguments: list[str]) -> None:

@@ -70,10 +70,10 @@ class PyfuncModel:
         import numpy as np
 
         asked = np.ascontiguousarray(rows, dtype=np.float32)
-        answer = np.frombuffer(self._ask(list(asked.shape), asked.tobytes()), dtype=np.float64)
-        if answer.size != len(asked) * len(OUTCOMES):
-            raise ModelFailed(f"The process of {self._what} answered {len(asked)} rows with {answer.size} numbers.")
-        return answer.reshape(-1, len(OUTCOMES)).astype(np.float32)
+        answer = self._ask(list(asked.shape), asked.tobytes())
+        if len(answer) != len(asked) * len(OUTCOMES) * np.dtype(np.float64).itemsize:
+            raise ModelFailed(f"The process of {self._what} answered {len(asked)} rows with {len(answer)} bytes.")
+        return np.frombuffer(answer, dtype=np.float64).reshape(-1, len(OUTCOMES)).astype(np.float32)
 
     def _ask(self, shape: list[int], values: bytes) -> bytes:
         limit = AwakeTime(self._seconds)

@@ -27,6 +27,10 @@ def made_long_ago(path: Path) -> None:
     os.utime(path, (time.time() - 600,) * 2)
 
 
+def descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
 @pytest.mark.parametrize("removed", ["", "a", "b"])
 def test_what_was_removed_is_written_again_each_time(removed: str, place: Path) -> None:
     folder = ModelFolder("it", FILES)
@@ -37,6 +41,22 @@ def test_what_was_removed_is_written_again_each_time(removed: str, place: Path) 
         assert folder.path.stat().st_mode & 0o777 == 0o700
     folder.remove()
     assert list(place.iterdir()) == []
+
+
+def test_no_descriptor_is_left_by_a_restored_folder_nor_held_for_a_small_file(place: Path) -> None:
+    # GIVEN
+    before = descriptors()
+    folder = ModelFolder("it", {**FILES, **{f"module_{number}.py": b"pass" for number in range(50)}})
+    held = descriptors()
+    assert held == before + 2, "its lock, and its large file"
+    # WHEN
+    for _ in range(3):
+        subprocess.run(["rm", "-r", folder.path], check=True)
+        folder.restore()
+    # THEN
+    assert descriptors() == held
+    folder.remove()
+    assert descriptors() == before
 
 
 def test_a_folder_of_a_process_that_was_killed_is_removed_by_the_next_one(place: Path) -> None:

@@ -19,7 +19,7 @@ from tests.support.template import ROOT
 
 CORE = str(ROOT / "layers/core/python")
 CHILD = """
-import ctypes, json, os, signal, socket, subprocess, sys, threading, time
+import ctypes, json, os, signal, socket, struct, subprocess, sys, threading, time
 sys.path += sys.argv[3:]
 from matchcast.adapters.model_frames import receive, send
 from matchcast.adapters.pyfunc_child import end_with
@@ -104,6 +104,19 @@ class TestQuestions:
         with pytest.raises(ProcessHung):
             child.ask({"do": ""}, bytes(5_000_000), AwakeTime(0.5))
         assert is_gone(pid)
+
+    @pytest.mark.parametrize(
+        "sends",
+        [
+            "b'words ' * 100_000",
+            "struct.pack('>IQ', 2, 1 << 40) + b'{}'",
+            "struct.pack('>IQ', 2, 70_000) + b'{}' + bytes(70_000)",
+        ],
+    )
+    def test_what_is_longer_than_an_answer_can_be_is_not_read(self, sends: str, child: ModelProcess) -> None:
+        with pytest.raises(ProcessEnded, match="without an answer to this call"):
+            child.ask({"do": f"while True: connection.sendall({sends})"}, b"", AwakeTime(5))
+        assert not child.is_ready()
 
     def test_an_answer_to_something_else_is_none(self, child: ModelProcess) -> None:
         with pytest.raises(ProcessEnded, match="without an answer to this call"):

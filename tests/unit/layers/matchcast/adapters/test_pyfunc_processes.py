@@ -85,6 +85,13 @@ def test_a_copy_that_a_model_forks_answers_nothing(
     assert pid_of(model) == pid, "its process was in order"
 
 
+@pytest.mark.parametrize("body", [b"12345", bytes(8), bytes(48)])
+def test_an_answer_of_another_size_is_none(body: bytes, model: PyfuncModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model, "_ask", lambda *_: body)
+    with pytest.raises(ModelFailed, match=f"1 rows with {len(body)} bytes"):
+        answer(model, 5)
+
+
 def test_a_process_that_was_killed_while_nobody_asked_costs_no_call(model: PyfuncModel) -> None:
     kill(model)
     assert answer(model, 5) == 5
@@ -149,6 +156,12 @@ def test_a_model_whose_folder_was_removed_gets_a_new_process_all_the_same(model:
     shutil.rmtree(model._folder.path)
     kill(model)
     assert answer(model, 5) == 5
+
+
+def test_what_is_no_text_in_an_error_is_none_in_its_detail(model: PyfuncModel, does: Callable[[str], object]) -> None:
+    does(r"raise FileNotFoundError('no \udcff there')")
+    with pytest.raises(ModelFailed, match=r"no \? there"):
+        answer(model, 5)
 
 
 def test_a_model_that_has_spoilt_its_process_gets_a_new_one(model: PyfuncModel, does: Callable[[str], object]) -> None:
