@@ -53,6 +53,8 @@ _DENIED = (
     "UnrecognizedClient",
 )
 """Answers that concern every request alike, until somebody mends a permission or a name."""
+_ALWAYS = {"SendMessage": "MessageId"}
+"""What says that it was done, where nothing that is read would be missed."""
 
 
 Failure = ClientError | BotoCoreError | ResponseParserError
@@ -94,14 +96,21 @@ def unavailable(error: Failure, error_type: type[Transient], what: str) -> Match
 def refuse_unreadable(operation_model: Any, response_dict: dict[str, Any], **_: Any) -> None:
     """Raise ResponseParserError for an answer that should be JSON and is not (a handler of the event `before-parse`).
 
-    The SDK takes it for an empty answer: an item that is not there, a message that was sent.
+    The SDK takes it for an empty answer: an item that is not there, a message that was sent. So it does with an error
+    that comes as a success. An error that is no text, which the SDK cannot read at all, stays one of its status.
     """
-    if operation_model.service_model.resolved_protocol != "json" or response_dict["status_code"] >= 300:
+    if response_dict["status_code"] >= 300:
+        response_dict["body"] = response_dict["body"].decode(errors="replace").encode()
+        return
+    if operation_model.service_model.resolved_protocol != "json" or operation_model.output_shape is None:
         return
     try:
-        _ = orjson.loads(response_dict["body"] or b"{}")
+        found = orjson.loads(response_dict["body"])
     except orjson.JSONDecodeError as error:
         raise ResponseParserError(f"The answer to {operation_model.name} is no JSON.") from error
+    always = _ALWAYS.get(operation_model.name)
+    if not isinstance(found, dict) or "__type" in found or (always and always not in found):
+        raise ResponseParserError(f"The answer to {operation_model.name} is none.")
 
 
 def error_code(error: Exception) -> str:

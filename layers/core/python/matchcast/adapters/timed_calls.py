@@ -35,7 +35,7 @@ class OutOfTime(BotoCoreError):
 
 
 class TooManyCalls(BotoCoreError):
-    """Too many calls that nobody waits for have not ended yet."""
+    """Too many calls that nobody waits for have not ended yet, or there is no room for another thread."""
 
     fmt = "Calls that nobody waits for have not ended yet, as many as there may be."
 
@@ -77,7 +77,11 @@ def _call(operation: Callable[..., Any], free: threading.BoundedSemaphore, /, *a
         else:
             answer.set_result(found)
 
-    threading.Thread(target=copy_context().run, args=(run,), name="timed call", daemon=True).start()
+    try:
+        threading.Thread(target=copy_context().run, args=(run,), name="timed call", daemon=True).start()
+    except RuntimeError as error:  # no more threads, or memory for one
+        free.release()
+        raise TooManyCalls from error
     try:
         return answer.result(timeout=seconds)
     except TimeoutError as error:

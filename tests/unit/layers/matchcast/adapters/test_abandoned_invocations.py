@@ -138,7 +138,7 @@ def test_there_are_never_more_invocations_than_connections(endpoint: Endpoint, m
     inference = endpoint.inference(read_timeout=30)
     for _ in range(3):
         with pytest.raises(DeadlineExceeded):
-            ask(inference, "slow", 0.02)
+            ask(inference, "slow", 0.2)
 
     # WHEN another is asked for
     with pytest.raises(InferenceUnavailable):

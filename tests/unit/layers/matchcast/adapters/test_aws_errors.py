@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from io import BytesIO
+from typing import Any
+
 import boto3
 import pytest
+from botocore.awsrequest import AWSResponse
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
@@ -17,7 +22,11 @@ from moto import mock_aws
 
 from matchcast.adapters.aws_errors import unavailable_as
 from matchcast.adapters.dynamodb_tasks import DynamoDBTasks
+from matchcast.adapters.sqs_lanes import SQSLanes
+from matchcast.bootstrap import parts
+from matchcast.domain.task import Priority
 from matchcast.errors import QueueUnavailable, RequestRefused, StorageUnavailable
+from tests.support.tasks import a_task
 
 
 def refused(code: str) -> ClientError:
@@ -86,3 +95,54 @@ def test_a_table_that_is_not_there_is_a_defect() -> None:
         store.get_many(["x"])
 
     assert caught.value.is_defect
+
+
+class Body(BytesIO):
+    """The body of an answer, as the SDK reads it."""
+
+    def stream(self) -> Iterator[bytes]:
+        yield self.read()
+
+
+def client_answered(service: str, status: int, body: bytes) -> Any:
+    """Return a client each of whose requests gets the same answer."""
+    client = parts.client(service, retries={"mode": "standard", "total_max_attempts": 2})
+    answer: dict[str, Any] = {"Content-Type": "application/json"}
+    client.meta.events.register("before-send", lambda **_: AWSResponse("http://it", status, answer, Body(body)))
+    return client
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (200, b""),
+        (204, b""),
+        (200, b"{}"),
+        (200, b"null"),
+        (200, b"[]"),
+        (200, b'{"__type": "InternalServerError", "MessageId": "x"}'),
+        (500, b"<html>\xfcberlastet</html>"),
+    ],
+)
+def test_what_is_no_answer_says_not_that_a_message_was_sent(status: int, body: bytes) -> None:
+    lanes = SQSLanes(client_answered("sqs", status, body), dict.fromkeys(Priority, "http://it/1/lane"))
+
+    with pytest.raises(QueueUnavailable):
+        lanes.send(a_task())
+
+
+@pytest.mark.parametrize(
+    ("status", "body"), [(200, b""), (200, b"[]"), (200, b'{"__type": "InternalServerError"}'), (502, b"\xff")]
+)
+def test_what_is_no_answer_says_not_that_a_record_was_written(status: int, body: bytes) -> None:
+    tasks = DynamoDBTasks(client_answered("dynamodb", status, body), "tasks", shards=1)
+
+    for write in (tasks.create, tasks.finish):
+        with pytest.raises(StorageUnavailable):
+            write(a_task())
+
+
+def test_calls_without_an_answer_of_their_own_are_done_all_the_same() -> None:
+    lanes = SQSLanes(client_answered("sqs", 200, b""), dict.fromkeys(Priority, "http://it/1/lane"))
+
+    lanes.retry_later(Priority.HIGH, "handle", 10)

@@ -14,6 +14,7 @@ from matchcast.adapters.dynamodb_records import DynamoDBSpeeds
 from matchcast.adapters.dynamodb_tasks import DynamoDBTasks
 from matchcast.adapters.s3_objects import S3Objects
 from matchcast.adapters.sqs_lanes import SQSLanes
+from matchcast.adapters.timed_calls import MOST_CALLS
 from matchcast.bootstrap import parts
 from matchcast.deadline import within
 from matchcast.domain.task import Priority
@@ -106,6 +107,26 @@ def test_without_a_limit_a_call_runs_in_its_own_thread(proxy: FaultyProxy) -> No
     # THEN
     assert threads[0] is threading.current_thread()
     assert threads[1] is not threading.current_thread()
+
+
+def test_without_room_for_a_thread_a_call_is_refused_and_takes_no_place(
+    calls: dict[str, Callable[[], Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+
+    # WHEN
+    for _ in range(MOST_CALLS + 1):
+        with within(5), pytest.raises(StorageUnavailable, match="TooManyCalls"):
+            calls["s3"]()
+
+    # THEN
+    monkeypatch.undo()
+    with within(5):
+        assert calls["s3"]()
 
 
 def test_when_the_time_is_over_nothing_is_sent(proxy: FaultyProxy, calls: dict[str, Callable[[], Any]]) -> None:
