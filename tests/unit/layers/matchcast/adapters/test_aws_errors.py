@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from io import BytesIO
 from typing import Any
 
 import boto3
 import pytest
-from botocore.awsrequest import AWSResponse
+from botocore.awsrequest import AWSResponse, HeadersDict
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
@@ -107,8 +108,9 @@ class Body(BytesIO):
 def client_answered(service: str, status: int, body: bytes) -> Any:
     """Return a client each of whose requests gets the same answer."""
     client = parts.client(service, retries={"mode": "standard", "total_max_attempts": 2})
-    answer: dict[str, Any] = {"Content-Type": "application/json"}
-    client.meta.events.register("before-send", lambda **_: AWSResponse("http://it", status, answer, Body(body)))
+    headers: Any = HeadersDict({"Content-Type": "application/json"})
+    answer: Any = partial(AWSResponse, "http://it", status, headers)
+    client.meta.events.register("before-send", lambda **_: answer(Body(body)))
     return client
 
 

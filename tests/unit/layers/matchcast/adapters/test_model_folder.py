@@ -81,3 +81,16 @@ def test_a_folder_of_a_process_that_was_killed_is_removed_by_the_next_one(place:
 
     # THEN
     assert set(place.iterdir()) == {used.path, restored.path, fresh, foreign, new.path}
+
+
+def test_an_old_folder_of_another_user_is_left(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # GIVEN
+    old = place / "matchcast-model-old"
+    old.mkdir()
+    made_long_ago(old)
+    owner = old.stat().st_uid
+    # WHEN
+    monkeypatch.setattr(os, "getuid", lambda: owner + 1)
+    ModelFolder("it", FILES).remove()
+    # THEN
+    assert old.exists()
