@@ -6,8 +6,10 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
+from time import perf_counter
 from typing import Any
 
+from matchcast.batch_messages import is_part
 from matchcast.bootstrap import inference, parts, table
 from matchcast.domain.prediction import Prediction
 from matchcast.domain.task import Priority, Task, utc_now
@@ -33,6 +35,8 @@ from matchcast.tasks.settle import Outcome
 
 WRITE_SECONDS = 10
 """What a receive keeps of its time for the writes that follow a slow model."""
+PART_MILLISECONDS = 15_000
+"""What has to be left for a part of a batch: its reads, its prediction, its writes."""
 
 
 @logger.inject_lambda_context
@@ -53,7 +57,13 @@ def predict_receive(records: Sequence[dict[str, Any]], milliseconds_left: Callab
     half = left / 2
     receive = [received(record) for record in records]
     worker = inference.run_predictions()
-    outcomes = worker.run(receive, left / 1000 - WRITE_SECONDS)
+    of_batches: list[Received] = []
+    tasks: list[Received] = []
+    for each in receive:
+        (of_batches if each.lane is Priority.NORMAL and is_part(each.body) else tasks).append(each)
+    outcomes = worker.run(tasks, left / 1000 - WRITE_SECONDS) if tasks else []
+    # Tasks first: parts have more time, and what has none left comes again soon.
+    outcomes = [*outcomes, *run_parts(of_batches, milliseconds_left)]
     report([*outcomes, *worker.ended_late()], started)
     again = [outcome.message_id for outcome in outcomes if not outcome.done]
     if not again and all(received.lane is Priority.NORMAL for received in receive):
@@ -62,6 +72,17 @@ def predict_receive(records: Sequence[dict[str, Any]], milliseconds_left: Callab
         if helped:
             report(helped, started)
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in again]}
+
+
+def run_parts(of_batches: Sequence[Received], milliseconds_left: Callable[[], int]) -> Sequence[Outcome]:
+    """Predict the parts of batches one by one while there is time, and publish how long they took."""
+    outcomes: list[Outcome] = []
+    for part in of_batches:
+        began = perf_counter()
+        outcomes += inference.run_parts().run([part], lambda: milliseconds_left() > PART_MILLISECONDS)
+        if outcomes[-1].done:
+            metrics.add_metric(name="part_duration_seconds", unit=MetricUnit.Seconds, value=perf_counter() - began)
+    return outcomes
 
 
 def received(record: Mapping[str, Any]) -> Received:
@@ -174,4 +195,4 @@ def model_info(stage: str) -> ModelInfo:
     )
 
 
-parts.make_at_init(inference.help_high_lane, inference.lanes_by_queue_name, table.lane_speed)
+parts.make_at_init(inference.help_high_lane, inference.run_parts, inference.lanes_by_queue_name, table.lane_speed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from matchcast.errors import FieldError, MatchcastError, MethodNotAllowed, RouteNotFound, TooManyTasks
+from matchcast.errors import FieldError, MatchcastError, MethodNotAllowed, RouteNotFound, TooManyBatches, TooManyTasks
 from matchcast.http.bodies import RequestBody
 from matchcast.http.contract import PROBLEM_TYPES, problem_answer
 from matchcast.http.problems import CONTENT_TYPE, TYPE_PREFIX, problem
@@ -37,12 +37,15 @@ _SHARED = {
 }
 """What operations of a kind answer without naming it."""
 _DETAILS = {
+    "batch-gone": f"The batch {TASK_ID} expired at 2026-03-08T12:00:00Z; submit it again.",
+    "batch-not-found": f"There is no batch {TASK_ID}.",
     "conflict": f"The task {TASK_ID} is succeeded already; only a queued one can be cancelled.",
     "cursor-not-found": "The cursor is not one of this list. Use `next_cursor` with the filters it was issued for, or "
     "start without a cursor.",
     "content-too-large": f"The body is too long; this resource takes {RequestBody.max_bytes} bytes at most.",
     "idempotency-key-reused": "This key was used with another request. Send a new key, or the request as it was.",
     "idempotency-key-malformed": "Send 1 to 255 visible ASCII characters, in double quotes or without any.",
+    "input-not-found": "There is no file under this key. Upload it with the form of POST /predict/batch/uploads.",
     "match-not-found": "No match of the snapshot has the id e0-2026-03-07-alder-birch.",
     "release-unfit": "The model of this stage needs features that the present snapshot lacks: odds_home.",
     "route-not-found": "There is nothing under this path; GET /openapi.json lists all that there is.",
@@ -51,6 +54,7 @@ _DETAILS = {
     "task-gone": f"The task {TASK_ID} expired at 2026-03-08T12:00:00Z; submit it again.",
     "task-not-found": f"There is no task {TASK_ID}.",
     "task-over": f"The task {TASK_ID} is expired.",
+    "too-many-batches": "10 batches are open, which is as many as may be; submit again when one has ended.",
     "too-many-tasks": "10000 tasks are open, which is as many as may be; submit again when some have ended.",
     "unsupported-media-type": "The body has to be JSON. Send the header Content-Type: application/json.",
 }
@@ -152,6 +156,6 @@ def _instance(kind: type[MatchcastError]) -> MatchcastError:
             tenant_of({"client_id": "[north south]"} if kind.code == "tenant-invalid" else {}, "client_id")
         except MatchcastError as error:
             return error
-    if issubclass(kind, TooManyTasks):
+    if issubclass(kind, (TooManyBatches, TooManyTasks)):
         return kind(_DETAILS[kind.code], retry_after=1)
     return kind(_DETAILS.get(kind.code, ""))

@@ -8,8 +8,9 @@ from typing import Any
 import boto3
 import pytest
 
-from matchcast.adapters import batch_reads
-from matchcast.adapters.batch_reads import PATIENCE_SECONDS, BatchReads
+from matchcast.adapters import backoff
+from matchcast.adapters.backoff import PATIENCE_SECONDS
+from matchcast.adapters.batch_reads import BatchReads
 from matchcast.errors import StorageUnavailable
 
 KEYS = [{"pk": {"S": f"item-{number}"}, "sk": {"S": "item"}} for number in range(250)]
@@ -83,7 +84,7 @@ def test_a_table_that_answers_in_full_is_not_waited_for(table: str) -> None:
 
 def test_what_was_left_out_is_asked_for_again_after_growing_waits(table: str, monkeypatch: pytest.MonkeyPatch) -> None:
     # GIVEN a table that is busy for seven reads
-    monkeypatch.setattr(batch_reads, "random", Longest)
+    monkeypatch.setattr(backoff, "random", Longest)
     busy = Busy(table, times=7)
     # WHEN a hundred items are read
     found = busy.read(100)
@@ -106,7 +107,7 @@ def test_waits_are_random_so_that_readers_do_not_come_back_together(table: str) 
 
 
 def test_a_table_that_stays_busy_is_given_up_within_the_time(table: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batch_reads, "random", Longest)
+    monkeypatch.setattr(backoff, "random", Longest)
     busy = Busy(table, times=1000)
 
     with pytest.raises(StorageUnavailable, match="too busy"):
@@ -117,7 +118,7 @@ def test_a_table_that_stays_busy_is_given_up_within_the_time(table: str, monkeyp
 
 def test_all_reads_of_one_call_share_the_time(table: str, monkeypatch: pytest.MonkeyPatch) -> None:
     # GIVEN a table that is busy for as long as one read of a hundred would wait, and then a little for the next
-    monkeypatch.setattr(batch_reads, "random", Longest)
+    monkeypatch.setattr(backoff, "random", Longest)
     busy = Busy(table, times=8)
     busy.read(100)
     alone = busy.seconds

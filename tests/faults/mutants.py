@@ -31,13 +31,13 @@ from tests.faults.mutant import Mutant, on_the_wire
 
 
 def record_first(accept: AcceptTask, task: Task, delay_seconds: int) -> Task:
-    accept._tasks.create(task)
-    accept._lanes.send(task, delay_seconds)
+    accept._records.create(task)
+    accept._outbox.send(task, delay_seconds)
     return task
 
 
 def no_record(accept: AcceptTask, task: Task, delay_seconds: int) -> Task:
-    accept._lanes.send(task, delay_seconds)
+    accept._outbox.send(task, delay_seconds)
     return task
 
 

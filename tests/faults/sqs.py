@@ -29,7 +29,7 @@ _EPOCH = NOW.timestamp()
 
 @dataclass(eq=False)
 class Message:
-    """A message; its attributes are as the wire has them."""
+    """A message; its attributes are as the wire has them. Groups are kept, and nothing is made of them."""
 
     message_id: str
     body: str
@@ -37,6 +37,7 @@ class Message:
     visible_at: float
     attributes: dict[str, Any] = field(default_factory=dict)
     receives: int = 0
+    group: str | None = None
 
     @property
     def handle(self) -> str:
@@ -134,14 +135,14 @@ class Queues:
                     self.on_letter(message, False)
                 return
 
-    def put(self, queue: Queue, body: str, delay: float = 0.0, attributes: dict[str, Any] | None = None) -> Message:
-        """Add a message, and perhaps a duplicate that comes when it likes."""
+    def put(self, queue: Queue, body: str, delay: float = 0.0, **kept: Any) -> Message:
+        """Add a message with its attributes and group, and perhaps a duplicate that comes when it likes."""
         now = self._scheduler.now
-        message = Message(f"message-{next(self._numbers)}", body, now, now + delay, attributes or {})
+        message = Message(f"message-{next(self._numbers)}", body, now, now + delay, **kept)
         self._add(queue, message)
         if queue.letters is not None and self._rng.random() < self._calls.weather.duplicated:
             late = now + delay + self._rng.random() ** 4 * _LATEST_DUPLICATE_SECONDS
-            self._add(queue, Message(f"message-{next(self._numbers)}", body, now, late, attributes or {}))
+            self._add(queue, Message(f"message-{next(self._numbers)}", body, now, late, **kept))
         return message
 
     def _add(self, queue: Queue, message: Message) -> None:
@@ -158,7 +159,8 @@ class Queues:
         if not 0 <= delay <= 900:
             raise ServiceError("InvalidParameterValue", f"Value {delay} for parameter DelaySeconds is invalid.")
         body = content["MessageBody"]
-        message = self.put(queue, body, delay, content.get("MessageAttributes"))
+        kept = {"attributes": content.get("MessageAttributes", {}), "group": content.get("MessageGroupId")}
+        message = self.put(queue, body, delay, **kept)
         return {"MessageId": message.message_id, "MD5OfMessageBody": _md5(body)}
 
     def _receive(self, queue: Queue, content: Any) -> dict[str, Any]:
@@ -170,9 +172,10 @@ class Queues:
         system = {
             "ApproximateReceiveCount": str(message.receives),
             "SentTimestamp": str(int((_EPOCH + message.sent_at) * 1000)),
+            "MessageGroupId": message.group,
         }
         asked = content.get("MessageSystemAttributeNames") or content.get("AttributeNames") or []
-        wanted = {name: value for name, value in system.items() if name in asked or "All" in asked}
+        wanted = {name: value for name, value in system.items() if value and (name in asked or "All" in asked)}
         custom = content.get("MessageAttributeNames") or []
         attributes = {name: value for name, value in message.attributes.items() if name in custom or "All" in custom}
         answer = {**shown, "MD5OfBody": _md5(message.body), "Attributes": wanted, "MessageAttributes": attributes}

@@ -147,12 +147,13 @@ def test_messages_come_hide_move_and_go_as_in_sqs() -> None:
     # GIVEN the life of some messages, with what the product asks of a queue
     def script(ask: Ask, names: dict[str, str]) -> list[Any]:
         lane = {"QueueUrl": names["NormalQueueUrl"]}
-        wanted = {"MessageAttributeNames": ["cause"], "MessageSystemAttributeNames": ["ApproximateReceiveCount"]}
+        system = ["ApproximateReceiveCount", "MessageGroupId"]
+        wanted = {"MessageAttributeNames": ["cause"], "MessageSystemAttributeNames": system}
         cause = {
             "cause": {"DataType": "String", "StringValue": "why"},
             "other": {"DataType": "String", "StringValue": "x"},
         }
-        heard = [ask("send_message", **lane, MessageBody="a", MessageAttributes=cause)]
+        heard = [ask("send_message", **lane, MessageBody="a", MessageAttributes=cause, MessageGroupId="north")]
         heard += [ask("send_message", **lane, MessageBody="late", DelaySeconds=seconds) for seconds in (900, 901)]
         first = ask("receive_message", **lane, **wanted, MaxNumberOfMessages=10)
         handle = {"ReceiptHandle": first["Messages"][0]["ReceiptHandle"]}

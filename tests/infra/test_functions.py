@@ -17,17 +17,23 @@ SETTINGS: dict[str, type[Settings]] = {
     "predict_now": declared.PredictNowSettings,
     "submit_prediction": declared.SubmitPredictionSettings,
     "track_tasks": declared.TrackTasksSettings,
+    "manage_batches": declared.ManageBatchesSettings,
     "sweep_dead_letters": declared.SweepDeadLettersSettings,
     "run_inference": declared.RunInferenceSettings,
+    "split_batch": declared.SplitBatchSettings,
     "refresh_snapshot": declared.RefreshSnapshotSettings,
 }
-IMAGES = {"run_inference", "refresh_snapshot"}
+IMAGES = {"run_inference": "run_inference", "split_batch": "run_inference", "refresh_snapshot": "refresh_snapshot"}
+"""Each function that is an image, with the folder of its Dockerfile."""
 POWERTOOLS = {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE", "POWERTOOLS_LOG_LEVEL"}
 SDK = {"AWS_ENDPOINT_URL"}
 READ = {"s3:GetObject"}
+READ_PINNED = {"s3:GetObjectVersion"}
+WRITE = {"s3:PutObject"}
 LIST = {"DataBucket": {"s3:ListBucket"}}
 SIGN = {"CursorSecret": {"secretsmanager:GetSecretValue"}}
 SEND = {"sqs:SendMessage"}
+BATCH_RECORDS = {f"dynamodb:{action}" for action in ("BatchGetItem", "GetItem", "PutItem", "Query", "UpdateItem")}
 RECEIVE = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"}
 READ_SNAPSHOT = {
     **{f"DataBucket/{keys}": READ for keys in ("snapshots/*", "models/manifest.json", "models/releases/*")},
@@ -51,19 +57,44 @@ GRANTS: dict[str, dict[str, set[str]]] = {
         "TasksTable": ACCEPT_TASKS["TasksTable"] | {"dynamodb:UpdateItem"},
         "TasksTable/index/tenant_index": {"dynamodb:Query"},
     },
+    "manage_batches": {
+        **READ_SNAPSHOT,
+        **SIGN,
+        "BatchesQueue": SEND,
+        "TasksTable": BATCH_RECORDS,
+        "TasksTable/index/open_index": {"dynamodb:Query"},
+        "TasksTable/index/tenant_index": {"dynamodb:Query"},
+        "DataBucket/input/*": READ | WRITE,
+        "DataBucket/batches/*": READ | WRITE,
+    },
     "sweep_dead_letters": {
         "HighDeadLetterQueue": {"sqs:ReceiveMessage", "sqs:ChangeMessageVisibility"},
         "NormalDeadLetterQueue": {"sqs:ReceiveMessage", "sqs:ChangeMessageVisibility"},
-        "TasksTable": {"dynamodb:BatchGetItem", "dynamodb:UpdateItem"},
+        "BatchesDeadLetterQueue": {"sqs:ReceiveMessage", "sqs:ChangeMessageVisibility"},
+        "BatchesQueue": SEND,
+        "TasksTable": {"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:UpdateItem"},
     },
     "run_inference": {
         "HighQueue": RECEIVE | SEND,
         "NormalQueue": RECEIVE | SEND,
         "HighDeadLetterQueue": SEND,
         "NormalDeadLetterQueue": SEND,
-        "TasksTable": {"dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"},
+        "BatchesQueue": SEND,
+        "TasksTable": {"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"},
         "DataBucket/models/*": READ,
         "DataBucket/snapshots/*": READ,
+        "DataBucket/batches/*": READ | WRITE,
+        **LIST,
+    },
+    "split_batch": {
+        "BatchesQueue": RECEIVE | SEND,
+        "NormalQueue": SEND,
+        "BatchesDeadLetterQueue": SEND,
+        "TasksTable": BATCH_RECORDS,
+        "DataBucket/models/*": READ,
+        "DataBucket/snapshots/*": READ,
+        "DataBucket/input/*": READ_PINNED,
+        "DataBucket/batches/*": READ | WRITE | {"s3:AbortMultipartUpload"},
         **LIST,
     },
     "refresh_snapshot": {
@@ -173,7 +204,7 @@ def test_a_function_is_followed_by_its_role_and_log_group(name: str, template: d
     assert order == [f"{logical(name)}Function", f"{logical(name)}Role", f"{logical(name)}LogGroup"]
 
 
-@pytest.mark.parametrize("name", sorted(set(SETTINGS) - IMAGES))
+@pytest.mark.parametrize("name", sorted(set(SETTINGS) - set(IMAGES)))
 def test_a_zip_function_has_the_same_dotted_name_everywhere(name: str, template: dict[str, Any]) -> None:
     function = template["Resources"][f"{logical(name)}Function"]
     properties = function["Properties"]
@@ -186,13 +217,21 @@ def test_a_zip_function_has_the_same_dotted_name_everywhere(name: str, template:
 
 
 @pytest.mark.parametrize("name", sorted(IMAGES))
-def test_an_image_function_is_built_from_its_own_dockerfile(name: str, template: dict[str, Any]) -> None:
+def test_an_image_function_is_built_from_a_dockerfile_of_functions(name: str, template: dict[str, Any]) -> None:
+    # GIVEN
+    folder = IMAGES[name]
+    # WHEN
     function = template["Resources"][f"{logical(name)}Function"]
+    # THEN
     assert function["Properties"]["PackageType"] == "Image"
+    # An image starts the handler of its folder, unless it is told otherwise.
+    told = {"Command": [f"functions.{name}.handler.lambda_handler"]}
+    assert function["Properties"].get("ImageConfig") == (None if folder == name else told)
+    # The build makes one image of equal metadata.
     assert function["Metadata"] == {
-        "Dockerfile": f"functions/{name}/Dockerfile",
+        "Dockerfile": f"functions/{folder}/Dockerfile",
         "DockerContext": ".",
-        "DockerTag": name,
+        "DockerTag": folder,
         "DockerBuildArgs": {"MODEL_RUNTIME": {"Ref": "ModelRuntime"}},
     }
 
@@ -204,7 +243,7 @@ def test_the_layer_of_our_own_code_has_no_build_method(template: dict[str, Any])
 
 
 def test_functions_that_answer_over_http_end_before_the_api_times_out(plain: dict[str, Any]) -> None:
-    for name in set(SETTINGS) - IMAGES - {"sweep_dead_letters"}:
+    for name in set(SETTINGS) - set(IMAGES) - {"sweep_dead_letters"}:
         assert plain["Resources"][f"{logical(name)}Function"]["Properties"]["Timeout"] < 30
 
 

@@ -13,7 +13,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from matchcast.adapters.s3_objects import S3Objects
-from matchcast.snapshots.contract import MATCH_IDS_FILE
+from matchcast.snapshots.contract import MATCH_FEATURES_FILE, MATCH_IDS_FILE
 from tests.support.http_events import http_event
 from tests.support.releases import MATCHES, artifact, put_models
 from tests.support.snapshots import put_snapshot, snapshot_files
@@ -26,7 +26,8 @@ CLIENTS = {
     "predict_now": ["dynamodb", "lambda", "s3", "sqs"],
     "submit_prediction": ["dynamodb", "s3", "sqs"],
     "track_tasks": ["dynamodb", "s3", "secretsmanager", "sqs"],
-    "sweep_dead_letters": ["dynamodb", "sqs"],
+    "manage_batches": ["dynamodb", "s3", "s3", "secretsmanager", "sqs"],
+    "sweep_dead_letters": ["dynamodb", "sqs", "sqs"],
 }
 A_CURSOR = {"cursor": "A" * 40}
 AS_A_TASK = {"Prefer": "respond-async"}
@@ -45,6 +46,12 @@ FIRST_REQUESTS: dict[str, list[tuple[dict[str, Any], int]]] = {
     "track_tasks": [
         (http_event("GET", "/predict/async/"), 2),
         (http_event("GET", "/predict/async/", query=A_CURSOR), 4),
+    ],
+    "manage_batches": [
+        (http_event("POST", "/predict/batch/uploads", body={"format": "csv"}), 2),
+        (http_event("POST", "/predict/batch/", body={"match_ids": [MATCH]}), 2),
+        (http_event("GET", "/predict/batch/"), 2),
+        (http_event("GET", "/predict/batch/", query=A_CURSOR), 4),
     ],
     "sweep_dead_letters": [({}, 2)],
 }
@@ -98,7 +105,7 @@ def settings() -> Iterator[dict[str, str]]:
         names = deploy_storage(session)
         bucket = S3Objects(session.client("s3"), names["DataBucketName"])
     put_models(bucket, {"champion": ("3", artifact("3"))})
-    put_snapshot(bucket, {**snapshot_files(), MATCH_IDS_FILE: f"{MATCH}\n".encode()})
+    put_snapshot(bucket, {**snapshot_files(), MATCH_IDS_FILE: f"{MATCH}\n".encode(), MATCH_FEATURES_FILE: b"features"})
     yield {
         **CREDENTIALS,
         "AWS_ENDPOINT_URL": address,
@@ -109,6 +116,8 @@ def settings() -> Iterator[dict[str, str]]:
         "NORMAL_QUEUE_URL": names["NormalQueueUrl"],
         "HIGH_DEAD_LETTER_QUEUE_URL": names["HighDeadLetterQueueUrl"],
         "NORMAL_DEAD_LETTER_QUEUE_URL": names["NormalDeadLetterQueueUrl"],
+        "BATCHES_QUEUE_URL": names["BatchesQueueUrl"],
+        "BATCHES_DEAD_LETTER_QUEUE_URL": names["BatchesDeadLetterQueueUrl"],
         "RUN_INFERENCE_FUNCTION_NAME": "matchcast-run_inference",
     }
     server.stop()

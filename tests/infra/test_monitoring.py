@@ -12,11 +12,20 @@ from matchcast.errors import ManifestInvalid
 from matchcast.observability import report_refused
 from matchcast.tasks.sweep import HIDE_SECONDS
 
-LANES = ("High", "Normal")
+LANES = ("High", "Normal", "Batches")
 ALARMS = {
     "QueueDepth": ("ApproximateNumberOfMessagesVisible", "{lane}QueueName", "AlarmQueueDepth", 1000),
     "DeadLetters": ("ApproximateNumberOfMessagesVisible", "{lane}DeadLetterQueueName", "AlarmDeadLetters", 0),
     "OldestMessage": ("ApproximateAgeOfOldestMessage", "{lane}QueueName", "AlarmOldestMessageSeconds", 300),
+}
+# To split an input takes minutes.
+OF_BATCHES = {
+    ("Batches", "OldestMessage"): (
+        "ApproximateAgeOfOldestMessage",
+        "{lane}QueueName",
+        "AlarmOldestBatchMessageSeconds",
+        1800,
+    )
 }
 
 
@@ -24,7 +33,7 @@ ALARMS = {
 @pytest.mark.parametrize("kind", ALARMS)
 def test_a_lane_has_its_alarm(lane: str, kind: str, monitoring: dict[str, Any], template: dict[str, Any]) -> None:
     # GIVEN
-    metric, queue, threshold, default = ALARMS[kind]
+    metric, queue, threshold, default = OF_BATCHES.get((lane, kind)) or ALARMS[kind]
     # WHEN
     alarm = monitoring["Resources"][f"{lane}{kind}Alarm"]["Properties"]
     # THEN
@@ -86,7 +95,7 @@ def test_an_error_of_a_function_that_answers_no_client_fires_an_alarm(
         for key, item in functions.items()
         if not any(event["Type"] == "HttpApi" for event in item["Properties"]["Events"].values())
     }
-    assert len(silent) == 3
+    assert len(silent) == 4
     for name, function in silent.items():
         # WHEN
         alarm = monitoring["Resources"][f"{name}ErrorsAlarm"]["Properties"]

@@ -8,9 +8,11 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from matchcast.domain.batch import MOST_BYTES
 from tests.support.template import STORAGE_OUTPUTS, deploy_storage
 
 LANES = ("High", "Normal")
+QUEUES = (*LANES, "Batches")
 
 
 def properties(template: dict[str, Any], name: str) -> dict[str, Any]:
@@ -30,8 +32,9 @@ def test_the_tenant_index_holds_only_what_never_changes(template: dict[str, Any]
     assert index["Projection"] == {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["match_id", "created_at"]}
 
 
-def test_nothing_in_the_bucket_expires_but_old_versions(template: dict[str, Any]) -> None:
-    [rule] = properties(template, "DataBucket")["LifecycleConfiguration"]["Rules"]
+def test_nothing_else_in_the_bucket_expires_but_old_versions(template: dict[str, Any]) -> None:
+    [rule, *_] = properties(template, "DataBucket")["LifecycleConfiguration"]["Rules"]
+    assert "Prefix" not in rule
     assert rule["NoncurrentVersionExpiration"] == {"NoncurrentDays": 30}
     # What is deleted leaves a marker, which has to be removed as well.
     assert rule["ExpiredObjectDeleteMarker"] is True
@@ -39,13 +42,25 @@ def test_nothing_in_the_bucket_expires_but_old_versions(template: dict[str, Any]
     assert "ExpirationInDays" not in rule
 
 
+def test_files_of_batches_expire_when_no_batch_can_be_readable_any_more(template: dict[str, Any]) -> None:
+    # GIVEN
+    _, *of_batches = properties(template, "DataBucket")["LifecycleConfiguration"]["Rules"]
+    # WHEN
+    # A batch is readable for as long as a task at most: whole days round up, and a file is older than its batch.
+    lifetime_days = template["Parameters"]["TaskLifetimeSeconds"]["MaxValue"] / 86_400
+    # THEN
+    assert {rule["Prefix"] for rule in of_batches} == {"input/", "batches/"}
+    assert all(rule["ExpirationInDays"] >= lifetime_days + 1 for rule in of_batches)
+    assert all(rule["NoncurrentVersionExpiration"] == {"NoncurrentDays": 1} for rule in of_batches)
+
+
 def test_every_dead_letter_outlives_the_stack_but_not_its_failed_creation(template: dict[str, Any]) -> None:
-    for lane in LANES:
+    for lane in QUEUES:
         queue = template["Resources"][f"{lane}DeadLetterQueue"]
         assert (queue["DeletionPolicy"], queue["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
 
 
-@pytest.mark.parametrize("lane", LANES)
+@pytest.mark.parametrize("lane", QUEUES)
 def test_a_queue_dead_letters_a_message_itself_only_as_a_backstop(lane: str, template: dict[str, Any]) -> None:
     queue = properties(template, f"{lane}Queue")
     assert queue["RedrivePolicy"] == {
@@ -56,8 +71,8 @@ def test_a_queue_dead_letters_a_message_itself_only_as_a_backstop(lane: str, tem
     assert properties(template, f"{lane}DeadLetterQueue")["MessageRetentionPeriod"] == 14 * 86_400
 
 
-@pytest.mark.parametrize("lane", LANES)
-def test_each_lane_has_its_own_dead_letters(lane: str, template: dict[str, Any]) -> None:
+@pytest.mark.parametrize("lane", QUEUES)
+def test_each_queue_has_its_own_dead_letters(lane: str, template: dict[str, Any]) -> None:
     allowed = properties(template, f"{lane}DeadLetterQueue")["RedriveAllowPolicy"]
     name = properties(template, f"{lane}Queue")["QueueName"]["Fn::Sub"]
     arn = f"arn:${{AWS::Partition}}:sqs:${{AWS::Region}}:${{AWS::AccountId}}:{name}"
@@ -70,6 +85,26 @@ def test_a_lane_is_received_as_its_parameters_say(lane: str, plain: dict[str, An
     assert mapping["EventSourceArn"] == {"Fn::GetAtt": [f"{lane}Queue", "Arn"]}
     assert mapping["BatchSize"] == {"Ref": f"{lane}BatchSize"}
     assert mapping["ScalingConfig"] == {"MaximumConcurrency": {"Ref": f"{lane}MaximumConcurrency"}}
+
+
+def test_messages_of_batches_are_received_one_by_one(plain: dict[str, Any]) -> None:
+    mapping = properties(plain, "SplitBatchFunctionBatches")
+    assert mapping["EventSourceArn"] == {"Fn::GetAtt": ["BatchesQueue", "Arn"]}
+    assert (mapping["BatchSize"], mapping["MaximumBatchingWindowInSeconds"]) == (1, 0)
+    assert mapping["ScalingConfig"] == {"MaximumConcurrency": {"Ref": "BatchesMaximumConcurrency"}}
+
+
+def test_an_input_and_what_is_made_of_it_fit_on_the_disk(plain: dict[str, Any]) -> None:
+    disk = properties(plain, "SplitBatchFunction")["EphemeralStorage"]["Size"] * 1024**2
+    assert disk > 3 * MOST_BYTES
+
+
+def test_pages_of_named_origins_alone_upload_and_download(plain: dict[str, Any]) -> None:
+    condition, rules, otherwise = properties(plain, "DataBucket")["CorsConfiguration"]["Fn::If"]
+    assert (condition, otherwise) == ("HasCors", {"Ref": "AWS::NoValue"})
+    [rule] = rules["CorsRules"]
+    assert rule["AllowedOrigins"] == {"Ref": "CorsAllowOrigins"}
+    assert set(rule["AllowedMethods"]) == {"GET", "HEAD", "POST"}
 
 
 @pytest.mark.parametrize("lane", LANES)
@@ -89,7 +124,7 @@ def test_moto_makes_the_storage_of_the_template() -> None:
         table = session.client("dynamodb").describe_table(TableName=names["TasksTableName"])["Table"]
         assert [key["AttributeName"] for key in table["KeySchema"]] == ["pk", "sk"]
         sqs = session.client("sqs")
-        for lane in LANES:
+        for lane in QUEUES:
             attributes = sqs.get_queue_attributes(QueueUrl=names[f"{lane}QueueUrl"], AttributeNames=["All"])
             assert "maxReceiveCount" in attributes["Attributes"]["RedrivePolicy"]
             assert attributes["Attributes"]["SqsManagedSseEnabled"] == "true"

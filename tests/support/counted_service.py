@@ -18,6 +18,7 @@ from matchcast.adapters.counted_tasks import CountedTasks
 from matchcast.adapters.dynamodb_tasks import DynamoDBTasks
 from matchcast.adapters.in_memory import InMemoryLanes, InMemoryResults, InMemorySpeeds
 from matchcast.adapters.lambda_inference import LambdaInference
+from matchcast.batches.sweep import SweepBatchLetters
 from matchcast.domain.task import Priority, utc_now
 from matchcast.observability import count_task
 from matchcast.predictions.predict_now import PredictNow
@@ -30,6 +31,7 @@ from matchcast.tasks.retry import RetryTask
 from matchcast.tasks.run import RunPredictions
 from matchcast.tasks.sweep import SweepDeadLetters
 from matchcast.tasks.track import TrackTasks
+from tests.support.batches import InMemoryBatches
 from tests.support.documented import ask
 from tests.support.http_events import Context
 from tests.support.lambda_client import HandlerClient
@@ -79,7 +81,8 @@ class Service:
             "tasks.submit_prediction": submit,
             "tasks.track_tasks": track,
             "tasks.retry_task": RetryTask(track, submit),
-            "tasks.sweep_dead_letters": SweepDeadLetters(self.lanes, self.tasks, utc_now),
+            "sweeps.sweep_batch_letters": SweepBatchLetters(InMemoryLanes(), InMemoryBatches(), utc_now),
+            "sweeps.sweep_dead_letters": SweepDeadLetters(self.lanes, self.tasks, utc_now),
             "predictions.predict_now": PredictNow(
                 inference=inference, results=results, submit=lambda: submit, now=utc_now
             ),

@@ -25,6 +25,8 @@ STORAGE_OUTPUTS = (
     "NormalQueueUrl",
     "HighDeadLetterQueueUrl",
     "NormalDeadLetterQueueUrl",
+    "BatchesQueueUrl",
+    "BatchesDeadLetterQueueUrl",
     "CursorSecretName",
 )
 
@@ -61,6 +63,7 @@ def deploy_storage(session: boto3.session.Session, stack_name: str = "matchcast-
     subset = {
         "AWSTemplateFormatVersion": template["AWSTemplateFormatVersion"],
         "Parameters": template["Parameters"],
+        "Conditions": template["Conditions"],
         "Resources": {name: body for name, body in resources.items() if body["Type"] in STORAGE_TYPES},
         "Outputs": {name: template["Outputs"][name] for name in named},
     }

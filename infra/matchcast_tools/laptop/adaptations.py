@@ -51,11 +51,12 @@ Adaptation = Callable[[Template, Artifacts], None]
 
 
 def set_parameters(template: Template, _: Artifacts) -> None:
-    """Let each lane run two receives at once.
+    """Let each lane run two receives at once, and two batches be split or joined.
 
     Why: more would start more interpreters than a laptop has cores, and all of them would be late.
     """
-    for name in {"HighMaximumConcurrency", "NormalMaximumConcurrency"} & set(template.get("Parameters", {})):
+    concurrency = {"HighMaximumConcurrency", "NormalMaximumConcurrency", "BatchesMaximumConcurrency"}
+    for name in concurrency & set(template.get("Parameters", {})):
         template["Parameters"][name]["Default"] = 2
 
 

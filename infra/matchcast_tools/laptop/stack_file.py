@@ -78,8 +78,10 @@ def describe(stack: Stack, engine: Engine, resources: dict[str, str]) -> dict[st
         "queues": {
             "high": stack.output("HighQueueUrl"),
             "normal": stack.output("NormalQueueUrl"),
+            "batches": stack.output("BatchesQueueUrl"),
             "high_dead_letters": stack.output("HighDeadLetterQueueUrl"),
             "normal_dead_letters": stack.output("NormalDeadLetterQueueUrl"),
+            "batches_dead_letters": stack.output("BatchesDeadLetterQueueUrl"),
         },
         "tables": {"tasks": stack.output("TasksTableName")},
         "buckets": {"data": stack.output("DataBucketName")},

@@ -67,6 +67,21 @@ class QueueSettings(Settings):
     normal_queue_url: str = Field(description="The queue of the normal lane.")
 
 
+class BatchQueueSettings(Settings):
+    """Every function that sends messages of batches."""
+
+    batches_queue_url: str = Field(description="The queue of batches to split and join.")
+    normal_queue_url: str = Field(description="The queue of the normal lane.")
+
+
+class BatchPartsSettings(BatchQueueSettings):
+    """Every function that sends parts of batches."""
+
+    batch_window: int = Field(
+        default=4, ge=1, le=100, description="Parts of a batch that are in the normal lane at once."
+    )
+
+
 class CursorSettings(Settings):
     """Every function that pages lists."""
 
@@ -125,6 +140,16 @@ class TrackTasksSettings(AcceptTaskSettings, CursorSettings):
     """track_tasks."""
 
 
+class ManageBatchesSettings(
+    HttpSettings, DataSettings, TaskSettings, BatchQueueSettings, LifetimeSettings, CursorSettings
+):
+    """manage_batches."""
+
+    max_open_batches: int = Field(
+        default=10, ge=1, description="How many open batches a tenant may have before submissions get 429."
+    )
+
+
 class DeadLetterSettings(Settings):
     """Every function that writes or reads dead letters."""
 
@@ -132,17 +157,34 @@ class DeadLetterSettings(Settings):
     normal_dead_letter_queue_url: str = Field(description="The dead letters of the normal lane.")
 
 
-class SweepDeadLettersSettings(TaskSettings, DeadLetterSettings):
+class BatchDeadLetterSettings(Settings):
+    """Every function that writes or reads dead letters of batches."""
+
+    batches_dead_letter_queue_url: str = Field(description="The dead letters of the queue of batches.")
+
+
+class AttemptSettings(Settings):
+    """Every function that gives up what fails again and again."""
+
+    max_attempts: int = Field(
+        default=3, ge=1, description="Attempts of a task or part before a temporary fault makes it fail."
+    )
+
+
+class SweepDeadLettersSettings(TaskSettings, DeadLetterSettings, BatchDeadLetterSettings, BatchQueueSettings):
     """sweep_dead_letters."""
 
 
-class RunInferenceSettings(ModelSettings, TaskSettings, QueueSettings, DeadLetterSettings):
+class RunInferenceSettings(
+    ModelSettings, TaskSettings, QueueSettings, DeadLetterSettings, AttemptSettings, BatchPartsSettings
+):
     """run_inference."""
 
     write_concurrency: int = Field(default=8, ge=1, le=64, description="Parallel result writes of one receive.")
-    max_attempts: int = Field(
-        default=3, ge=1, description="Attempts of a task before a temporary fault makes it `failed`."
-    )
+
+
+class SplitBatchSettings(ModelSettings, TaskSettings, BatchPartsSettings, BatchDeadLetterSettings):
+    """split_batch."""
 
 
 class RefreshSnapshotSettings(ModelSettings):

@@ -155,6 +155,8 @@ def test_bodies_of_requests_are_named_schemas_of_which_clients_can_be_generated(
     assert bodies == {
         "predict_features": {"$ref": "#/components/schemas/FeaturesRequest"},
         "submit": {"$ref": "#/components/schemas/SubmitRequest"},
+        "make_upload": {"$ref": "#/components/schemas/UploadRequest"},
+        "submit_batch": {"$ref": "#/components/schemas/BatchRequest"},
     }
     kinds = ["MatchSubmission", "FeaturesSubmission"]
     assert schemas["SubmitRequest"]["oneOf"] == [{"$ref": f"#/components/schemas/{kind}"} for kind in kinds]
@@ -202,5 +204,5 @@ def test_every_whole_number_of_a_query_has_bounds() -> None:
         for parameter in operation.get("parameters", [])
         if parameter["in"] == "query" and parameter["schema"].get("type") == "integer"
     ]
-    assert len(parameters) == 4
+    assert len(parameters) == 6
     assert all({"minimum", "maximum"} <= set(schema) for schema in parameters)

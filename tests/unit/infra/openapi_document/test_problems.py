@@ -26,6 +26,8 @@ NO_ANSWERS = {
     "parity-failed",
     "alias-unknown",
     "invalid-message",
+    # It is the error of a batch.
+    "input-refused",
     "model-too-slow",
     "unexpected-fault",
     # It is answered as internal-error.

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from matchcast.adapters.aws_errors import unavailable_as
+from matchcast.adapters.message_groups import message_group
 from matchcast.domain.task import Priority, Task
 from matchcast.errors import QueueUnavailable
 from matchcast.messages import encode
@@ -30,7 +31,10 @@ class SQSLanes:
         """Send the task's message in the lane of its priority."""
         with unavailable_as(QueueUnavailable, f"The {task.priority} queue"):
             self._client.send_message(
-                QueueUrl=self._queues[task.priority], MessageBody=encode(task), DelaySeconds=delay_seconds
+                QueueUrl=self._queues[task.priority],
+                MessageBody=encode(task),
+                DelaySeconds=delay_seconds,
+                MessageGroupId=message_group(task.tenant),
             )
 
     def retry_later(self, lane: Priority, receipt_handle: str, seconds: int) -> None:

@@ -6,17 +6,17 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import cache
 
-from matchcast.adapters.model_loaders import loader_for
 from matchcast.adapters.parquet_features import parse_features
 from matchcast.adapters.sqs_lanes import SQSLanes
-from matchcast.bootstrap import parts, releases, table
+from matchcast.batches.run_parts import RunParts
+from matchcast.bootstrap import batch_parts, parts, releases, table
 from matchcast.domain.task import Priority, utc_now
 from matchcast.errors import MatchcastError
 from matchcast.observability import report_circuit
 from matchcast.ports import PredictionQueue
 from matchcast.predictions.predictor import Predictor
 from matchcast.releases.served_models import ServedModels
-from matchcast.settings import ModelSettings, RunInferenceSettings
+from matchcast.settings import RunInferenceSettings
 from matchcast.snapshots.features import FeatureRows
 from matchcast.tasks.circuit_breaker import TABLE, CircuitBreaker
 from matchcast.tasks.help_high_lane import HelpHighLane
@@ -27,7 +27,7 @@ from matchcast.tasks.stage_calls import SideBySide
 @cache
 def served_models() -> ServedModels:
     """Return the models that are served."""
-    return ServedModels(releases.models(), releases.objects(), loader_for(ModelSettings().model_runtime))
+    return ServedModels(releases.models(), releases.objects(), batch_parts.loader())
 
 
 @cache
@@ -50,6 +50,12 @@ def run_predictions() -> RunPredictions:
         max_attempts=settings.max_attempts,
         stage_calls=SideBySide(),
     )
+
+
+@cache
+def run_parts() -> RunParts:
+    """Return the worker of the parts of batches."""
+    return batch_parts.run_parts(_lanes_with_dead_letters())
 
 
 @cache

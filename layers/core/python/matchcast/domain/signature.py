@@ -12,11 +12,16 @@ from matchcast.errors import FieldError, InvalidRequest
 
 ColumnType = Literal["float", "double", "integer", "long", "boolean"]
 
-_INTEGER_RANGE = {"integer": (-(2**31), 2**31 - 1), "long": (-(2**63), 2**63 - 1)}
 _JSON_TYPE = {"float": "number", "double": "number", "integer": "integer", "long": "integer", "boolean": "boolean"}
 _DTYPE = {"float": "float32", "double": "float64", "integer": "int32", "long": "int64", "boolean": "bool"}
 # The largest float32: what is beyond it would reach the model as infinity.
 _FLOAT32_MAX = 3.4028234663852886e38
+_RANGE: dict[str, tuple[float, float]] = {
+    "float": (-_FLOAT32_MAX, _FLOAT32_MAX),
+    "double": (-_FLOAT32_MAX, _FLOAT32_MAX),
+    "integer": (-(2**31), 2**31 - 1),
+    "long": (-(2**63), 2**63 - 1),
+}
 
 
 class Column(BaseModel):
@@ -32,6 +37,35 @@ class Column(BaseModel):
     def dtype(self) -> str:
         """Return the name of the numpy type that a model expects in this column."""
         return _DTYPE[self.type]
+
+    @property
+    def range(self) -> tuple[float, float] | None:
+        """Return the least and the greatest number of the type; None for booleans."""
+        return _RANGE.get(self.type)
+
+    @property
+    def is_whole(self) -> bool:
+        """Return whether the type has whole numbers alone."""
+        return self.type in ("integer", "long")
+
+    def refuse(self, value: object) -> str | None:
+        """Return why a value, as parsed from JSON, does not fit this column, or None if it does."""
+        expected = _JSON_TYPE[self.type]
+        if self.type == "boolean":
+            return None if isinstance(value, bool) else f"Send a {expected}, not {_kind(value)}."
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return f"Send a {expected}, not {_kind(value)}."
+        lowest, highest = _RANGE[self.type]
+        if not self.is_whole:
+            # Rows reach the model as float32, whatever the width in the signature.
+            return None if lowest <= value <= highest else "Send a finite number within the range of a 32-bit float."
+        if isinstance(value, float) and not value.is_integer():
+            return "Send a whole number."
+        return None if lowest <= value <= highest else "The number is too large for the feature's type."
+
+    def refuse_absence(self, missing: str = "is missing") -> str:
+        """Return what to say of a feature that has to be there."""
+        return f"The feature {missing}; send a {_JSON_TYPE[self.type]}."
 
 
 class Signature(BaseModel):
@@ -74,11 +108,9 @@ class Signature(BaseModel):
             if value is None:
                 if column.required or (column.type in ("integer", "long", "boolean") and column.name in features):
                     missing = "is null" if column.name in features else "is missing"
-                    errors.append(
-                        FieldError(pointer=pointer, detail=f"The feature {missing}; send a {_JSON_TYPE[column.type]}.")
-                    )
+                    errors.append(FieldError(pointer=pointer, detail=column.refuse_absence(missing)))
                 row.append(math.nan)
-            elif (reason := _reject(column.type, value)) is not None:
+            elif (reason := column.refuse(value)) is not None:
                 errors.append(FieldError(pointer=pointer, detail=reason))
             else:
                 row.append(float(value))
@@ -123,28 +155,12 @@ def _schema(column: Column) -> dict[str, Any]:
     kind = _JSON_TYPE[column.type]
     if column.type == "boolean":
         return {"type": kind}
-    if column.type in ("integer", "long"):
-        lowest, highest = _INTEGER_RANGE[column.type]
-        return {"type": kind, "minimum": lowest, "maximum": highest}
-    number = {"type": kind, "minimum": -_FLOAT32_MAX, "maximum": _FLOAT32_MAX}
+    lowest, highest = _RANGE[column.type]
+    number = {"type": kind, "minimum": lowest, "maximum": highest}
+    if column.is_whole:
+        return number
     # A missing number is NaN to the model; integers and booleans have no such value.
     return number if column.required else {"anyOf": [number, {"type": "null"}]}
-
-
-def _reject(column_type: ColumnType, value: object) -> str | None:
-    """Return why a JSON value does not fit a column, or None if it does."""
-    expected = _JSON_TYPE[column_type]
-    if column_type == "boolean":
-        return None if isinstance(value, bool) else f"Send a {expected}, not {_kind(value)}."
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return f"Send a {expected}, not {_kind(value)}."
-    if column_type in ("float", "double"):
-        # Rows reach the model as float32, whatever the width in the signature.
-        return None if abs(value) <= _FLOAT32_MAX else "Send a finite number within the range of a 32-bit float."
-    if isinstance(value, float) and not value.is_integer():
-        return "Send a whole number."
-    lowest, highest = _INTEGER_RANGE[column_type]
-    return None if lowest <= value <= highest else "The number is too large for the feature's type."
 
 
 def _kind(value: object) -> str:

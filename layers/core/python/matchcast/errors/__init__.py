@@ -15,9 +15,13 @@ from matchcast.errors.releases import (
     SignatureMissing,
 )
 from matchcast.errors.requests import (
+    BatchGone,
+    BatchNotFound,
     Conflict,
     ContentTooLarge,
     CursorNotFound,
+    InputNotFound,
+    InputRefused,
     InvalidMessage,
     InvalidRequest,
     KeyMalformed,
@@ -33,6 +37,7 @@ from matchcast.errors.requests import (
     TaskOver,
     TenantInvalid,
     TenantMissing,
+    TooManyBatches,
     TooManyTasks,
     UnsupportedMediaType,
 )
@@ -57,6 +62,8 @@ from matchcast.errors.services import (
 __all__ = [
     "MOST_ERRORS",
     "AliasUnknown",
+    "BatchGone",
+    "BatchNotFound",
     "Conflict",
     "ContentTooLarge",
     "CursorNotFound",
@@ -64,6 +71,8 @@ __all__ = [
     "DigestMismatch",
     "FieldError",
     "InferenceUnavailable",
+    "InputNotFound",
+    "InputRefused",
     "InvalidMessage",
     "InvalidRequest",
     "KeyMalformed",
@@ -95,6 +104,7 @@ __all__ = [
     "TaskOver",
     "TenantInvalid",
     "TenantMissing",
+    "TooManyBatches",
     "TooManyTasks",
     "Transient",
     "UnexpectedFault",

@@ -43,6 +43,14 @@ class TooManyTasks(MatchcastError, code="too-many-tasks", status=429, title="Too
         self.retry_after = retry_after
 
 
+class TooManyBatches(MatchcastError, code="too-many-batches", status=429, title="Too many open batches"):
+    """The tenant has as many open batches as it may have; one has to end first."""
+
+    def __init__(self, detail: str, retry_after: int) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
+
+
 class NotFound(MatchcastError, code="not-found", status=404, title="Not found"):
     """The resource does not exist, or the caller may not see it."""
 
@@ -61,6 +69,14 @@ class StageNotFound(NotFound, code="stage-not-found", title="Unknown stage"):
 
 class TaskNotFound(NotFound, code="task-not-found", title="Unknown task"):
     """No task of this tenant has this id."""
+
+
+class BatchNotFound(NotFound, code="batch-not-found", title="Unknown batch"):
+    """No batch of this tenant has this id."""
+
+
+class InputNotFound(NotFound, code="input-not-found", title="Unknown input file"):
+    """The tenant has uploaded no file under this key."""
 
 
 class CursorNotFound(NotFound, code="cursor-not-found", title="Unknown cursor"):
@@ -87,9 +103,17 @@ class TaskGone(MatchcastError, code="task-gone", status=410, title="Task expired
     """The task has expired; its result is no longer kept."""
 
 
+class BatchGone(MatchcastError, code="batch-gone", status=410, title="Batch expired"):
+    """The batch has expired; its files are no longer kept."""
+
+
 class UnsupportedMediaType(MatchcastError, code="unsupported-media-type", status=415, title="Unsupported media type"):
     """The Content-Type of the body is not JSON."""
 
 
 class InvalidMessage(MatchcastError, code="invalid-message", status=422, title="Unreadable message"):
     """A queue message is not JSON, or has a version or fields that this code does not know."""
+
+
+class InputRefused(MatchcastError, code="input-refused", status=422, title="Unreadable input"):
+    """The input file of a batch cannot be read as what its name says, or its columns are not the model's."""

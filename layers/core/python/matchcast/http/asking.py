@@ -17,6 +17,8 @@ SOURCES: Mapping[tuple[str, str], str] = {
     ("POST", "/predict/"): "sync",
     ("POST", "/predict/async/"): "async",
     ("POST", "/predict/async/{task_id}/retry"): "async",
+    ("POST", "/predict/batch/"): "batch",
+    ("POST", "/predict/batch/{batch_id}/retry-failed"): "batch",
 }
 """By method and path; a `sync` request that prefers a task is `async`."""
 

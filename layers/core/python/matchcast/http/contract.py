@@ -45,7 +45,7 @@ _CACHE_HEADERS: dict[str, Any] = {
     "Vary": {"schema": _TEXT},
 }
 _TASK_HEADERS: dict[str, Any] = {
-    "Location": {"description": "Path of the task's status.", "schema": _TEXT},
+    "Location": {"description": "Path of its status.", "schema": _TEXT},
     "Retry-After": {"description": "Seconds after which asking is worth it.", "schema": {"type": "integer"}},
 }
 _DESCRIPTIONS = {

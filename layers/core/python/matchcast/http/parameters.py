@@ -16,5 +16,14 @@ def _whole(value: Any) -> Any:
     return value
 
 
+def _boolean(value: Any) -> Any:
+    # pydantic would also take 1, yes and ON.
+    if isinstance(value, str) and value not in ("true", "false"):
+        raise ValueError("send true or false")
+    return value
+
+
+TRUE_OR_FALSE = BeforeValidator(_boolean)
+"""Put it on a boolean, `Annotated[bool, TRUE_OR_FALSE]`, and it is written as in JSON."""
 DIGITS_ALONE = BeforeValidator(_whole)
 """Put it after the bounds, `Annotated[int, Field(ge=1, le=9), DIGITS_ALONE]`, or the document does not show them."""

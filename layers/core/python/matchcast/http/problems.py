@@ -17,6 +17,7 @@ from matchcast.errors import (
     FieldError,
     MatchcastError,
     MethodNotAllowed,
+    TooManyBatches,
     TooManyTasks,
     Transient,
 )
@@ -86,7 +87,7 @@ def problem_response(
         headers["Allow"] = ", ".join(error.allow)
     if isinstance(error, Transient):
         headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
-    if isinstance(error, TooManyTasks):
+    if isinstance(error, (TooManyBatches, TooManyTasks)):
         headers["Retry-After"] = str(error.retry_after)
     body = orjson.dumps(problem(error, path=path, request_id=request_id)).decode()
     return Response(error.status, content_type=CONTENT_TYPE, body=body, headers=dict(headers))

@@ -23,6 +23,10 @@ PATHS: Mapping[str, tuple[str, ...]] = {
     "/predict/async/": ("GET", "POST"),
     "/predict/async/{task_id}": ("DELETE",),
     "/predict/async/{task_id}/retry": ("POST",),
+    "/predict/batch/": ("GET", "POST"),
+    "/predict/batch/uploads": ("POST",),
+    "/predict/batch/{batch_id}": ("DELETE", "GET"),
+    "/predict/batch/{batch_id}/retry-failed": ("POST",),
     "/predict/cards/": ("GET",),
     "/predict/model/info": ("GET",),
     "/predict/model/scorecard": ("GET",),
@@ -37,7 +41,11 @@ PATHS: Mapping[str, tuple[str, ...]] = {
 DOCUMENTATION = frozenset({"/", "/docs", "/openapi.json"})
 """Paths that are there only while the documentation is on."""
 
-_FORMS: Mapping[str, Callable[[str], bool]] = {"match_id": is_match_id, "task_id": is_task_id}
+_FORMS: Mapping[str, Callable[[str], bool]] = {
+    "batch_id": is_task_id,
+    "match_id": is_match_id,
+    "task_id": is_task_id,
+}
 """What stands in a placeholder; under a path of another form there is no resource, with any method."""
 _PLACEHOLDER = re.compile(r"[<{](\w+)[>}]")
 

@@ -9,7 +9,7 @@ from datetime import datetime
 
 import numpy as np
 
-from matchcast.domain.prediction import OUTCOMES, Prediction, Subject, renormalise
+from matchcast.domain.prediction import Prediction, Subject, renormalise
 from matchcast.echo import quoted
 from matchcast.errors import (
     FieldError,
@@ -22,6 +22,7 @@ from matchcast.errors import (
     ReleaseRefused,
 )
 from matchcast.ports import MatchRow
+from matchcast.predictions.probabilities import ask
 from matchcast.releases.served_models import LoadedModel, ServedModels
 from matchcast.snapshots.features import FeatureRows
 
@@ -143,15 +144,7 @@ class Predictor:
 
     def _ask(self, loaded: LoadedModel, stage: str, rows: Sequence[_Row]) -> list[Answer]:
         started = time.perf_counter()
-        try:
-            output = loaded.model.predict(np.asarray([row.values for row in rows], dtype=np.float32))
-        except MatchcastError:
-            raise
-        # A model may be foreign code, and raise anything.
-        except Exception as error:
-            raise ModelFailed(f"The model raised {type(error).__name__} ({error}).") from error
-        if output.shape != (len(rows), len(OUTCOMES)):
-            raise ModelFailed(f"The model answered {len(rows)} rows with an array of shape {output.shape}.")
+        output = ask(loaded.model, np.asarray([row.values for row in rows], dtype=np.float32))
         duration_ms = (time.perf_counter() - started) * 1000
         model, predicted_at = loaded.published.ref(stage), self._now()
         answers: list[Answer] = []

@@ -25,6 +25,22 @@ class LoadedModel:
     loaded_at: datetime
 
 
+def artifact_key(published: PublishedModel) -> str:
+    """Return what versions share that have the same files."""
+    return published.prefix + "".join(entry.sha256 for entry in published.files.values())
+
+
+def load_verified(objects: ObjectStore, load: ModelLoader, published: PublishedModel) -> Model:
+    """Return a model that was loaded from its files, whose digests are those of its manifest.
+
+    Raises
+    ------
+    ReleaseRefused, ModelUnavailable
+        If a file is another one or missing, or the model cannot be loaded.
+    """
+    return load(published, read_files(objects, published.prefix, published.files))
+
+
 class ServedModels:
     """The published models, one per stage, loaded once per artifact however many stages share it."""
 
@@ -65,10 +81,9 @@ class ServedModels:
         return self._stages[stage].get(published)
 
     def _take(self, stage: str, published: PublishedModel) -> LoadedModel:
-        key = published.prefix + "".join(entry.sha256 for entry in published.files.values())
+        key = artifact_key(published)
         if key not in self._artifacts:
-            files = read_files(self._objects, published.prefix, published.files)
-            model = self._load(published, files)
+            model = load_verified(self._objects, self._load, published)
             named = {each.prefix for each in self._manifests.current().stages.values()}
             with self._lock:
                 kept = {old: each for old, each in self._artifacts.items() if old.startswith(tuple(named))}

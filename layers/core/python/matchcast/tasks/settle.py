@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
 from matchcast.domain.prediction import Prediction
 from matchcast.domain.task import Task, TaskError, TaskStatus
@@ -49,14 +50,63 @@ class Outcome:
     problem: MatchcastError | None = None
 
 
-class Settle:
-    """Ends messages, one at a time; no method raises what a message is the cause of."""
+class KeepMessages:
+    """Has messages come again later, or buries them: those of tasks and of parts alike."""
+
+    def __init__(self, lanes: PredictionQueue) -> None:
+        self._lanes = lanes
+
+    def bury(self, received: Received, problem: MatchcastError, task_id: str | None = None) -> Outcome:
+        """Send a message to the dead letters with its cause; where they refuse it, the queue does so in the end."""
+        try:
+            with faults_named():
+                self._lanes.bury(received.lane, received.body, problem.code, task_id)
+        except MatchcastError:
+            return Outcome(received.message_id, done=False, problem=problem)
+        return Outcome(received.message_id, done=True, problem=problem)
+
+    def keep(
+        self,
+        received: Received,
+        problem: MatchcastError | None,
+        renew: Callable[[int], object],
+        seconds: int | None = None,
+    ) -> Outcome:
+        """Keep a message for later, for some seconds or for longer each time it comes.
+
+        One that came too often is sent anew by `renew`, which is given the delay in seconds.
+        """
+        if received.receive_count >= RENEW_AFTER_RECEIVES:
+            with suppress(MatchcastError), faults_named():
+                renew(LONGEST_RETRY_SECONDS if seconds is None else seconds)
+                return Outcome(received.message_id, done=True, problem=problem)
+        if seconds is not None:
+            return self.again(received, problem, seconds)
+        return self.delay(received, problem, failures=received.receive_count, factor=2)
+
+    def delay(self, received: Received, problem: MatchcastError | None, *, failures: int, factor: int) -> Outcome:
+        """Delay the next delivery: 10 s, then longer, with jitter so that a burst does not come back as one."""
+        seconds = FIRST_RETRY_SECONDS * factor ** min(failures - 1, 10)
+        if failures > 1:
+            # The longest delay keeps its jitter, below the limit.
+            seconds = int(min(seconds, LONGEST_RETRY_SECONDS / 1.5) * random.uniform(1, 1.5))  # noqa: S311 - no secret
+        return self.again(received, problem, seconds)
+
+    def again(self, received: Received, problem: MatchcastError | None, seconds: int) -> Outcome:
+        """Have a message come again after some seconds; where that fails, after the queue's visibility timeout."""
+        with suppress(MatchcastError), faults_named():
+            self._lanes.retry_later(received.lane, received.receipt_handle, seconds)
+        return Outcome(received.message_id, done=False, problem=problem)
+
+
+class Settle(KeepMessages):
+    """Ends messages of tasks, one at a time; no method raises what a message is the cause of."""
 
     def __init__(
         self, tasks: TaskStore, lanes: PredictionQueue, now: Callable[[], datetime], max_attempts: int
     ) -> None:
+        super().__init__(lanes)
         self._tasks = tasks
-        self._lanes = lanes
         self._now = now
         self._max_attempts = max_attempts
 
@@ -81,12 +131,7 @@ class Settle:
 
     def postpone(self, delivery: Delivery, problem: MatchcastError) -> Outcome:
         """Keep a message for later without spending an attempt of its task: the service is at fault."""
-        received = delivery.received
-        if received.receive_count >= RENEW_AFTER_RECEIVES:
-            with suppress(MatchcastError), faults_named():
-                self._lanes.send(delivery.task, LONGEST_RETRY_SECONDS)
-                return Outcome(received.message_id, done=True, problem=problem)
-        return self._delay(received, problem, failures=received.receive_count, factor=2)
+        return self.keep(delivery.received, problem, partial(self._lanes.send, delivery.task))
 
     def give_up(self, delivery: Delivery, problem: MatchcastError) -> Outcome:
         """Bury the message, then fail the task: a crash in between repeats the burial, and loses nothing."""
@@ -100,15 +145,6 @@ class Settle:
         except MatchcastError:  # a record that the table refuses however it ends: its letter is all that can be kept
             return buried
         return replace(ended, problem=problem)
-
-    def bury(self, received: Received, problem: MatchcastError, task_id: str | None = None) -> Outcome:
-        """Send a message to the dead letters with its cause; where they refuse it, the queue does so in the end."""
-        try:
-            with faults_named():
-                self._lanes.bury(received.lane, received.body, problem.code, task_id)
-        except MatchcastError:
-            return Outcome(received.message_id, done=False, problem=problem)
-        return Outcome(received.message_id, done=True, problem=problem)
 
     def final(self, task: Task, **state: object) -> Task:
         """Return a task in a final state, as of now."""
@@ -133,18 +169,7 @@ class Settle:
             return Outcome(delivery.received.message_id, done=True)
         if attempts >= self._max_attempts:
             return self.give_up(delivery, problem)
-        return self._delay(delivery.received, problem, failures=attempts, factor=3)
-
-    def _delay(self, received: Received, problem: MatchcastError, *, failures: int, factor: int) -> Outcome:
-        """Delay the next delivery: 10 s, then longer, with jitter so that a burst does not come back as one."""
-        seconds = FIRST_RETRY_SECONDS * factor ** min(failures - 1, 10)
-        if failures > 1:
-            # The longest delay keeps its jitter, below the limit.
-            seconds = int(min(seconds, LONGEST_RETRY_SECONDS / 1.5) * random.uniform(1, 1.5))  # noqa: S311 - no secret
-        # Where this fails, the queue's own visibility timeout is the delay.
-        with suppress(MatchcastError), faults_named():
-            self._lanes.retry_later(received.lane, received.receipt_handle, seconds)
-        return Outcome(received.message_id, done=False, problem=problem)
+        return self.delay(delivery.received, problem, failures=attempts, factor=3)
 
 
 def task_error(error: MatchcastError) -> TaskError:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
 
+from matchcast.batch_messages import is_part
 from matchcast.domain.task import Priority, Task
 from matchcast.errors import Transient
 from matchcast.ports import DeadLetter, DeadLetters, TaskStore
@@ -34,8 +35,35 @@ class Swept:
     failed: int
 
 
+Handle = Callable[[Sequence[DeadLetter]], int]
+"""Ends what some letters without a cause stand for; returns how many tasks, parts or batches had not ended."""
+
+
+def none_lost(letters: Sequence[DeadLetter]) -> int:  # noqa: ARG001
+    """Leave letters alone (a `Handle`)."""
+    return 0
+
+
+def sweep_letters(
+    letters: DeadLetters, lanes: Sequence[Priority], handle: Handle, has_time: Callable[[], bool]
+) -> Swept:
+    """Look at every dead letter once, as long as there is time, and make all visible again."""
+    held: list[DeadLetter] = []
+    failed = 0
+    try:
+        for some in _in_turn(letters, lanes, has_time):
+            held += [replace(letter, body="") for letter in some]
+            failed += handle([letter for letter in some if letter.cause is None])
+            if len(held) >= _MOST_LETTERS or not has_time():
+                break
+    finally:
+        with suppress(Transient):  # else they are visible when their time is over
+            letters.release(*held)
+    return Swept(letters=len(held), failed=failed)
+
+
 class SweepDeadLetters(LettersAndRecords):
-    """Fails the tasks of letters without a cause."""
+    """Fails the tasks of letters without a cause; `lose_parts` is given those that are parts of batches."""
 
     def __init__(
         self,
@@ -43,48 +71,45 @@ class SweepDeadLetters(LettersAndRecords):
         tasks: TaskStore,
         now: Callable[[], datetime],
         threads: Executor | None = None,
+        *,
+        lose_parts: Handle = none_lost,
     ) -> None:
         super().__init__(letters, tasks, now)
         self._threads = threads
+        self._lose_parts = lose_parts
 
     def sweep(self, has_time: Callable[[], bool] = lambda: True) -> Swept:
         """Look at every dead letter once, as long as there is time, and make all visible again.
 
         A task that is over, or in a later generation, is left alone.
         """
-        held: list[DeadLetter] = []
-        failed = 0
-        try:
-            for letters in self._in_turn(has_time):
-                held += [replace(letter, body="") for letter in letters]
-                failed += self._fail_tasks(letters)
-                if len(held) >= _MOST_LETTERS or not has_time():
-                    break
-        finally:
-            with suppress(Transient):  # else they are visible when their time is over
-                self._letters.release(*held)
-        return Swept(letters=len(held), failed=failed)
+        return sweep_letters(self._letters, list(Priority), self._fail_all, has_time)
 
-    def _in_turn(self, has_time: Callable[[], bool]) -> Iterator[Sequence[DeadLetter]]:
-        """Yield some letters of each lane in turn, so that many of one do not keep the other waiting."""
-        with (
-            closing(self._letters.receive(Priority.HIGH, HIDE_SECONDS)) as high,
-            closing(self._letters.receive(Priority.NORMAL, HIDE_SECONDS)) as normal,
-        ):
-            lanes = [high, normal]
-            while lanes:
-                for lane in list(lanes):
-                    letters = _some_of(lane, has_time)
-                    if letters:
-                        yield letters
-                    if len(letters) < _LETTERS_AT_ONCE:
-                        lanes.remove(lane)
-
-    def _fail_tasks(self, letters: Sequence[DeadLetter]) -> int:
-        """Fail the tasks of some letters; return how many were not over."""
-        read = self._read([letter for letter in letters if letter.cause is None])
+    def _fail_all(self, letters: Sequence[DeadLetter]) -> int:
+        """Fail the tasks and parts of some letters; return how many were not over."""
+        parts: list[DeadLetter] = []
+        others: list[DeadLetter] = []
+        for letter in letters:
+            (parts if is_part(letter.body) else others).append(letter)
+        read = self._read(others)
         open_ones = [task for task, record in read if task is not None and _is_open(task, record or task)]
-        return sum((self._threads.map if self._threads else map)(self._fail, open_ones))
+        failed = sum((self._threads.map if self._threads else map)(self._fail, open_ones))
+        return failed + (self._lose_parts(parts) if parts else 0)
+
+
+def _in_turn(
+    letters: DeadLetters, lanes: Sequence[Priority], has_time: Callable[[], bool]
+) -> Iterator[Sequence[DeadLetter]]:
+    """Yield some letters of each lane in turn, so that many of one do not keep the other waiting."""
+    with ExitStack() as stack:
+        waiting = [stack.enter_context(closing(letters.receive(lane, HIDE_SECONDS))) for lane in lanes]
+        while waiting:
+            for lane in list(waiting):
+                some = _some_of(lane, has_time)
+                if some:
+                    yield some
+                if len(some) < _LETTERS_AT_ONCE:
+                    waiting.remove(lane)
 
 
 def _some_of(lane: Iterator[DeadLetter], has_time: Callable[[], bool]) -> Sequence[DeadLetter]:

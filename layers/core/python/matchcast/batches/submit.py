@@ -1,0 +1,185 @@
+"""Accept a batch: its request is kept, then the message is sent, then the record is put; only then is the answer 202.
+
+The request pins the version of the model and the snapshot, and is never written again: whoever sends the message once
+more, for the same key, sends it for what was accepted at first.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from matchcast.batch_messages import SplitBatch
+from matchcast.batches.ports import BatchIndex, BatchQueue, BatchStore, FileStore, Request
+from matchcast.batches.uploads import find_input
+from matchcast.domain.batch import Batch, BatchKeys, FileFormat, InputFile, Provenance
+from matchcast.domain.manifests import ModelManifest, PublishedModel, SnapshotManifest
+from matchcast.echo import quoted
+from matchcast.errors import (
+    FieldError,
+    InvalidRequest,
+    SnapshotNotPublished,
+    StageNotFound,
+    TooManyBatches,
+    UnexpectedFault,
+)
+from matchcast.ports import IdempotencyKeys, ObjectStore
+from matchcast.releases.readers import ManifestReader
+from matchcast.snapshots.contract import MATCH_FEATURES_FILE
+from matchcast.tasks.accept import Accept, IdempotencyKey
+
+RETRY_AFTER_SECONDS = 60
+"""When a tenant with too many open batches may ask again: a batch takes minutes."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchSubmission:
+    """A request for a batch: its rows, as match ids or as the key of an upload, and by which stage's model."""
+
+    stage: str = "champion"
+    match_ids: Sequence[str] | None = None
+    input_key: str | None = None
+    output_format: FileFormat = FileFormat.PARQUET
+
+
+class SubmitBatch:
+    """Checks a submission and has its batch accepted.
+
+    Parameters
+    ----------
+    limit
+        How many batches of a tenant may be open at the same time.
+    lifetime
+        How long a batch and its files are kept.
+    """
+
+    def __init__(
+        self,
+        *,
+        batches: BatchStore,
+        index: BatchIndex,
+        queue: BatchQueue,
+        keys: IdempotencyKeys,
+        objects: ObjectStore,
+        files: FileStore,
+        models: ManifestReader[ModelManifest],
+        snapshots: ManifestReader[SnapshotManifest],
+        limit: int,
+        lifetime: timedelta,
+        now: Callable[[], datetime],
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._accept = Accept(records=batches, outbox=_Outbox(queue), keys=keys, now=now, sleep=sleep)
+        self._index = index
+        self._objects = objects
+        self._files = files
+        self._models = models
+        self._snapshots = snapshots
+        self._limit = limit
+        self._lifetime = lifetime
+
+    def submit(self, tenant: str, asked: BatchSubmission, key: IdempotencyKey | None = None) -> tuple[Batch, bool]:
+        """Return the accepted batch, and whether this call sent it (or an earlier one with the same key).
+
+        Raises
+        ------
+        StageNotFound, InputNotFound, InvalidRequest, ContentTooLarge
+            What the client got wrong.
+        KeyReused
+            If the key was used with another request.
+        TooManyBatches
+            If the tenant has as many open batches as it may have.
+        QueueUnavailable, StorageUnavailable, ModelUnavailable, SnapshotUnavailable
+            The batch was not accepted.
+        """
+
+        def make(batch_id: str, created_at: datetime) -> Batch:
+            stored = self._objects.get(BatchKeys(batch_id).request)
+            return self._keep(tenant, asked, batch_id, created_at) if stored is None else _batch_in(stored.body)
+
+        return self._accept.accept(tenant, make, key)
+
+    def _keep(self, tenant: str, asked: BatchSubmission, batch_id: str, created_at: datetime) -> Batch:
+        """Check a submission and keep its request; return the batch of the one that is kept."""
+        if asked.output_format is FileFormat.CSV:
+            detail = "The output is parquet or jsonl."
+            raise InvalidRequest(detail, [FieldError(pointer="/output_format", detail=detail)])
+        published = self._models.current().stages.get(asked.stage)
+        if published is None:
+            raise StageNotFound(f"No model is published under the stage {quoted(asked.stage)}.")
+        snapshot = self._snapshot(needed=asked.match_ids is not None)
+        if self._index.count_open(tenant, created_at, self._limit) >= self._limit:
+            raise TooManyBatches(
+                f"You have {self._limit} open batches, which is as many as you may have. "
+                "Submit more when one of them has ended, or cancel one.",
+                RETRY_AFTER_SECONDS,
+            )
+        batch = Batch(
+            batch_id=batch_id,
+            tenant=tenant,
+            output_format=asked.output_format,
+            provenance=Provenance(
+                model=published.ref(asked.stage),
+                model_files={name: entry.sha256 for name, entry in published.files.items()},
+                snapshot_id=snapshot and snapshot.snapshot_id,
+                snapshot_features=snapshot and snapshot.files[MATCH_FEATURES_FILE].sha256,
+                input=self._input(tenant, asked, batch_id),
+            ),
+            created_at=created_at,
+            expires_at=created_at + self._lifetime,
+        )
+        return self._write(batch, published, snapshot)
+
+    def _snapshot(self, *, needed: bool) -> SnapshotManifest | None:
+        """Return the present snapshot; a file of features alone can do without any."""
+        try:
+            return self._snapshots.current()
+        except SnapshotNotPublished:
+            if needed:
+                raise
+            return None
+
+    def _input(self, tenant: str, asked: BatchSubmission, batch_id: str) -> InputFile:
+        if (asked.match_ids is None) == (asked.input_key is None):
+            raise InvalidRequest("Send either match_ids or input.")
+        if asked.input_key is not None:
+            return find_input(self._files, tenant, asked.input_key)
+        if not asked.match_ids:
+            detail = "Send at least one match id."
+            raise InvalidRequest(detail, [FieldError(pointer="/match_ids", detail=detail)])
+        key = BatchKeys(batch_id).match_ids
+        body = "".join(json.dumps({"match_id": match_id}) + "\n" for match_id in asked.match_ids).encode()
+        self._objects.put(key, body, "application/x-ndjson")
+        # No version: nobody writes anything else under this key, and an older version would be deleted earlier.
+        digest = hashlib.sha256(body).hexdigest()
+        return InputFile(key=key, version_id=None, etag=digest, size=len(body), format=FileFormat.JSONL)
+
+    def _write(self, batch: Batch, published: PublishedModel, snapshot: SnapshotManifest | None) -> Batch:
+        """Keep the request unless another caller with the same key has kept one."""
+        key = BatchKeys(batch.batch_id).request
+        body = Request(batch=batch, model=published, snapshot=snapshot).model_dump_json().encode()
+        if self._objects.switch(key, body, None):
+            return batch
+        stored = self._objects.get(key)
+        if stored is None:
+            raise UnexpectedFault(f"{key} was refused as written already, and is not there.")
+        return _batch_in(stored.body)
+
+
+class _Outbox:
+    """Sends the message that has a batch split."""
+
+    def __init__(self, queue: BatchQueue) -> None:
+        self._queue = queue
+
+    def send(self, batch: Batch, delay_seconds: int = 0, /) -> None:
+        """Send it."""
+        self._queue.send(SplitBatch(batch_id=batch.batch_id, tenant=batch.tenant), delay_seconds)
+
+
+def _batch_in(request: bytes) -> Batch:
+    return Request.model_validate_json(request).batch
