@@ -10,6 +10,7 @@ from time import perf_counter
 from typing import Any
 
 from matchcast.batch_messages import is_part
+from matchcast.batches.run_parts import MODEL_SECONDS
 from matchcast.bootstrap import inference, parts, table
 from matchcast.domain.prediction import Prediction
 from matchcast.domain.task import Priority, Task, utc_now
@@ -35,8 +36,8 @@ from matchcast.tasks.settle import Outcome
 
 WRITE_SECONDS = 10
 """What a receive keeps of its time for the writes that follow a slow model."""
-PART_MILLISECONDS = 15_000
-"""What has to be left for a part of a batch: its reads, its prediction, its writes."""
+PART_WRITE_SECONDS = 15
+"""What a part of a batch keeps of the time that is left, for its writes."""
 
 
 @logger.inject_lambda_context
@@ -75,11 +76,18 @@ def predict_receive(records: Sequence[dict[str, Any]], milliseconds_left: Callab
 
 
 def run_parts(of_batches: Sequence[Received], milliseconds_left: Callable[[], int]) -> Sequence[Outcome]:
-    """Predict the parts of batches one by one while there is time, and publish how long they took."""
+    """Predict the parts of batches one by one while there is time, and publish how long they took.
+
+    One may take all that is left: a model that is loaded for the first time may need it.
+    """
+
+    def seconds() -> float:
+        return milliseconds_left() / 1000 - PART_WRITE_SECONDS
+
     outcomes: list[Outcome] = []
     for part in of_batches:
         began = perf_counter()
-        outcomes += inference.run_parts().run([part], lambda: milliseconds_left() > PART_MILLISECONDS)
+        outcomes += inference.run_parts().run([part], lambda: seconds() >= MODEL_SECONDS, seconds())
         if outcomes[-1].done:
             metrics.add_metric(name="part_duration_seconds", unit=MetricUnit.Seconds, value=perf_counter() - began)
     return outcomes

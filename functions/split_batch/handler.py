@@ -8,9 +8,12 @@ from typing import Any
 from matchcast.bootstrap import batch_work, parts
 from matchcast.domain.task import Priority
 from matchcast.errors import UnexpectedFault
-from matchcast.observability import flushed_metrics, logger
+from matchcast.observability import MetricUnit, flushed_metrics, logger, metrics
 from matchcast.ports import Received
 from matchcast.tasks.settle import Outcome
+
+POSTPONED = "batch_messages_postponed_total"
+"""What an alarm watches: a message that comes again later is not visible in its queue, and no error to Lambda."""
 
 
 @logger.inject_lambda_context
@@ -22,6 +25,7 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:  # no
             outcome = batch_work.attend_batches().attend(received(record))
             report(outcome)
             if not outcome.done:
+                metrics.add_metric(name=POSTPONED, unit=MetricUnit.Count, value=1)
                 again.append({"itemIdentifier": outcome.message_id})
     return {"batchItemFailures": again}
 

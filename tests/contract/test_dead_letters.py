@@ -83,8 +83,8 @@ def test_a_letter_comes_back_with_its_body_and_its_cause(parts: tuple[DeadLetter
     (high,), (normal,) = all_letters(letters, Priority.HIGH), all_letters(letters, Priority.NORMAL)
 
     # THEN
-    assert (high.lane, decode(high.body), high.cause) == (Priority.HIGH, task, "model-failed")
-    assert (normal.lane, normal.body, normal.cause) == (Priority.NORMAL, "no json", "invalid-message")
+    assert (high.queue, decode(high.body), high.cause) == (Priority.HIGH, task, "model-failed")
+    assert (normal.queue, normal.body, normal.cause) == (Priority.NORMAL, "no json", "invalid-message")
     assert high.sent_at.tzinfo is not None
 
 

@@ -25,7 +25,7 @@ from matchcast.tasks.dead_letters import Redrive, RedriveDeadLetters
 from matchcast_tools.cli import dead_letters as commands
 from matchcast_tools.cli import letters_at_hand
 from matchcast_tools.laptop import doctor
-from matchcast_tools.stack.dead_letters import LetterCount, count_letters
+from matchcast_tools.stack.dead_letters import LetterCount, Queue, count_letters
 from tests.support.tasks import NOW, a_task
 
 HIDE_SECONDS = 60
@@ -50,7 +50,7 @@ def stack(aws: dict[str, str]) -> Any:
 
 
 def letters_of(stack: Stack) -> SQSDeadLetters:
-    urls = {lane: stack.output(f"{lane.title()}DeadLetterQueueUrl") for lane in Priority}
+    urls = {queue: stack.output(f"{queue.title()}DeadLetterQueueUrl") for queue in Queue}
     return SQSDeadLetters(stack.client("sqs"), urls, wait_seconds=0)
 
 
@@ -107,12 +107,12 @@ def test_each_letter_is_redriven_once_while_the_fault_lasts(
 def test_a_command_ends_while_other_tasks_go_on_failing(monkeypatch: pytest.MonkeyPatch) -> None:
     # GIVEN one letter, and a lane in which there is always a new one
     class Endless(InMemoryLanes):
-        def receive(self, lane: Priority, hide_seconds: int) -> Generator[DeadLetter, None, None]:
-            yield from super().receive(lane, hide_seconds)
+        def receive(self, queue: str, hide_seconds: int) -> Generator[DeadLetter, None, None]:
+            yield from super().receive(queue, hide_seconds)
             seconds = itertools.count()
             monkeypatch.setattr(time, "monotonic", lambda: float(next(seconds)))
             for number in range(1000):
-                yield DeadLetter(lane, f"new-{number}", "receipt", "{}", None, began + timedelta(seconds=1))
+                yield DeadLetter(queue, f"new-{number}", "receipt", "{}", None, began + timedelta(seconds=1))
             pytest.fail("the command has no end")
 
     lanes = Endless()
@@ -181,8 +181,8 @@ def test_letters_that_another_reader_hides_are_counted(app: typer.Typer, stack: 
     assert json.loads(ran.stdout) == [{"lane": "normal", "cause": letters_at_hand.HIDDEN, "letters": 2}]
     assert letters_at_hand.HIDDEN in shown.stdout
     assert "hides 2 letters" in shown.stderr
-    high, normal = doctor.check_dead_letters(stack)
-    assert (high.state, normal.state) == ("ok", "warning")
+    high, normal, batches = doctor.check_dead_letters(stack)
+    assert (high.state, normal.state, batches.state) == ("ok", "warning", "ok")
     assert "0 dead letters wait" in normal.detail
     assert "hides 2." in normal.detail
 

@@ -40,6 +40,27 @@ def submitted(content: dict[str, Any], stack: Stack) -> str:
     return task_id
 
 
+def submitted_batch(content: dict[str, Any], stack: Stack) -> str:
+    """Submit a batch that nobody splits."""
+    Lanes(stack, "SplitBatchFunctionName").rest()
+    api = api_of(content)
+    items = api.get("/predict/predictions/", limit=3).expect(200)["items"]
+    body = {"match_ids": [item["match_id"] for item in items]}
+    batch_id = str(api.post("/predict/batch/", body).expect(202)["batch_id"])
+    assert queue_depth(stack, "BatchesQueueUrl") == 1
+    return batch_id
+
+
+def ended(api: ApiClient, batch_id: str) -> dict[str, Any]:
+    """Return a batch as soon as it has ended."""
+    deadline = time.monotonic() + 60
+    while True:
+        batch: dict[str, Any] = api.get(f"/predict/batch/{batch_id}").expect(200)
+        if batch["status"] in ("succeeded", "failed", "cancelled") or time.monotonic() > deadline:
+            return batch
+        time.sleep(0.2)
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -47,9 +68,9 @@ def free_port() -> int:
 
 
 def test_down_and_up_keep_all_of_it_even_on_another_port_and_with_other_parameters(command: Command) -> None:
-    # GIVEN a stack with a task that waits, and an object
+    # GIVEN a stack with a task and a batch that wait, and an object
     before, stack = started(command)
-    task_id = submitted(before, stack)
+    task_id, batch_id = submitted(before, stack), submitted_batch(before, stack)
     stack.client("s3").put_object(Bucket=stack.output("DataBucketName"), Key="models/a", Body=b"weights")
     stopped = command.run("down", "--json")
     assert json.loads(stopped.stdout) == {"stopped": True, "kept": True}
@@ -57,12 +78,13 @@ def test_down_and_up_keep_all_of_it_even_on_another_port_and_with_other_paramete
     # WHEN it is started again
     after, stack = started(command)
 
-    # THEN port, client, task, message and object are there, and the old token is good
+    # THEN port, client, task, batch, messages and object are there, and the old token is good
     assert [after[name] for name in ("port", "client_id", "client_secret", "outputs")] == [
         before[name] for name in ("port", "client_id", "client_secret", "outputs")
     ]
     assert api_of(after, before["token"]).get(f"/monitoring/task_status/{task_id}").expect(200)["status"] == "queued"
-    assert queue_depth(stack, "HighQueueUrl") == 1
+    assert api_of(after, before["token"]).get(f"/predict/batch/{batch_id}").expect(200)["status"] == "queued"
+    assert (queue_depth(stack, "HighQueueUrl"), queue_depth(stack, "BatchesQueueUrl")) == (1, 1)
     assert stack.client("s3").get_object(Bucket=after["buckets"]["data"], Key="models/a")["Body"].read() == b"weights"
 
     # WHEN it moves to another port with a parameter changed, so that functions are deployed again
@@ -77,6 +99,13 @@ def test_down_and_up_keep_all_of_it_even_on_another_port_and_with_other_paramete
     assert api_of(moved, before["token"]).get(f"/monitoring/task_status/{task_id}").expect(200)["status"] == "queued"
     variables = stack.client("lambda").get_function_configuration(FunctionName="matchcast-submit_prediction")
     assert variables["Environment"]["Variables"]["TASK_LIFETIME_SECONDS"] == "61"
+
+    # WHEN its workers wake up
+    for function in ("RunInferenceFunctionName", "SplitBatchFunctionName"):
+        Lanes(stack, function).wake()
+    # THEN the batch is run
+    batch = ended(api_of(moved, before["token"]), batch_id)
+    assert (batch["status"], batch["counts"]["succeeded"]) == ("succeeded", 3)
 
     # WHEN a new one is started
     command.run("down")

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from functions.split_batch.handler import POSTPONED
 from matchcast.errors import ManifestInvalid
 from matchcast.observability import report_refused
+from matchcast.tasks.settle import LONGEST_RETRY_SECONDS
 from matchcast.tasks.sweep import HIDE_SECONDS
 
 LANES = ("High", "Normal", "Batches")
@@ -105,6 +107,22 @@ def test_an_error_of_a_function_that_answers_no_client_fires_an_alarm(
         assert alarm["Dimensions"] == [{"Name": "FunctionName", "Value": {"Fn::Sub": named}}]
         assert (alarm["Threshold"], alarm["TreatMissingData"]) == ({"Ref": "AlarmFunctionErrors"}, "notBreaching")
     assert template["Parameters"]["AlarmFunctionErrors"]["Default"] == 0
+
+
+def test_messages_of_batches_that_are_postponed_for_long_fire_an_alarm(
+    monitoring: dict[str, Any], template: dict[str, Any]
+) -> None:
+    # GIVEN the longest time for which one is hidden
+    # WHEN
+    alarm = monitoring["Resources"]["BatchesPostponedAlarm"]["Properties"]
+    # THEN it watches what split_batch counts, in periods of which none is without one as long as something is wrong
+    assert (alarm["Namespace"], alarm["MetricName"], alarm["Statistic"]) == ("matchcast", POSTPONED, "Sum")
+    assert alarm["Dimensions"] == [{"Name": "service", "Value": "split_batch"}]
+    assert alarm["Period"] >= LONGEST_RETRY_SECONDS
+    assert (alarm["EvaluationPeriods"], alarm["TreatMissingData"]) == (2, "notBreaching")
+    assert alarm["Threshold"] == {"Ref": "AlarmBatchesPostponed"}
+    assert template["Parameters"]["AlarmBatchesPostponed"]["Default"] == 0
+    assert alarm["AlarmActions"] == [{"Ref": "AlarmTopic"}]
 
 
 def test_every_parameter_of_the_nested_template_is_passed(monitoring: dict[str, Any], template: dict[str, Any]) -> None:

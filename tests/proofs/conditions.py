@@ -6,12 +6,19 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from matchcast.batch_messages import BatchMessage, encode_message
 from matchcast.domain.manifests import MODEL_MANIFEST_KEY, ModelManifest
 from matchcast_tools.stack.deployed import Stack
 from tests.support.laptop import queue_depth
 
 QUEUES = {"high": "HighQueueUrl", "normal": "NormalQueueUrl"}
-DEAD_LETTERS = {"high": "HighDeadLetterQueueUrl", "normal": "NormalDeadLetterQueueUrl"}
+"""The lanes."""
+EVERY_QUEUE = {**QUEUES, "batches": "BatchesQueueUrl"}
+DEAD_LETTERS = {
+    "high": "HighDeadLetterQueueUrl",
+    "normal": "NormalDeadLetterQueueUrl",
+    "batches": "BatchesDeadLetterQueueUrl",
+}
 CHAMPION = "champion"
 
 
@@ -26,16 +33,20 @@ class Conditions:
         self._keep_a_release()
 
     @contextmanager
-    def resting_lanes(self) -> Iterator[Callable[[str], None]]:
-        """Let no worker receive; the yielded function wakes up one lane, and in the end all are awake."""
-        for lane in QUEUES:
-            self._switch(lane, enabled=False)
+    def resting(self, *queues: str) -> Iterator[Callable[[str], None]]:
+        """Let no worker receive from some queues, by default the lanes.
+
+        The yielded function wakes up one, and in the end all are awake.
+        """
+        resting = queues or tuple(QUEUES)
+        for queue in resting:
+            self._switch(queue, enabled=False)
         time.sleep(0.5)  # a receive that was under way ends
         try:
-            yield lambda lane: self._switch(lane, enabled=True)
+            yield lambda queue: self._switch(queue, enabled=True)
         finally:
-            for lane in QUEUES:
-                self._switch(lane, enabled=True)
+            for queue in resting:
+                self._switch(queue, enabled=True)
 
     @contextmanager
     def unreadable_manifest(self) -> Iterator[None]:
@@ -51,29 +62,34 @@ class Conditions:
         with self._replaced(f"{published.prefix}model.onnx", b"none"):
             yield
 
-    def poison(self) -> None:
-        """Send a message to both lanes that nobody can read."""
-        for output in QUEUES.values():
-            self._sqs.send_message(QueueUrl=self._stack.output(output), MessageBody="poison")
+    def poison(self, *queues: str) -> None:
+        """Send a message that nobody can read to some queues, by default the lanes."""
+        for name in queues or QUEUES:
+            self._sqs.send_message(QueueUrl=self._stack.output(EVERY_QUEUE[name]), MessageBody="poison")
 
-    def dead_letter(self, lane: str) -> None:
-        """Move what waits in a lane to its dead letters, as SQS does after the last delivery."""
-        queue, letters = self._stack.output(QUEUES[lane]), self._stack.output(DEAD_LETTERS[lane])
+    def send(self, queue: str, message: BatchMessage) -> None:
+        """Send a message of a batch."""
+        url = self._stack.output(EVERY_QUEUE[queue])
+        self._sqs.send_message(QueueUrl=url, MessageBody=encode_message(message))
+
+    def dead_letter(self, name: str) -> None:
+        """Move what waits in a queue to its dead letters, as SQS does after the last delivery."""
+        queue, letters = self._stack.output(EVERY_QUEUE[name]), self._stack.output(DEAD_LETTERS[name])
         for message in self._sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", []):
             self._sqs.send_message(QueueUrl=letters, MessageBody=message["Body"])
             self._sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
 
-    def waiting(self, lane: str) -> int:
-        """Return how many messages a lane has, those under way included."""
-        return queue_depth(self._stack, QUEUES[lane], hidden=True)
+    def waiting(self, queue: str) -> int:
+        """Return how many messages a queue has, those under way included."""
+        return queue_depth(self._stack, EVERY_QUEUE[queue], hidden=True)
 
-    def dead_letters(self, lane: str) -> int:
-        """Return how many dead letters a lane has."""
-        return queue_depth(self._stack, DEAD_LETTERS[lane], hidden=True)
+    def dead_letters(self, queue: str) -> int:
+        """Return how many dead letters a queue has."""
+        return queue_depth(self._stack, DEAD_LETTERS[queue], hidden=True)
 
     def purge(self) -> None:
         """Remove all messages and dead letters."""
-        for output in (*QUEUES.values(), *DEAD_LETTERS.values()):
+        for output in (*EVERY_QUEUE.values(), *DEAD_LETTERS.values()):
             self._sqs.purge_queue(QueueUrl=self._stack.output(output))
 
     def _keep_a_release(self) -> None:
@@ -94,5 +110,5 @@ class Conditions:
     def _read(self, key: str) -> bytes:
         return bytes(self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read())
 
-    def _switch(self, lane: str, *, enabled: bool) -> None:
-        self._lambda.update_event_source_mapping(UUID=self._mappings[lane], Enabled=enabled)
+    def _switch(self, queue: str, *, enabled: bool) -> None:
+        self._lambda.update_event_source_mapping(UUID=self._mappings[queue], Enabled=enabled)

@@ -11,12 +11,22 @@ from botocore.exceptions import BotoCoreError, ClientError
 from matchcast.domain.task import TaskStatus
 from tests.proofs.bench import Bench
 from tests.proofs.claims import Claims
-from tests.proofs.storm import CLIENTS, Storm
+from tests.proofs.storm import BATCH_ROWS, CLIENTS, Storm
 from tests.support.laptop import Lanes
 
-FUNCTIONS = ("submit_prediction", "predict_now", "track_tasks", "sweep_dead_letters", "run_inference")
+FUNCTIONS = (
+    "submit_prediction",
+    "predict_now",
+    "track_tasks",
+    "manage_batches",
+    "sweep_dead_letters",
+    "run_inference",
+    "split_batch",
+)
 STAGE = "slow"
 VISIBILITY_SECONDS = 15
+VISIBILITY_BY_DEFAULT = {"HighQueueUrl": 420, "NormalQueueUrl": 420, "BatchesQueueUrl": 1800}
+BATCH_SECONDS = 240
 SWEEP_SECONDS = 330
 """A sweep that was killed hides its letters for 270 s."""
 QUEUES = {"HighQueueUrl": "HighDeadLetterQueueUrl", "NormalQueueUrl": "NormalDeadLetterQueueUrl"}
@@ -28,7 +38,7 @@ def every_function_killed(work: Bench, claims: Claims, *, kills: int = 8, orphan
     dead = dead_lettered(work, orphans)
     storm = Storm(work, STAGE)
     claims.say(
-        f"{CLIENTS} clients submit, wait, cancel and retry, each with a key, and repeat what fails; "
+        f"{CLIENTS} clients submit tasks and batches, wait, cancel and retry, each with a key, and repeat what fails; "
         f"meanwhile {kills} environments of each function are killed"
     )
     storm.run(dict.fromkeys(FUNCTIONS, kills), also=lambda: sweep(work))
@@ -43,12 +53,12 @@ def every_function_killed(work: Bench, claims: Claims, *, kills: int = 8, orphan
         holds=all(storm.killed[name] == kills for name in FUNCTIONS)
         and storm.repeated > 0
         and tasks.keys() == told == listed
-        and len(told) == len(storm.requests)
+        and len(told) + len(storm.batches) == len(storm.requests)
         and not unfinished
         and not moved,
         kills_by_function=dict(storm.killed),
         requests_repeated=storm.repeated,
-        keys=len(storm.requests),
+        keys=len(storm.accepted),
         tasks_of_keys=len(listed),
         lost_in_the_storm=len(told - tasks.keys()) + len(unfinished),
         keys_whose_task_changed=len(moved),
@@ -68,14 +78,38 @@ def every_function_killed(work: Bench, claims: Claims, *, kills: int = 8, orphan
         results_unlike_on_demand=len(different),
         swept=causes,
     )
+    batches_end(work, storm, claims)
     work.command.json("dlq", "discard", "--yes", "--rate", "1000")
-    hide_messages(work, 420)
+    hide_messages(work, None)
 
 
-def hide_messages(work: Bench, seconds: int) -> None:
+def batches_end(work: Bench, storm: Storm, claims: Claims) -> None:
+    """Hold that each batch of the storm ends with each of its rows, and that its key stays with it."""
+    give_up = time.monotonic() + BATCH_SECONDS
+    while True:
+        found = [work.api.get(f"/predict/batch/{batch_id}").expect(200) for batch_id in storm.batches.values()]
+        ends = Counter(str(batch["status"]) for batch in found)
+        if set(ends) <= {"succeeded"} or time.monotonic() > give_up:
+            break
+        time.sleep(2)
+    counts = [batch["counts"] for batch in found]
+    moved = [key for key, batch_id in storm.batches.items() if storm.batch_of(key) != batch_id]
+    claims.hold(
+        "every batch that a client was told of succeeds with each of its rows, and each key has one batch",
+        holds=bool(found)
+        and set(ends) == {"succeeded"}
+        and all((each["total"], each["succeeded"]) == (BATCH_ROWS, BATCH_ROWS) for each in counts)
+        and not moved,
+        batches=len(found),
+        ends=dict(ends),
+        keys_whose_batch_changed=len(moved),
+    )
+
+
+def hide_messages(work: Bench, seconds: int | None) -> None:
     """Have received messages come again after so long: minutes by default, for which nobody wants to wait here."""
-    for queue in QUEUES:
-        url, attributes = work.stack.output(queue), {"VisibilityTimeout": str(seconds)}
+    for queue, default in VISIBILITY_BY_DEFAULT.items():
+        url, attributes = work.stack.output(queue), {"VisibilityTimeout": str(seconds or default)}
         work.stack.client("sqs").set_queue_attributes(QueueUrl=url, Attributes=attributes)
 
 

@@ -12,9 +12,10 @@ from matchcast.errors import MatchcastError
 from matchcast_tools.stack.api_client import Answer, ApiClient
 from matchcast_tools.stack.deployed import Stack
 from matchcast_tools.stack.invoke_refresh import invoke_refresh
+from tests.proofs.batch_duties import BatchDuties
 from tests.proofs.conditions import QUEUES, Conditions
 
-ENDS_WITHIN = 8.0
+ENDS_WITHIN = 30.0
 
 
 class Duties:
@@ -36,6 +37,7 @@ class Duties:
         page = self._api.get("/predict/predictions/", limit=100).expect(200)
         self._matches: Iterator[str] = cycle([item["match_id"] for item in page["items"]])
         self._wrong: list[str] = []
+        self._batches = BatchDuties(stack, self._conditions, self._ask, self._demand, self._soon)
 
     def of(self, function: str) -> list[str]:
         """Let the function do all of its duties; return what went wrong."""
@@ -87,7 +89,7 @@ class Duties:
             self._submit(next(self._matches), "normal")
 
     def _track_tasks(self) -> None:
-        with self._conditions.resting_lanes():
+        with self._conditions.resting():
             for lane in QUEUES:
                 task = self._submit(next(self._matches), lane).json["task_id"]
                 self._get(f"/monitoring/task_status/{task}")
@@ -107,28 +109,67 @@ class Duties:
                 self._ask("DELETE", f"/predict/async/{cancelled}", 200)
                 self._ask("POST", f"/predict/async/{cancelled}/retry", 202, body="{}")
 
+    def _manage_batches(self) -> None:
+        batches, matches = self._batches, [next(self._matches) for _ in range(3)]
+        done = batches.submit(matches)
+        batches.ends(done, "succeeded")
+        batches.download(done)
+        with self._conditions.resting("batches"):
+            batches.cancel(batches.submit(input=batches.upload(matches)))
+        batches.list()
+        with self._conditions.unreadable_manifest():
+            self._start_afresh("manage_batches")
+            batches.submit(matches)
+
+    def _split_batch(self) -> None:
+        batches, matches = self._batches, [next(self._matches) for _ in range(3)]
+        with self._conditions.resting("batches"):
+            unrecorded = batches.submit(matches)
+            batches.forget(unrecorded)
+        batches.ends(unrecorded, "succeeded")
+        with self._conditions.resting("normal"):
+            lost = batches.submit(input=batches.upload(matches))
+            batches.ends(lost, "running")
+            batches.lose(lost)
+            batches.ends(lost, "succeeded")
+        self._conditions.poison("batches")
+        buried = self._soon(lambda: self._conditions.dead_letters("batches") == 1)
+        self._demand(buried, "the poison of batches is no dead letter")
+        batches.send_unknown()
+        time.sleep(2)  # it is received, and comes again after ten seconds
+        self._demand(self._conditions.waiting("batches") == 1, "a message that may pass does not come again")
+
     def _sweep_dead_letters(self) -> None:
-        with self._conditions.resting_lanes():
+        with self._conditions.resting():
             tasks = [self._submit(next(self._matches), lane).json["task_id"] for lane in QUEUES]
             for lane in QUEUES:
                 self._conditions.dead_letter(lane)
+            of_a_part = self._batches.submit([next(self._matches)])
+            self._batches.ends(of_a_part, "running")
+            self._conditions.dead_letter("normal")
+        with self._conditions.resting("batches"):
+            of_a_batch = self._batches.submit([next(self._matches)])
+            self._conditions.dead_letter("batches")
         name = self._stack.output("SweepDeadLettersFunctionName")
         answer = self._stack.client("lambda").invoke(FunctionName=name, Payload=b"{}")
         self._demand(not answer.get("FunctionError"), "the sweep failed")
         self._demand(self._ends(tasks, "failed"), "the tasks of dead letters do not fail")
+        self._batches.ends(of_a_batch, "failed")
+        self._batches.ends(of_a_part, "succeeded")
 
     def _run_inference(self) -> None:
         # The lane of high tasks rests, so that the worker of the normal one helps it.
-        with self._conditions.resting_lanes() as wake:
+        with self._conditions.resting() as wake:
             tasks = [self._submit(next(self._matches), lane).json["task_id"] for lane in QUEUES]
             self._conditions.poison()
             wake("normal")
             self._demand(self._ends(tasks, "succeeded"), "the tasks of both lanes do not succeed")
             gone = self._soon(lambda: self._conditions.waiting("high") == 0)
             self._demand(gone, "what was taken to help the high lane is not deleted")
+        self._batches.ends(self._batches.submit([next(self._matches)]), "succeeded")
         for lane in QUEUES:
             self._demand(self._conditions.dead_letters(lane) == 1, f"the {lane} poison is no dead letter")
-        with self._conditions.resting_lanes() as wake, self._conditions.unloadable_model():
+        with self._conditions.resting() as wake, self._conditions.unloadable_model():
             self._start_afresh("run_inference")
             late = [self._submit(next(self._matches), lane).json["task_id"] for lane in QUEUES]
             for lane in QUEUES:

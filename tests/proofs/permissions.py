@@ -24,6 +24,10 @@ NOT_ASKED_FOR = {
     "run_inference sqs:DeleteMessage *-normal": "the same",
     "run_inference sqs:SendMessage *-high": "a message that was postponed ten times is replaced, after an hour",
     "run_inference sqs:SendMessage *-normal": "the same",
+    "split_batch sqs:GetQueueAttributes *": "on AWS the event source mapping has this role; here it has none",
+    "split_batch sqs:ReceiveMessage *": "the same",
+    "split_batch sqs:DeleteMessage *": "the same",
+    "split_batch s3:AbortMultipartUpload *": "a file of more than 16 MiB, whose upload breaks off",
     "refresh_snapshot s3:DeleteObject *": "a snapshot is removed an hour after another took its place",
 }
 """What no function asks for on a laptop (its name, the action, the resource), with the reason."""

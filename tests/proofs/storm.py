@@ -1,4 +1,4 @@
-"""Clients that submit, wait, cancel and retry, and repeat what fails, while environments are killed under them."""
+"""Clients that ask for tasks and batches, wait, cancel, retry, and repeat what fails, while environments are killed."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from tests.proofs.timing import FEATURE
 CLIENTS = 8
 PATIENCE_SECONDS = 120
 STORM_SECONDS = 300
+BATCH_ROWS = 20
 KILL_SECONDS = 1.5
 """Between two kills, each of another function: with less no function comes up."""
 
@@ -44,6 +45,8 @@ class Storm:
     """Tasks as a client saw them first after their end."""
     waited: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Predictions that a client waited for, by task."""
+    batches: dict[str, str] = field(default_factory=dict)
+    """The batch of each key."""
     repeated: int = 0
 
     def __post_init__(self) -> None:
@@ -96,7 +99,7 @@ class Storm:
 
     def _session(self) -> None:
         number = next(self._numbers)
-        (self._submit, self._wait, self._cancel, self._retry)[number % 4](number)
+        (self._submit, self._wait, self._cancel, self._retry, self._batch)[number % 5](number)
 
     def _accept(self, path: str, **body: Any) -> str:
         """Return the key of a new request after its task was accepted."""
@@ -131,6 +134,16 @@ class Storm:
         task_id, is_cancelled = self._cancel(number)
         if is_cancelled:
             self._look_at(self.accepted[self._accept(f"/predict/async/{task_id}/retry")])
+
+    def _batch(self, number: int) -> None:
+        key, first = uuid4().hex, number % len(self._matches)
+        matches = [*self._matches[first:], *self._matches[:first]][:BATCH_ROWS]
+        self.requests[key] = ("/predict/batch/", {"match_ids": matches, "stage": self.stage})
+        self.batches[key] = self.batch_of(key)
+
+    def batch_of(self, key: str) -> str:
+        """Return the batch that the request of a key is told of now."""
+        return str(self.ask(key).json["batch_id"])
 
     def _look_at(self, task_id: str) -> None:
         path = f"/monitoring/task_status/{task_id}"

@@ -97,11 +97,11 @@ def assert_nothing_is_left(command: Command, engine: dict[str, int]) -> None:
 
 
 class Lanes:
-    """The event source mappings of the inference function, to let no worker receive for a while."""
+    """The event source mappings of a function, by default that of inference, to let no worker receive for a while."""
 
-    def __init__(self, stack: Stack) -> None:
+    def __init__(self, stack: Stack, function: str = "RunInferenceFunctionName") -> None:
         self._client = stack.client("lambda")
-        mappings = self._client.list_event_source_mappings(FunctionName=stack.output("RunInferenceFunctionName"))
+        mappings = self._client.list_event_source_mappings(FunctionName=stack.output(function))
         self._ids = [mapping["UUID"] for mapping in mappings["EventSourceMappings"]]
 
     def rest(self) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from matchcast.adapters.in_memory import InMemoryObjects
 from matchcast.batch_messages import RunPart, encode_message
+from matchcast.batches.fail import FailBatches
 from matchcast.batches.finish import FinishParts
 from matchcast.batches.input_rows import Chunk
 from matchcast.batches.part_files import decode_errors, decode_output, write_part_input
@@ -85,6 +86,7 @@ class PartWorker:
             lanes=self.lanes,
             models=PinnedModels(self.objects, load),
             finish=FinishParts(batches=self.batches, queue=self.queue, objects=self.objects, now=lambda: NOW),
+            fail=FailBatches(self.batches, lambda: NOW),
             window=Window(PartPlans(self.objects), self.queue, self.window),
             max_attempts=3,
             calls=self.calls,

@@ -54,7 +54,7 @@ class Lanes(InMemoryLanes):
     down: str = ""
     buried: list[str | None] = field(default_factory=list)
 
-    def bury(self, lane: Priority, body: str, cause: str | None, task_id: str | None) -> None:
+    def bury(self, lane: str, body: str, cause: str | None, task_id: str | None) -> None:
         self._check("bury")
         self.buried.append(task_id)
         super().bury(lane, body, cause, task_id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import timedelta
 from enum import StrEnum
 from itertools import islice
@@ -13,18 +14,17 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from matchcast.domain.task import Priority
 from matchcast.ports import DeadLetter
 from matchcast.tasks.dead_letters import Discard, Redrive
 from matchcast_tools.cli import output
-from matchcast_tools.cli.letters_at_hand import FASTEST, HIDDEN, at_work, cause_of, task_id_of
+from matchcast_tools.cli.letters_at_hand import FASTEST, HIDDEN, at_work, cause_of, content_of
 from matchcast_tools.cli.options import AsJson, DryRun, number
-from matchcast_tools.stack.dead_letters import discarding, redriving
+from matchcast_tools.stack.dead_letters import Queue, discarding, redriving
 from matchcast_tools.stack.find_stack import find_stack
 
 Cause = Annotated[str | None, typer.Option("--cause", help="Only letters of this cause, as `dlq list` names it.")]
-TaskId = Annotated[str | None, typer.Option("--task", help="Only the letters of this task.")]
-Lane = Annotated[Priority | None, typer.Option("--lane", help="Only one lane.")]
+Id = Annotated[str | None, typer.Option("--task", "--batch", help="Only the letters of this task or batch.")]
+Lane = Annotated[Queue | None, typer.Option("--lane", help="Only one lane, or the queue of batches.")]
 LONGEST_LIFETIME_SECONDS = 259_200
 """As the template's TaskLifetimeSeconds: queues keep a message for longer than its task lives."""
 
@@ -47,15 +47,15 @@ def register(app: typer.Typer) -> None:
 
 
 def list_letters(lane: Lane = None, as_json: AsJson = False) -> None:
-    """Count dead letters by lane and cause."""
+    """Count dead letters by lane and cause; those of the queue of batches are in the lane `batches`."""
     with at_work(find_stack(), lane) as work:
-        counts = Counter((letter.lane, cause_of(letter)) for letter in work.letters())
+        counts = Counter((letter.queue, cause_of(letter)) for letter in work.letters())
     counts.update({(lane, HIDDEN): count.hidden for lane, count in work.counts.items() if count.hidden})
     rows = [{"lane": lane, "cause": cause, "letters": count} for (lane, cause), count in sorted(counts.items())]
     output.answer(rows, lambda: show_counts(rows), as_json=as_json)
 
 
-def show(cause: Cause = None, task: TaskId = None, lane: Lane = None, as_json: AsJson = False) -> None:
+def show(cause: Cause = None, task: Id = None, lane: Lane = None, as_json: AsJson = False) -> None:
     """Show dead letters, message by message."""
     stack = find_stack()
     plans = redriving(stack, timedelta(days=1)).plans
@@ -70,14 +70,17 @@ def show(cause: Cause = None, task: TaskId = None, lane: Lane = None, as_json: A
 
 def redrive(
     cause: Cause = None,
-    task: TaskId = None,
+    task: Id = None,
     lane: Lane = None,
     dry_run: DryRun = False,
     rate: Rate = 50,
     lifetime: Lifetime = 86_400,
     as_json: AsJson = False,
 ) -> None:
-    """Queue the tasks of dead letters again, under the same ids in their next generation."""
+    """Queue the tasks of dead letters again, under the same ids in their next generation.
+
+    Messages of batches are sent again where they still have something to do; what has failed waits for its client.
+    """
     stack = find_stack()
     act = redriving(stack, timedelta(seconds=lifetime))
     with outcomes(Redrive, dry_run, as_json) as counts, at_work(stack, lane, FASTEST if dry_run else rate) as work:
@@ -90,14 +93,14 @@ def redrive(
 
 def discard(
     cause: Cause = None,
-    task: TaskId = None,
+    task: Id = None,
     lane: Lane = None,
     dry_run: DryRun = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     rate: Rate = 50,
     as_json: AsJson = False,
 ) -> None:
-    """Delete dead letters for good; a task that still waits for one of them fails."""
+    """Delete dead letters for good; a task, part or batch that still waits for one of them fails."""
     stack = find_stack()
     act = discarding(stack)
     if not (dry_run or yes):
@@ -110,15 +113,15 @@ def discard(
             work.do(letters, rate, act.discard, counts)
 
 
-def described(letter: DeadLetter, outcome: Redrive) -> dict[str, str | None]:
+def described(letter: DeadLetter, outcome: Redrive) -> dict[str, str | int | None]:
     """Return a letter as JSON, with what a redrive would do."""
     return {
         "message_id": letter.message_id,
-        "lane": letter.lane,
+        "lane": letter.queue,
         "cause": cause_of(letter),
         "sent_at": letter.sent_at.isoformat(),
         "redrive": outcome,
-        "task_id": task_id_of(letter),
+        **asdict(content_of(letter)),
         "body": letter.body,
     }
 
@@ -176,5 +179,7 @@ def show_letters(shown: Sequence[Mapping[str, object]]) -> None:
     if not shown:
         output.say("There are no such dead letters.")
     for item in shown:
-        output.say(", ".join(f"{name}: {value}" for name, value in item.items() if name != "body"))
+        output.say(
+            ", ".join(f"{name}: {value}" for name, value in item.items() if name != "body" and value is not None)
+        )
         output.say(f"  {item['body']}")

@@ -15,14 +15,15 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
-from matchcast.domain.task import Priority
+from matchcast.batch_messages import LosePart, RunPart
+from matchcast.batches.dead_letters import batch_message_in
 from matchcast.errors import Transient
 from matchcast.ports import DeadLetter, DeadLetters
 from matchcast.tasks.dead_letters import task_in
 from matchcast_tools.cli import output
 from matchcast_tools.laptop.signals import interrupted_by_signals
 from matchcast_tools.progress import Items
-from matchcast_tools.stack.dead_letters import LetterCount, count_letters, dead_letters
+from matchcast_tools.stack.dead_letters import LetterCount, Queue, count_letters, dead_letters
 from matchcast_tools.stack.deployed import Stack
 
 NO_CAUSE = "(dead-lettered by SQS)"
@@ -39,10 +40,10 @@ _AT_ONCE = 8
 
 
 @contextmanager
-def at_work(stack: Stack, lane: Priority | None, rate: float = FASTEST) -> Iterator[LettersAtHand]:
-    """Work on the letters of one lane or both, at `rate` a second; at the end those that are left are handed back."""
+def at_work(stack: Stack, queue: str | None, rate: float = FASTEST) -> Iterator[LettersAtHand]:
+    """Work on the letters of one queue or all, at `rate` a second; at the end those that are left are handed back."""
     letters = dead_letters(stack)
-    counts = {each: count_letters(stack, each) for each in ([lane] if lane else Priority)}
+    counts: dict[str, LetterCount] = {each: count_letters(stack, each) for each in ([queue] if queue else Queue)}
     if hidden := sum(count.hidden for count in counts.values()):
         output.warn(
             f"Another reader hides {hidden} letters, or did when it was killed. They are left: repeat it later."
@@ -61,22 +62,22 @@ def at_work(stack: Stack, lane: Priority | None, rate: float = FASTEST) -> Itera
 
 @dataclass
 class LettersAtHand:
-    """Letters of some lanes; `held` are those that were received and not deleted, without their bodies."""
+    """Letters of some queues; `held` are those that were received and not deleted, without their bodies."""
 
     _letters: DeadLetters
-    counts: Mapping[Priority, LetterCount]
+    counts: Mapping[str, LetterCount]
     _hide_seconds: int
     _expected: int
     _moved: Items
-    held: dict[tuple[Priority, str], DeadLetter] = field(default_factory=dict)
+    held: dict[tuple[str, str], DeadLetter] = field(default_factory=dict)
     newer: int = 0
     """How many letters were received that were sent after the beginning."""
     _begun: list[Generator[DeadLetter, None, None]] = field(default_factory=list)
 
-    def letters(self, cause: str | None = None, task_id: str | None = None) -> Iterator[DeadLetter]:
-        """Yield the letters that are asked for."""
+    def letters(self, cause: str | None = None, named: str | None = None) -> Iterator[DeadLetter]:
+        """Yield the letters that are asked for: of a cause, and of the task or batch of an id."""
         # An error elsewhere leaves the generator open, which still has letters to hand back.
-        self._begun.append(letters := self._chosen(cause, task_id))
+        self._begun.append(letters := self._chosen(cause, named))
         return letters
 
     def hand_back(self) -> None:
@@ -91,12 +92,12 @@ class LettersAtHand:
                 "most, and none is lost. Repeat the command after that: it completes what was begun."
             )
 
-    def _chosen(self, cause: str | None, task_id: str | None) -> Generator[DeadLetter, None, None]:
-        for lane, count in self.counts.items():
+    def _chosen(self, cause: str | None, named: str | None) -> Generator[DeadLetter, None, None]:
+        for queue, count in self.counts.items():
             new_ones_since: float | None = None
-            with closing(self._letters.receive(lane, self._hide_seconds)) as received:
+            with closing(self._letters.receive(queue, self._hide_seconds)) as received:
                 for letter in received:
-                    self.held[lane, letter.message_id] = replace(letter, body="")
+                    self.held[queue, letter.message_id] = replace(letter, body="")
                     self._moved(len(self.held), max(self._expected, len(self.held)), "")
                     if letter.sent_at > count.at:
                         self.newer += 1
@@ -105,7 +106,7 @@ class LettersAtHand:
                             break
                         continue
                     new_ones_since = None
-                    if cause in (None, cause_of(letter)) and task_id in (None, task_id_of(letter)):
+                    if cause in (None, cause_of(letter)) and named in (None, *content_of(letter).ids):
                         yield letter
 
     def do(
@@ -141,7 +142,27 @@ def cause_of(letter: DeadLetter) -> str:
     return letter.cause or NO_CAUSE
 
 
-def task_id_of(letter: DeadLetter) -> str | None:
-    """Return the id of the task in a letter, if it can be read."""
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a letter carries, as far as it can be read: a task, or what is to be done with a batch or its part."""
+
+    kind: str | None = None
+    tenant: str | None = None
+    task_id: str | None = None
+    batch_id: str | None = None
+    part: int | None = None
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Return the id by which the letter can be chosen."""
+        return tuple(each for each in (self.task_id, self.batch_id) if each is not None)
+
+
+def content_of(letter: DeadLetter) -> Content:
+    """Return what a letter carries."""
+    message = batch_message_in(letter)
+    if message is not None:
+        number = message.number if isinstance(message, (LosePart, RunPart)) else None
+        return Content(message.kind, message.tenant, batch_id=message.batch_id, part=number)
     task = task_in(letter)
-    return None if task is None else task.task_id
+    return Content() if task is None else Content("task", task.tenant, task_id=task.task_id)

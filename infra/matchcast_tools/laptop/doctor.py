@@ -16,7 +16,6 @@ from matchcast.domain.manifests import (
     PublishedModel,
     SnapshotManifest,
 )
-from matchcast.domain.task import Priority
 from matchcast.errors import MatchcastError
 from matchcast.snapshots.contract import SHOWN_ODDS_FILE
 from matchcast.snapshots.dataset import MATCHES_FILE
@@ -206,12 +205,13 @@ def check_dead_letters(stack: Stack) -> Iterator[Finding]:
     """Check that no message waits in a dead-letter queue."""
     from botocore.exceptions import BotoCoreError, ClientError
 
-    from matchcast_tools.stack.dead_letters import count_letters
+    from matchcast_tools.stack.dead_letters import Queue, count_letters
 
-    for lane in Priority:
-        check, url = f"{lane} lane", stack.output(f"{lane.title()}DeadLetterQueueUrl")
+    for queue in Queue:
+        check = "batches" if queue is Queue.BATCHES else f"{queue} lane"
+        url = stack.output(f"{queue.title()}DeadLetterQueueUrl")
         try:
-            count = count_letters(stack, lane)
+            count = count_letters(stack, queue)
         except (BotoCoreError, ClientError) as error:
             yield Finding(check, "error", f"{url} cannot be looked at: {error}.", "Check credentials and stack.")
             continue

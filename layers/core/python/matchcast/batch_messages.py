@@ -12,6 +12,8 @@ from pydantic_core import from_json
 
 from matchcast.errors import InvalidMessage
 
+QUEUE = "batches"
+"""The name of the queue of batches, beside those of the lanes."""
 PART_VERSION = 2
 """The version of a part's message on the lane of tasks, whose messages have version 1."""
 BATCH_VERSION = 1
@@ -21,12 +23,19 @@ _Tenant = Annotated[str, Field(min_length=1, max_length=500)]
 _Number = Annotated[int, Field(ge=0, lt=10**6)]
 
 
-class _Message(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+class BatchName(BaseModel):
+    """Which batch a message is about, and in which generation of it."""
+
+    model_config = ConfigDict(frozen=True, strict=True)
 
     batch_id: _Id
-    tenant: _Tenant
     generation: _Number = 0
+
+
+class _Message(BatchName):
+    model_config = ConfigDict(extra="forbid")
+
+    tenant: _Tenant
 
 
 class SplitBatch(_Message):
@@ -75,7 +84,7 @@ def is_part(body: str) -> bool:
     """Tell whether a message of the normal lane is a part's; any other is a task's, or nothing that can be read."""
     try:
         content: Any = from_json(body, allow_inf_nan=False)
-    except ValueError:
+    except (ValueError, TypeError):  # no JSON, or no text that can be encoded
         return False
     return isinstance(content, dict) and content.get("kind") == "part"
 
@@ -94,6 +103,14 @@ def decode_batch_message(body: str) -> BatchMessage:
         return _BATCH.validate_json(body)
     except ValidationError as error:
         raise _invalid(error) from error
+
+
+def named_batch(body: str) -> BatchName | None:
+    """Return the batch that a message names, also one that cannot be read otherwise."""
+    try:
+        return BatchName.model_validate_json(body)
+    except ValidationError:
+        return None
 
 
 def _invalid(error: ValidationError) -> InvalidMessage:

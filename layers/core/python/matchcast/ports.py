@@ -120,9 +120,12 @@ class PredictionQueue(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A message among the dead letters of a lane; without a `cause` SQS itself dead-lettered it."""
+    """A message among the dead letters of a queue; without a `cause` SQS itself dead-lettered it.
 
-    lane: Priority
+    `queue` is the name of a lane, or `batches`.
+    """
+
+    queue: str
     message_id: str
     receipt_handle: str
     body: str
@@ -131,9 +134,9 @@ class DeadLetter:
 
 
 class DeadLetters(Protocol):
-    """The dead letters of both lanes."""
+    """The dead letters of some queues."""
 
-    def receive(self, lane: Priority, hide_seconds: int) -> Generator[DeadLetter, None, None]:
+    def receive(self, queue: str, hide_seconds: int) -> Generator[DeadLetter, None, None]:
         """Yield every visible letter once, hiding each from other readers for a while."""
 
     def release(self, *letters: DeadLetter) -> None:

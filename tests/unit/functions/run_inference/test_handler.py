@@ -152,7 +152,7 @@ def test_a_worker_whose_own_receive_failed_does_not_help(store: InMemoryTasks, m
 def test_a_message_that_must_come_again_is_reported_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     # GIVEN
     class Full(InMemoryLanes):
-        def bury(self, lane: Priority, body: str, cause: str | None, task_id: str | None) -> None:
+        def bury(self, lane: str, body: str, cause: str | None, task_id: str | None) -> None:
             raise bootstrap_error()
 
     monkeypatch.setattr(inference.run_predictions()._settle, "_lanes", Full())

@@ -142,7 +142,7 @@ class InMemoryLanes:
         """Remember the delay."""
         self.postponed.append((lane, receipt_handle, seconds))
 
-    def bury(self, lane: Priority, body: str, cause: str | None, task_id: str | None) -> None:  # noqa: ARG002
+    def bury(self, lane: str, body: str, cause: str | None, task_id: str | None) -> None:  # noqa: ARG002
         """Keep the dead letter; without a cause it is one that the queue itself dead-lettered."""
         number = len(self.dead_letters)
         self.dead_letters.append(DeadLetter(lane, f"letter-{number}", f"letter-{number}", body, cause, utc_now()))
@@ -161,9 +161,9 @@ class InMemoryLanes:
         """Remember that messages were deleted."""
         self.removed += [received.message_id for received in taken]
 
-    def receive(self, lane: Priority, hide_seconds: int) -> Generator[DeadLetter, None, None]:  # noqa: ARG002
-        """Yield every letter of a lane."""
-        yield from [letter for letter in self.dead_letters if letter.lane is lane]
+    def receive(self, queue: str, hide_seconds: int) -> Generator[DeadLetter, None, None]:  # noqa: ARG002
+        """Yield every letter of a queue."""
+        yield from [letter for letter in self.dead_letters if letter.queue == queue]
 
     def release(self, *letters: DeadLetter) -> None:
         """Do nothing: here no letter is ever hidden."""

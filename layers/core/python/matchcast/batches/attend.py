@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-from matchcast.batch_messages import BatchMessage, decode_batch_message
+from matchcast.batch_messages import BatchName, decode_batch_message, named_batch
+from matchcast.batches.fail import FailBatches
 from matchcast.batches.ports import BatchQueue, BatchStore
 from matchcast.batches.work import BatchWork
-from matchcast.domain.batch import BatchStatus
 from matchcast.errors import InvalidMessage, MatchcastError, QueueUnavailable, StorageUnavailable, Transient
 from matchcast.ports import PredictionQueue, Received
 from matchcast.tasks.isolation import faults_named
@@ -33,17 +33,16 @@ class AttendBatches:
         now: Callable[[], datetime],
     ) -> None:
         self._work = work
-        self._batches = batches
+        self._fail = FailBatches(batches, now)
         self._queue = queue
         self._messages = KeepMessages(lanes)
-        self._now = now
 
     def attend(self, received: Received) -> Outcome:
         """Return what became of a message."""
         try:
             message = decode_batch_message(received.body)
         except InvalidMessage as error:
-            return self._messages.bury(received, error)
+            return self._give_up(received, named_batch(received.body), error)
         try:
             with faults_named():
                 self._work.do(message)
@@ -56,26 +55,16 @@ class AttendBatches:
             return self._give_up(received, message, problem)
         return Outcome(received.message_id, done=True)
 
-    def _give_up(self, received: Received, message: BatchMessage, problem: MatchcastError) -> Outcome:
+    def _give_up(self, received: Received, named: BatchName | None, problem: MatchcastError) -> Outcome:
         """Bury the message, then fail the batch: a crash in between repeats the burial, and loses nothing."""
-        buried = self._messages.bury(received, problem, message.batch_id)
-        if not buried.done:
+        buried = self._messages.bury(received, problem, None if named is None else named.batch_id)
+        if named is None or not buried.done:
             return buried
         try:
             with faults_named():
-                self._fail(message, problem)
-        except Transient as error:
-            return self._messages.keep(received, error, lambda seconds: self._queue.send(message, seconds))
+                self._fail.fail(named, task_error(problem))
+        except Transient as error:  # it comes again; where it came too often, the sweep fails the batch
+            return self._messages.delay(received, error, failures=received.receive_count, factor=2)
         except MatchcastError:  # a record that the table refuses: the letter is all that can be kept
             return buried
         return buried
-
-    def _fail(self, message: BatchMessage, problem: MatchcastError) -> None:
-        """Fail the batch unless it has ended, or is in a later generation."""
-        while True:
-            batch = self._batches.get_many([message.batch_id]).get(message.batch_id)
-            if batch is None or batch.status.is_final or batch.generation != message.generation:
-                return
-            failed = {"status": BatchStatus.FAILED, "error": task_error(problem), "completed_at": self._now()}
-            if self._batches.change(batch.model_copy(update=failed), [batch.status]):
-                return

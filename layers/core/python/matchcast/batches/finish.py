@@ -24,7 +24,7 @@ from matchcast.batches.part_files import (
 )
 from matchcast.batches.ports import BatchQueue, BatchStore
 from matchcast.domain.batch import Batch, BatchKeys, BatchStatus, Part, RowError
-from matchcast.errors import UnexpectedFault
+from matchcast.errors import BatchFilesMissing, UnexpectedFault
 from matchcast.ports import ObjectStore
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class FinishParts:
         return None
 
     def rows(self, batch: Batch, number: int) -> PartRows:
-        """Return the rows of a part as they were split."""
+        """Return the rows of a part as they were split, or raise BatchFilesMissing."""
         return read_part_input(self._get(BatchKeys(batch.batch_id).part_input(number)))
 
     def earlier_output(self, batch: Batch, before: Part | None) -> pa.Table:
@@ -127,5 +127,5 @@ class FinishParts:
     def _get(self, key: str) -> bytes:
         stored = self._objects.get(key)
         if stored is None:
-            raise UnexpectedFault(f"{key} is missing: the part that needs it cannot be ended.")
+            raise BatchFilesMissing(f"{key} is missing: the part that needs it cannot be ended.")
         return stored.body

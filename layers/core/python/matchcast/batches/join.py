@@ -18,7 +18,7 @@ from matchcast.batches.joined_file import CONTENT_TYPES, JoinedFile
 from matchcast.batches.part_files import ERRORS, OUTPUT, encode_table, in_row_order
 from matchcast.batches.ports import BatchStore, FileStore, TemporaryFolder
 from matchcast.domain.batch import Batch, BatchKeys, BatchStatus, Part, RowError
-from matchcast.errors import UnexpectedFault
+from matchcast.errors import BatchFilesMissing, UnexpectedFault
 from matchcast.ports import ObjectStore
 
 CANCELLED = RowError("cancelled", "", "The batch was cancelled before this row had run; retry the batch to run it.")
@@ -59,8 +59,8 @@ class JoinBatches:
 
         Raises
         ------
-        UnexpectedFault
-            If the files are not what was counted.
+        BatchFilesMissing, UnexpectedFault
+            If files are gone, or are not what was counted.
         StorageUnavailable
             If it has to be done again.
         """
@@ -108,7 +108,7 @@ class JoinBatches:
     def _read(self, key: str) -> bytes:
         stored = self._objects.get(key)
         if stored is None:
-            raise UnexpectedFault(f"{key} is missing: its batch cannot be joined.")
+            raise BatchFilesMissing(f"{key} is missing: its batch cannot be joined.")
         return stored.body
 
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from matchcast.batch_messages import RunPart
 from matchcast.batches.ports import BatchQueue
 from matchcast.domain.batch import Batch, BatchKeys
-from matchcast.errors import UnexpectedFault
+from matchcast.errors import BatchFilesMissing
 from matchcast.ports import ObjectStore
 
 
@@ -46,7 +46,7 @@ class PartPlans:
         key = BatchKeys(batch.batch_id).plan(batch.generation)
         stored = self._objects.get(key)
         if stored is None:
-            raise UnexpectedFault(f"{key} is missing: the batch {batch.batch_id} cannot go on.")
+            raise BatchFilesMissing(f"{key} is missing: the batch {batch.batch_id} cannot go on.")
         numbers: list[int] = json.loads(stored.body)
         return numbers
 

@@ -5,7 +5,8 @@ turn comes next is sent before anything else is done, so that a batch goes on wh
 
 Where storage or a queue is out of reach, a message comes again for as long as its batch lives. Where the model cannot
 be used, the part's attempts are counted; after the last one, and after a fault that will not pass, the message is
-buried with its cause and the rows that are left get an error, so that the batch ends.
+buried with its cause and the rows that are left get an error, so that the batch ends. Where not even that can be done,
+because files of the batch are gone or are not what was written, the batch fails.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from matchcast.batch_messages import RunPart, decode_part
+from matchcast.batch_messages import BatchName, RunPart, decode_part, named_batch
+from matchcast.batches.fail import FailBatches
 from matchcast.batches.finish import FinishParts
 from matchcast.batches.part_files import NO_ERRORS, in_row_order
 from matchcast.batches.patient_calls import Calls, PatientCalls
@@ -24,6 +26,7 @@ from matchcast.batches.ports import BatchQueue, BatchStore, Request
 from matchcast.batches.predict_rows import predict_rows
 from matchcast.domain.batch import Batch, BatchKeys, Part, RowError
 from matchcast.errors import (
+    BatchFilesMissing,
     InferenceUnavailable,
     MatchcastError,
     ModelUnavailable,
@@ -31,15 +34,14 @@ from matchcast.errors import (
     ReleaseRefused,
     StorageUnavailable,
     Transient,
-    UnexpectedFault,
 )
 from matchcast.ports import ObjectStore, PredictionQueue, Received
 from matchcast.releases.pinned_models import PinnedModels
 from matchcast.tasks.isolation import faults_named
-from matchcast.tasks.settle import KeepMessages, Outcome
+from matchcast.tasks.settle import KeepMessages, Outcome, task_error
 
 MODEL_SECONDS = 10.0
-"""How long a part is waited for. It is begun only with 15 seconds left, and its split chose rows for five."""
+"""What has to be left for a part to be begun: its split chose rows for five seconds."""
 SOON_SECONDS = 5
 """When a part comes again for which there was no time."""
 KEPT_REQUESTS = 8
@@ -60,6 +62,7 @@ class RunParts:
         lanes: PredictionQueue,
         models: PinnedModels,
         finish: FinishParts,
+        fail: FailBatches,
         window: Window,
         max_attempts: int,
         calls: Calls | None = None,
@@ -71,6 +74,7 @@ class RunParts:
         self._messages = KeepMessages(lanes)
         self._models = models
         self._finish = finish
+        self._fail = fail
         self._window = window
         self._max_attempts = max_attempts
         self._calls = calls or PatientCalls()
@@ -97,23 +101,19 @@ class RunParts:
         try:
             message = decode_part(received.body)
         except MatchcastError as error:
-            return self._messages.bury(received, error)
+            return self._give_up(received, named_batch(received.body), error)
         renew = partial(self._queue.send_parts, [message])
         if not has_time():
             return self._messages.keep(received, None, renew, SOON_SECONDS)
         try:
-            try:
-                with faults_named():
-                    self._work(message, seconds)
-            except MatchcastError as problem:
-                if isinstance(problem, _OUT_OF_REACH):
-                    raise
-                with faults_named():
-                    return self._failed(received, message, problem)
-        except Transient as error:
+            with faults_named():
+                self._work(message, seconds)
+        except _OUT_OF_REACH as error:
             return self._messages.keep(received, error, renew)
-        except MatchcastError as error:  # nothing can be written of this part: its letter is all that can be kept
-            return self._messages.bury(received, error)
+        except Transient as error:
+            return self._try_again(received, message, error)
+        except MatchcastError as error:
+            return self._give_up(received, message, error)
         return Outcome(received.message_id, done=True)
 
     def _work(self, message: RunPart, seconds: float) -> None:
@@ -152,27 +152,58 @@ class RunParts:
             key = BatchKeys(batch.batch_id).request
             stored = self._objects.get(key)
             if stored is None:
-                raise UnexpectedFault(f"{key} is missing: no part of the batch can be predicted.")
+                raise BatchFilesMissing(f"{key} is missing: no part of the batch can be predicted.")
             found = Request.model_validate_json(stored.body)
         self._requests[batch.batch_id] = found
         while len(self._requests) > KEPT_REQUESTS:
             self._requests.popitem(last=False)
         return found
 
-    def _failed(self, received: Received, message: RunPart, problem: MatchcastError) -> Outcome:
-        """Count a failed attempt of what may pass; give everything else up."""
-        if isinstance(problem, Transient):
-            attempts = self._batches.record_part_attempt(message.batch_id, message.number, message.generation)
-            if attempts < self._max_attempts:
-                return self._messages.delay(received, problem, failures=attempts, factor=3)
-        buried = self._messages.bury(received, problem)
-        if buried.done:
-            opened = self._finish.open(message.batch_id, message.generation, message.number)
-            if opened is not None:
-                batch, before = opened
-                error = RowError(problem.code, "", _GIVEN_UP)
-                self._finish.give_up(batch, message.number, before, error)
+    def _try_again(self, received: Received, message: RunPart, problem: Transient) -> Outcome:
+        """Count a failed attempt; after the last one give up."""
+        try:
+            with faults_named():
+                attempts = self._batches.record_part_attempt(message.batch_id, message.number, message.generation)
+        except Transient as error:
+            return self._messages.keep(received, error, partial(self._queue.send_parts, [message]))
+        except MatchcastError as error:
+            return self._give_up(received, message, error)
+        if attempts >= self._max_attempts:
+            return self._give_up(received, message, problem)
+        return self._messages.delay(received, problem, failures=attempts, factor=3)
+
+    def _give_up(self, received: Received, named: RunPart | BatchName | None, problem: MatchcastError) -> Outcome:
+        """Bury the message, then end the part, or the batch if that is impossible; a crash in between repeats both."""
+        buried = self._messages.bury(received, problem, None if named is None else named.batch_id)
+        if named is None or not buried.done:
+            return buried
+        try:
+            with faults_named():
+                self._end(named, problem)
+        except Transient as error:  # it comes again; where it came too often, the sweep has the part ended
+            return self._messages.delay(received, error, failures=received.receive_count, factor=2)
+        except MatchcastError:  # a record that the table refuses: the letter is all that can be kept
+            return buried
         return buried
+
+    def _end(self, named: RunPart | BatchName, problem: MatchcastError) -> None:
+        if isinstance(named, RunPart) and not isinstance(problem, BatchFilesMissing):
+            try:
+                with faults_named():
+                    return self._end_part(named, problem)
+            except Transient:
+                raise
+            except MatchcastError as error:
+                problem = error
+        self._fail.fail(named, task_error(problem))
+        return None
+
+    def _end_part(self, message: RunPart, problem: MatchcastError) -> None:
+        """End a part with an error for each row that has no prediction."""
+        opened = self._finish.open(message.batch_id, message.generation, message.number)
+        if opened is not None:
+            batch, before = opened
+            self._finish.give_up(batch, message.number, before, RowError(problem.code, "", _GIVEN_UP))
 
 
 _GIVEN_UP = "The rows of this part could not be predicted. Run the failed rows of the batch again."

@@ -22,7 +22,7 @@ from matchcast.batches.ports import BatchQueue, BatchStore, FileStore, Request, 
 from matchcast.domain.batch import Batch, BatchKeys, BatchStatus
 from matchcast.domain.manifests import SnapshotManifest
 from matchcast.domain.signature import Signature
-from matchcast.errors import InputRefused, MatchcastError, Transient, UnexpectedFault
+from matchcast.errors import BatchFilesMissing, InputRefused, MatchcastError, Transient, UnexpectedFault
 from matchcast.ports import Model, ObjectStore
 from matchcast.snapshots.features import FeatureTable
 from matchcast.tasks.settle import task_error
@@ -78,7 +78,7 @@ class SplitBatches:
             If the service cannot run it: the batch has failed with this.
         """
         batch = self._record(message)
-        if batch is None or batch.generation != message.generation or not batch.is_readable_at(self._now()):
+        if batch.generation != message.generation or not batch.is_readable_at(self._now()):
             return
         if batch.status is BatchStatus.RUNNING:
             self._begin(batch)
@@ -97,16 +97,20 @@ class SplitBatches:
         if self._batches.change(running, [BatchStatus.QUEUED]):
             self._begin(running)
 
-    def _record(self, message: SplitBatch) -> Batch | None:
-        """Return the record; one that its submission did not come to write is made of what it kept."""
+    def _record(self, message: SplitBatch) -> Batch:
+        """Return the record; one that its submission did not come to write is made of what it kept.
+
+        Where that is gone too, the record may still come: a message that was dropped now would never be sent again.
+        """
         found = self._batches.get_many([message.batch_id]).get(message.batch_id)
         if found is not None:
             return found
         stored = self._objects.get(BatchKeys(message.batch_id).request)
         if stored is None:
-            return None
-        self._batches.create(Request.model_validate_json(stored.body).batch)
-        return self._batches.get_many([message.batch_id]).get(message.batch_id)
+            raise Transient(f"There is neither a record nor a request of the batch {message.batch_id}.")
+        batch = Request.model_validate_json(stored.body).batch
+        self._batches.create(batch)
+        return self._batches.get_many([message.batch_id]).get(message.batch_id, batch)
 
     def _begin(self, running: Batch) -> None:
         if running.all_parts_done:
@@ -187,5 +191,5 @@ class SplitBatches:
         key = BatchKeys(batch.batch_id).request
         stored = self._objects.get(key)
         if stored is None:
-            raise UnexpectedFault(f"{key} is missing: the batch cannot be split.")
+            raise BatchFilesMissing(f"{key} is missing: the batch cannot be split.")
         return Request.model_validate_json(stored.body)

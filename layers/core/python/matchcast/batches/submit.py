@@ -23,6 +23,7 @@ from matchcast.errors import (
     FieldError,
     InvalidRequest,
     SnapshotNotPublished,
+    SnapshotUnavailable,
     StageNotFound,
     TooManyBatches,
     UnexpectedFault,
@@ -126,7 +127,7 @@ class SubmitBatch:
                 model=published.ref(asked.stage),
                 model_files={name: entry.sha256 for name, entry in published.files.items()},
                 snapshot_id=snapshot and snapshot.snapshot_id,
-                snapshot_features=snapshot and snapshot.files[MATCH_FEATURES_FILE].sha256,
+                snapshot_features=snapshot and _features_of(snapshot),
                 input=self._input(tenant, asked, batch_id),
             ),
             created_at=created_at,
@@ -179,6 +180,14 @@ class _Outbox:
     def send(self, batch: Batch, delay_seconds: int = 0, /) -> None:
         """Send it."""
         self._queue.send(SplitBatch(batch_id=batch.batch_id, tenant=batch.tenant), delay_seconds)
+
+
+def _features_of(snapshot: SnapshotManifest) -> str:
+    """Return the digest of a snapshot's file of features."""
+    features = snapshot.files.get(MATCH_FEATURES_FILE)
+    if features is None:
+        raise SnapshotUnavailable(f"The manifest of the snapshot {snapshot.snapshot_id} has no {MATCH_FEATURES_FILE}.")
+    return features.sha256
 
 
 def _batch_in(request: bytes) -> Batch:

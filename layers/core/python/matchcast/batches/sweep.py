@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from matchcast.batch_messages import BatchMessage, LosePart, RunPart, decode_batch_message, decode_part
+from matchcast.batch_messages import QUEUE, BatchName, LosePart, RunPart, decode_part, named_batch
+from matchcast.batches.fail import FailBatches
 from matchcast.batches.ports import BatchQueue, BatchStore
 from matchcast.domain.batch import Batch, BatchStatus
-from matchcast.domain.task import Priority, TaskError
+from matchcast.domain.task import TaskError
 from matchcast.errors import InvalidMessage
 from matchcast.ports import DeadLetter, DeadLetters
 from matchcast.tasks.sweep import Swept, sweep_letters
@@ -25,68 +26,72 @@ DEAD_LETTERED = TaskError(
 class LostParts:
     """Has the parts of letters ended."""
 
-    def __init__(self, batches: BatchStore, queue: BatchQueue) -> None:
+    def __init__(self, batches: BatchStore, queue: BatchQueue, now: Callable[[], datetime]) -> None:
         self._batches = batches
         self._queue = queue
+        self._fail = FailBatches(batches, now)
 
     def lose(self, letters: Sequence[DeadLetter]) -> int:
-        """Send a message for each part that has not ended; return how many there are."""
-        parts = [part for letter in letters if (part := _part_in(letter)) is not None]
-        records = self._batches.get_many(list({part.batch_id for part in parts}))
-        waiting = [part for part in parts if self._is_waited_for(records.get(part.batch_id), part)]
-        for part in waiting:
-            self._queue.send(
-                LosePart(
-                    batch_id=part.batch_id,
-                    tenant=part.tenant,
-                    generation=part.generation,
-                    position=part.position,
-                    number=part.number,
-                )
-            )
-        return len(waiting)
+        """Send a message for each part that has not ended; return how many there are.
 
-    def _is_waited_for(self, batch: Batch | None, part: RunPart) -> bool:
-        if batch is None or batch.status is not BatchStatus.RUNNING or batch.generation != part.generation:
+        Of a letter that cannot be read, nobody knows which part it is, and its batch fails.
+        """
+        named = [name for letter in letters if (name := _part_in(letter)) is not None]
+        records = self._batches.get_many(list({each.batch_id for each in named}))
+        return sum(self._lose(each, records.get(each.batch_id)) for each in named)
+
+    def _lose(self, named: RunPart | BatchName, batch: Batch | None) -> bool:
+        if not is_open(batch, named):
             return False
-        ended = self._batches.part(part.batch_id, part.number)
-        return ended is None or ended.generation < part.generation
+        if not isinstance(named, RunPart):
+            return self._fail.fail(named, DEAD_LETTERED)
+        if not is_waited_for(self._batches, batch, named):
+            return False
+        self._queue.send(
+            LosePart(
+                batch_id=named.batch_id,
+                tenant=named.tenant,
+                generation=named.generation,
+                position=named.position,
+                number=named.number,
+            )
+        )
+        return True
 
 
 class SweepBatchLetters:
-    """Fails the batches of letters of the queue of batches, which `letters` has as its normal lane."""
+    """Fails the batches of letters of the queue of batches."""
 
     def __init__(self, letters: DeadLetters, batches: BatchStore, now: Callable[[], datetime]) -> None:
         self._letters = letters
         self._batches = batches
-        self._now = now
+        self._fail = FailBatches(batches, now)
 
     def sweep(self, has_time: Callable[[], bool] = lambda: True) -> Swept:
         """Look at every dead letter once, as long as there is time, and make all visible again."""
-        return sweep_letters(self._letters, [Priority.NORMAL], self._fail_all, has_time)
+        return sweep_letters(self._letters, [QUEUE], self._fail_all, has_time)
 
     def _fail_all(self, letters: Sequence[DeadLetter]) -> int:
-        messages = [message for letter in letters if (message := _message_in(letter)) is not None]
-        records = self._batches.get_many(list({message.batch_id for message in messages}))
-        return sum(self._fail(records.get(message.batch_id), message) for message in messages)
-
-    def _fail(self, batch: Batch | None, message: BatchMessage) -> bool:
-        """Fail a batch unless it has ended, or is in a later generation; return whether it had not."""
-        if batch is None or batch.status.is_final or batch.generation != message.generation:
-            return False
-        failed = {"status": BatchStatus.FAILED, "error": DEAD_LETTERED, "completed_at": self._now()}
-        return self._batches.change(batch.model_copy(update=failed), [batch.status])
+        named = [name for letter in letters if (name := named_batch(letter.body)) is not None]
+        records = self._batches.get_many(list({each.batch_id for each in named}))
+        return sum(self._fail.fail(each, DEAD_LETTERED) for each in named if is_open(records.get(each.batch_id), each))
 
 
-def _part_in(letter: DeadLetter) -> RunPart | None:
+def is_open(batch: Batch | None, named: BatchName) -> bool:
+    """Return whether a batch has not ended, and is in the generation of a message."""
+    return batch is not None and not batch.status.is_final and batch.generation == named.generation
+
+
+def is_waited_for(batches: BatchStore, batch: Batch | None, part: RunPart) -> bool:
+    """Return whether a batch runs in the generation of a part, and the part has not ended in it."""
+    if batch is None or batch.status is not BatchStatus.RUNNING or batch.generation != part.generation:
+        return False
+    ended = batches.part(part.batch_id, part.number)
+    return ended is None or ended.generation < part.generation
+
+
+def _part_in(letter: DeadLetter) -> RunPart | BatchName | None:
     try:
         return decode_part(letter.body)
     except InvalidMessage:
-        return None
-
-
-def _message_in(letter: DeadLetter) -> BatchMessage | None:
-    try:
-        return decode_batch_message(letter.body)
-    except InvalidMessage:
-        return None
+        return named_batch(letter.body)

@@ -6,6 +6,7 @@ from functools import cache
 
 from matchcast.adapters.counted_batches import CountedBatches
 from matchcast.adapters.model_loaders import loader_for
+from matchcast.batches.fail import FailBatches
 from matchcast.batches.finish import FinishParts
 from matchcast.batches.plan import PartPlans, Window
 from matchcast.batches.run_parts import RunParts
@@ -62,6 +63,7 @@ def run_parts(lanes: PredictionQueue) -> RunParts:
         lanes=lanes,
         models=models(),
         finish=finish(),
+        fail=FailBatches(records(), utc_now),
         window=window(),
         max_attempts=AttemptSettings().max_attempts,
     )

@@ -42,6 +42,7 @@ from matchcast.errors.requests import (
     UnsupportedMediaType,
 )
 from matchcast.errors.services import (
+    BatchFilesMissing,
     DeadlineExceeded,
     InferenceUnavailable,
     ModelFailed,
@@ -62,6 +63,7 @@ from matchcast.errors.services import (
 __all__ = [
     "MOST_ERRORS",
     "AliasUnknown",
+    "BatchFilesMissing",
     "BatchGone",
     "BatchNotFound",
     "Conflict",

@@ -103,6 +103,17 @@ class ReleaseUnfit(MatchcastError, code="release-unfit", status=503, title="Rele
     is_public = True
 
 
+class BatchFilesMissing(
+    MatchcastError,
+    code="batch-files-missing",
+    title="Files of the batch are missing",
+    public="Files that the batch needs were deleted before it had ended. Submit it again.",
+):
+    """An object that the service wrote for a batch is not there any more."""
+
+    is_defect = True
+
+
 class RequestRefused(MatchcastError, code="request-refused"):
     """A service behind the product refused one request as invalid; the same request is refused again."""
 

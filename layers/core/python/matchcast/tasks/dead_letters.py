@@ -37,6 +37,8 @@ class Redrive(StrEnum):
     MOVED_ON = "moved on"
     NO_TASK = "no task"
     FAILED_AGAIN = "failed again"
+    NEEDS_RETRY = "needs retry-failed"
+    """Of a batch: what has failed is run again where its client asks for that."""
 
 
 class Discard(StrEnum):
@@ -44,6 +46,8 @@ class Discard(StrEnum):
 
     DISCARDED = "discarded"
     TASK_FAILED = "discarded, task failed"
+    PART_LOST = "discarded, part fails"
+    BATCH_FAILED = "discarded, batch failed"
 
 
 def task_in(letter: DeadLetter) -> Task | None:

@@ -44,14 +44,12 @@ def none_lost(letters: Sequence[DeadLetter]) -> int:  # noqa: ARG001
     return 0
 
 
-def sweep_letters(
-    letters: DeadLetters, lanes: Sequence[Priority], handle: Handle, has_time: Callable[[], bool]
-) -> Swept:
+def sweep_letters(letters: DeadLetters, queues: Sequence[str], handle: Handle, has_time: Callable[[], bool]) -> Swept:
     """Look at every dead letter once, as long as there is time, and make all visible again."""
     held: list[DeadLetter] = []
     failed = 0
     try:
-        for some in _in_turn(letters, lanes, has_time):
+        for some in _in_turn(letters, queues, has_time):
             held += [replace(letter, body="") for letter in some]
             failed += handle([letter for letter in some if letter.cause is None])
             if len(held) >= _MOST_LETTERS or not has_time():
@@ -98,25 +96,25 @@ class SweepDeadLetters(LettersAndRecords):
 
 
 def _in_turn(
-    letters: DeadLetters, lanes: Sequence[Priority], has_time: Callable[[], bool]
+    letters: DeadLetters, queues: Sequence[str], has_time: Callable[[], bool]
 ) -> Iterator[Sequence[DeadLetter]]:
-    """Yield some letters of each lane in turn, so that many of one do not keep the other waiting."""
+    """Yield some letters of each queue in turn, so that many of one do not keep the others waiting."""
     with ExitStack() as stack:
-        waiting = [stack.enter_context(closing(letters.receive(lane, HIDE_SECONDS))) for lane in lanes]
+        waiting = [stack.enter_context(closing(letters.receive(queue, HIDE_SECONDS))) for queue in queues]
         while waiting:
-            for lane in list(waiting):
-                some = _some_of(lane, has_time)
+            for queue in list(waiting):
+                some = _some_of(queue, has_time)
                 if some:
                     yield some
                 if len(some) < _LETTERS_AT_ONCE:
-                    waiting.remove(lane)
+                    waiting.remove(queue)
 
 
-def _some_of(lane: Iterator[DeadLetter], has_time: Callable[[], bool]) -> Sequence[DeadLetter]:
-    """Return the next letters of a lane: fewer where there are no more, or where new ones come slowly until the end."""
+def _some_of(queue: Iterator[DeadLetter], has_time: Callable[[], bool]) -> Sequence[DeadLetter]:
+    """Return the next letters of a queue: fewer where there are no more, or new ones come slowly until the end."""
     letters: list[DeadLetter] = []
     while len(letters) < _LETTERS_AT_ONCE and has_time():
-        some = list(islice(lane, 1))
+        some = list(islice(queue, 1))
         if not some:
             break
         letters += some

@@ -14,13 +14,17 @@ import typer
 from typer.testing import CliRunner
 
 from matchcast.adapters.in_memory import InMemoryLanes, InMemoryTasks
+from matchcast.batch_messages import JoinBatch, LosePart, encode_message
+from matchcast.batches.dead_letters import DiscardBatchLetters, RedriveBatchLetters
+from matchcast.domain.batch import Batch, BatchStatus
 from matchcast.domain.task import Priority, TaskStatus, utc_now
 from matchcast.messages import decode, encode
 from matchcast.ports import DeadLetter
-from matchcast.tasks.dead_letters import DiscardDeadLetters, RedriveDeadLetters, task_in
+from matchcast.tasks.dead_letters import Discard, DiscardDeadLetters, RedriveDeadLetters, task_in
 from matchcast_tools.cli import dead_letters as commands
 from matchcast_tools.cli import letters_at_hand
-from matchcast_tools.stack.dead_letters import LetterCount
+from matchcast_tools.stack.dead_letters import DiscardLetters, LetterCount, RedriveLetters
+from tests.support.batch_flow import MIXED, Flow
 from tests.support.tasks import NOW, a_task
 
 TASK = a_task()
@@ -48,18 +52,33 @@ def tasks() -> InMemoryTasks:
 
 
 @pytest.fixture
-def app(lanes: InMemoryLanes, tasks: InMemoryTasks, monkeypatch: pytest.MonkeyPatch) -> typer.Typer:
+def flow() -> Flow:
+    """A service of batches."""
+    return Flow(size=5)
+
+
+@pytest.fixture
+def app(lanes: InMemoryLanes, tasks: InMemoryTasks, flow: Flow, monkeypatch: pytest.MonkeyPatch) -> typer.Typer:
     """The commands on these letters."""
 
-    def redriving(_: Any, lifetime: timedelta) -> RedriveDeadLetters:
-        return RedriveDeadLetters(letters=lanes, tasks=tasks, lanes=lanes, now=lambda: NOW, lifetime=lifetime)
+    of_batches: dict[str, Any] = {
+        "letters": lanes,
+        "batches": flow.records,
+        "queue": flow.queue,
+        "now": lambda: NOW,
+    }
+
+    def redriving(_: Any, lifetime: timedelta) -> RedriveLetters:
+        of_tasks = RedriveDeadLetters(letters=lanes, tasks=tasks, lanes=lanes, now=lambda: NOW, lifetime=lifetime)
+        return RedriveLetters(of_tasks, RedriveBatchLetters(**of_batches))
 
     monkeypatch.setattr(commands, "find_stack", lambda: None)
     monkeypatch.setattr(letters_at_hand, "dead_letters", lambda _: lanes)
     monkeypatch.setattr(letters_at_hand, "count_letters", lambda *_: counted(1))
     monkeypatch.setattr(commands, "redriving", redriving)
     discarding = DiscardDeadLetters(letters=lanes, tasks=tasks, now=lambda: NOW)
-    monkeypatch.setattr(commands, "discarding", lambda _: discarding)
+    both = DiscardLetters(discarding, DiscardBatchLetters(**of_batches))
+    monkeypatch.setattr(commands, "discarding", lambda _: both)
     app = typer.Typer()
     commands.register(app)
     return app
@@ -113,9 +132,10 @@ def test_a_dry_run_says_what_would_happen_and_changes_nothing(
     dlq: Any, lanes: InMemoryLanes, tasks: InMemoryTasks
 ) -> None:
     before = list(lanes.dead_letters)
-    planned = {"redriven": 1, "moved on": 0, "no task": 1, "failed again": 0}
+    planned = {"redriven": 1, "moved on": 0, "no task": 1, "failed again": 0, "needs retry-failed": 0}
     assert dlq("redrive", "--dry-run") == {"planned": planned, "dry_run": True}
-    assert dlq("discard", "--dry-run")["planned"] == {"discarded": 1, "discarded, task failed": 1}
+    expected = dict.fromkeys(map(str, Discard), 0) | {"discarded": 1, "discarded, task failed": 1}
+    assert dlq("discard", "--dry-run")["planned"] == expected
     assert lanes.dead_letters == before
     assert tasks.get_many([TASK.task_id])[TASK.task_id] == TASK
 
@@ -149,6 +169,67 @@ def test_the_question_before_a_discard_is_no_part_of_the_answer(
     assert (len(lanes.dead_letters), ran.exit_code) == (left, 0 if left == 0 else 1)
 
 
+@pytest.fixture
+def batch(flow: Flow, lanes: InMemoryLanes) -> Batch:
+    """A batch that runs: letters of one of its two parts, of a join, and of a lost part of an earlier generation."""
+    batch = flow.submitted(MIXED)
+    flow.step()
+    part, _ = flow.queue.bodies
+    flow.queue.messages.pop(0)
+    name = {"batch_id": batch.batch_id, "tenant": "north"}
+    lanes.bury(Priority.NORMAL, encode_message(part), None, None)
+    lanes.bury("batches", encode_message(JoinBatch.model_validate(name)), "storage-unavailable", None)
+    lost = {**name, "generation": 1, "position": 0, "number": 1}
+    lanes.bury("batches", encode_message(LosePart.model_validate(lost)), None, None)
+    return batch
+
+
+def test_letters_of_batches_are_counted_and_shown_as_what_they_are(dlq: Any, batch: Batch) -> None:
+    # WHEN
+    counted = dlq("list", "--lane", "batches")
+    shown = dlq("show", "--batch", batch.batch_id)
+
+    # THEN
+    assert counted == [
+        {"lane": "batches", "cause": letters_at_hand.NO_CAUSE, "letters": 1},
+        {"lane": "batches", "cause": "storage-unavailable", "letters": 1},
+    ]
+    names = ("lane", "kind", "batch_id", "tenant", "part", "task_id", "redrive")
+    assert [tuple(letter[name] for name in names) for letter in shown] == [
+        ("normal", "part", batch.batch_id, "north", 0, None, "redriven"),
+        ("batches", "join", batch.batch_id, "north", None, None, "redriven"),
+        ("batches", "lose", batch.batch_id, "north", 1, None, "moved on"),
+    ]
+    assert "kind: part, tenant: north, batch_id: " in dlq("show", "--lane", "normal", json_wanted=False)
+
+
+def test_letters_of_tasks_and_batches_are_redriven_together(
+    dlq: Any, batch: Batch, flow: Flow, lanes: InMemoryLanes
+) -> None:
+    # WHEN
+    done = dlq("redrive")
+
+    # THEN the task and the batch go on, and what nobody can read stays
+    assert (done["redriven"], done["moved on"], done["no task"]) == (3, 1, 1)
+    assert [letter.body for letter in lanes.dead_letters] == [BROKEN]
+    assert [decode(body).task_id for _, body, _ in lanes.sent] == [TASK.task_id]
+    flow.settle()
+    flow.rows(batch)
+
+
+def test_letters_of_batches_are_discarded_and_what_waits_for_them_ends(
+    dlq: Any, batch: Batch, flow: Flow, lanes: InMemoryLanes
+) -> None:
+    # WHEN
+    done = dlq("discard", "--yes", "--batch", batch.batch_id)
+
+    # THEN
+    found = {outcome: count for outcome, count in done.items() if count}
+    assert found == {"discarded": 1, "discarded, part fails": 1, "discarded, batch failed": 1}
+    assert flow.batch(batch).status is BatchStatus.FAILED
+    assert len(lanes.dead_letters) == 2
+
+
 @dataclass
 class Interrupted(InMemoryLanes):
     """Letters that remember which are hidden; the third deletion is interrupted by Ctrl-C."""
@@ -156,8 +237,8 @@ class Interrupted(InMemoryLanes):
     hidden: set[str] = field(default_factory=set)
     deletions: int = 0
 
-    def receive(self, lane: Priority, hide_seconds: int) -> Generator[DeadLetter, None, None]:
-        for letter in super().receive(lane, hide_seconds):
+    def receive(self, queue: str, hide_seconds: int) -> Generator[DeadLetter, None, None]:
+        for letter in super().receive(queue, hide_seconds):
             self.hidden.add(letter.message_id)
             yield letter
 

@@ -100,7 +100,6 @@ def test_a_message_without_a_record_makes_it_of_the_request_that_was_kept() -> N
 
 def test_a_message_of_an_unknown_batch_is_dropped() -> None:
     flow = Flow()
-    flow.queue.send(SplitBatch(batch_id="x", tenant="north"))
     flow.queue.send(JoinBatch(batch_id="x", tenant="north"))
     flow.settle()
 

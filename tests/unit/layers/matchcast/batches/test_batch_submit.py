@@ -20,12 +20,14 @@ from matchcast.errors import (
     MatchcastError,
     QueueUnavailable,
     SnapshotNotPublished,
+    SnapshotUnavailable,
     StageNotFound,
     TooManyBatches,
 )
+from matchcast.snapshots.contract import MATCH_IDS_FILE
 from matchcast.tasks.accept import IdempotencyKey
 from tests.support.batch_flow import Flow, good
-from tests.support.releases import artifact, published, put_models
+from tests.support.releases import artifact, published, put_models, put_snapshot
 
 KEY = IdempotencyKey("k", "fingerprint")
 MATCH = "e0-2026-03-01-alder-birch"
@@ -197,3 +199,16 @@ def test_a_batch_that_is_sent_again_for_its_key_is_the_one_that_was_pinned_at_fi
 
 def refuse(*_: object, **__: object) -> None:
     raise QueueUnavailable("no")
+
+
+def test_a_snapshot_without_features_is_a_problem_of_the_service() -> None:
+    # GIVEN a manifest of a snapshot that lacks the file
+    flow = Flow()
+    put_snapshot(flow.raw, {MATCH_IDS_FILE: b""})
+
+    # WHEN a batch is submitted
+    # THEN nothing of it is kept
+    with pytest.raises(SnapshotUnavailable, match=r"match_features\.parquet"):
+        flow.submitted([good(0)])
+    assert flow.queue.messages == []
+    assert not flow.raw.list_objects("batches/")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from matchcast.adapters.in_memory import InMemoryLanes, InMemoryTasks
-from matchcast.batch_messages import JoinBatch, LosePart, RunPart, SplitBatch, encode_message
+from matchcast.batch_messages import QUEUE, JoinBatch, LosePart, RunPart, SplitBatch, encode_message
 from matchcast.batches.sweep import LostParts, SweepBatchLetters
 from matchcast.domain.batch import BatchStatus
 from matchcast.domain.task import Priority, TaskStatus
@@ -23,7 +23,7 @@ def test_parts_among_the_dead_letters_of_tasks_are_lost_once_for_all() -> None:
     tasks.create(task)
     for body, cause in ((encode_message(parts[0]), None), (encode(task), None), (encode_message(parts[1]), "x")):
         lanes.bury(Priority.NORMAL, body, cause, None)
-    lose = LostParts(flow.records, flow.queue).lose
+    lose = LostParts(flow.records, flow.queue, lambda: NOW).lose
     sweep = SweepDeadLetters(lanes, tasks, lambda: NOW, lose_parts=lose)
 
     # WHEN
@@ -41,6 +41,27 @@ def test_parts_among_the_dead_letters_of_tasks_are_lost_once_for_all() -> None:
     assert len(lanes.dead_letters) == 3
 
 
+def test_a_part_that_nobody_can_read_and_that_no_worker_could_bury_fails_its_batch() -> None:
+    # GIVEN a part of a later version that the queue gave up
+    flow = Flow(size=2)
+    batch = flow.submitted([good(0)])
+    flow.step()
+    (part,) = flow.queue.bodies
+    flow.queue.messages.clear()
+    lanes = InMemoryLanes()
+    lanes.bury(Priority.NORMAL, encode_message(part).replace('"version":2', '"version":3'), None, None)
+    lanes.bury(Priority.NORMAL, '{"kind": "part"}', None, None)
+    lose = LostParts(flow.records, flow.queue, lambda: NOW).lose
+    sweep = SweepDeadLetters(lanes, InMemoryTasks(), lambda: NOW, lose_parts=lose)
+
+    # WHEN
+    assert [sweep.sweep(), sweep.sweep()] == [Swept(letters=2, failed=1), Swept(letters=2, failed=0)]
+
+    # THEN
+    failed = flow.batch(batch)
+    assert (failed.status, failed.error and failed.error.code) == (BatchStatus.FAILED, "dead-lettered")
+
+
 def test_a_batch_whose_message_was_given_up_fails_and_goes_on_when_it_is_retried() -> None:
     # GIVEN
     flow, lanes = Flow(size=2), InMemoryLanes()
@@ -49,7 +70,7 @@ def test_a_batch_whose_message_was_given_up_fails_and_goes_on_when_it_is_retried
     flow.step()
     flow.queue.messages.clear()
     for body in (encode_message(JoinBatch(batch_id=batch.batch_id, tenant="north")), "no message"):
-        lanes.bury(Priority.NORMAL, body, None, None)
+        lanes.bury(QUEUE, body, None, None)
     sweep = SweepBatchLetters(lanes, flow.records, lambda: NOW)
 
     # WHEN
@@ -71,7 +92,7 @@ def test_a_batch_that_could_not_be_split_is_split_by_its_retry() -> None:
     flow, lanes = Flow(), InMemoryLanes()
     batch = flow.submitted(MIXED)
     flow.queue.messages.clear()
-    lanes.bury(Priority.NORMAL, encode_message(SplitBatch(batch_id=batch.batch_id, tenant="north")), None, None)
+    lanes.bury(QUEUE, encode_message(SplitBatch(batch_id=batch.batch_id, tenant="north")), None, None)
 
     # WHEN
     SweepBatchLetters(lanes, flow.records, lambda: NOW).sweep()

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -218,14 +220,20 @@ def test_a_part_without_good_rows_needs_no_call() -> None:
     assert (worker.model.calls, len(worker.output())) == ([], 9)
 
 
-def test_an_unreadable_part_is_buried() -> None:
+@pytest.mark.parametrize("name", [None, "batch_id"])
+def test_an_unreadable_part_is_buried_and_the_batch_that_it_names_fails(name: str | None) -> None:
+    # GIVEN a message of a later version
     worker = PartWorker()
-    received = Received("message", "receipt", '{"kind": "part", "version": 2}', Priority.NORMAL)
+    body = {"kind": "part", "version": 3} | ({name: worker.batch.batch_id} if name else {})
+    received = Received("message", "receipt", json.dumps(body), Priority.NORMAL)
 
+    # WHEN it comes
     (outcome,) = worker.worker.run([received], lambda: True)
 
+    # THEN
     assert outcome.done
     assert [letter.cause for letter in worker.lanes.dead_letters] == ["invalid-message"]
+    assert (worker.record.error and worker.record.error.code) == ("invalid-message" if name else None)
 
 
 class TestPredictRows:

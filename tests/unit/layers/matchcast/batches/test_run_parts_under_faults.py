@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -205,15 +206,86 @@ def test_letters_that_cannot_be_buried_leave_the_part_for_later() -> None:
     assert worker.batches.ended == {}
 
 
-def test_a_part_whose_rows_are_gone_is_buried() -> None:
-    # GIVEN a part without its input
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        (lambda objects, key: objects.delete([key]), "batch-files-missing"),
+        (lambda objects, key: objects.put(key, b"other"), "unexpected-fault"),
+    ],
+    ids=["gone", "written over"],
+)
+@pytest.mark.parametrize("name", ["request.json", "input/00000.parquet"])
+def test_a_part_whose_files_are_not_there_any_more_fails_its_batch(
+    change: Callable[[InMemoryObjects, str], None], code: str, name: str
+) -> None:
+    # GIVEN a batch of which somebody has deleted a file, or has written another one
+    objects = InMemoryObjects()
+    worker = PartWorker(objects=objects)
+    change(objects, BatchKeys(worker.batch.batch_id).folder + name)
+
+    # WHEN a part comes that needs it
+    outcome = worker()
+
+    # THEN its message is buried once with the cause, and nothing waits for it
+    assert outcome.done
+    assert [letter.cause for letter in worker.lanes.dead_letters] == [code]
+    ended = (worker.record.status, worker.record.error and worker.record.error.code, worker.record.parts_done)
+    without_request = code == "unexpected-fault" and name == "request.json"
+    # The part can be ended without the request: its rows have the error, and the batch goes on.
+    assert ended == (("running", None, 1) if without_request else ("failed", code, 0))
+    assert worker(1).done
+
+
+def test_a_plan_that_is_gone_fails_the_batch() -> None:
+    # GIVEN a later generation without its plan
     worker = PartWorker()
-    InMemoryObjects.delete(worker.objects, [BatchKeys(worker.batch.batch_id).part_input(0)])  # type: ignore[arg-type]
+    worker(0)
+    worker(1)
+    worker.runs_again([0, 1])
+    InMemoryObjects.delete(worker.objects, [BatchKeys(worker.batch.batch_id).plan(1)])  # type: ignore[arg-type]
+
+    # WHEN
+    assert worker(generation=1).done
+
+    # THEN
+    assert (worker.record.status, worker.record.error and worker.record.error.code) == ("failed", "batch-files-missing")
+
+
+def test_predictions_of_an_earlier_generation_that_are_gone_fail_the_batch() -> None:
+    # GIVEN a part that runs again, and whose files are gone
+    worker = PartWorker()
+    worker(0)
+    worker(1)
+    part = worker.batches.part(worker.batch.batch_id, 0)
+    assert part is not None
+    worker.runs_again([0, 1])
+    InMemoryObjects.delete(worker.objects, [BatchKeys(worker.batch.batch_id).part_output(part)])  # type: ignore[arg-type]
+
+    # WHEN
+    assert worker(generation=1).done
+
+    # THEN
+    assert (worker.record.status, worker.record.error and worker.record.error.code) == ("failed", "batch-files-missing")
+    assert [letter.cause for letter in worker.lanes.dead_letters] == ["batch-files-missing"]
+
+
+def test_a_table_that_is_out_of_reach_when_a_part_is_given_up_has_the_message_come_again() -> None:
+    # GIVEN a part to be given up, and a table that takes no end of it
+    batches = Refusing()
+    worker = PartWorker(batches=batches)
+    worker.objects.put(published().prefix + "model.onnx", b"another")
+    batches.down = {"finish_part"}
 
     # WHEN it comes
+    # THEN it has not ended, and comes again
+    assert not worker().done
+    assert worker.record.parts_done == 0
+
+    # WHEN the table is back
+    batches.down = set()
     # THEN
     assert worker().done
-    assert {letter.cause for letter in worker.lanes.dead_letters} == {"unexpected-fault"}
+    assert worker.record.parts_done == 1
 
 
 class TestTime:

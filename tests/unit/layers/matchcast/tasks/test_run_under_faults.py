@@ -25,7 +25,7 @@ def test_a_poisoned_message_is_buried_with_its_cause_and_stops_no_other_message(
     outcomes = worker(a_delivery(body, lane=Priority.HIGH, number=1), a_delivery(task, number=2))
 
     # THEN
-    assert [(letter.lane, letter.body, letter.cause) for letter in worker.lanes.dead_letters] == [
+    assert [(letter.queue, letter.body, letter.cause) for letter in worker.lanes.dead_letters] == [
         (Priority.HIGH, body, "invalid-message")
     ]
     assert all(outcome.done for outcome in outcomes.values())

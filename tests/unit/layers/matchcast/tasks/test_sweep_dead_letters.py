@@ -26,8 +26,8 @@ class Hiding(InMemoryLanes):
     hidden: list[str] = field(default_factory=list)
     released: list[str] = field(default_factory=list)
 
-    def receive(self, lane: Priority, hide_seconds: int) -> Generator[DeadLetter, None, None]:
-        for letter in super().receive(lane, hide_seconds):
+    def receive(self, queue: str, hide_seconds: int) -> Generator[DeadLetter, None, None]:
+        for letter in super().receive(queue, hide_seconds):
             assert self.released == [], "a letter that is released at once would come again"
             self.hidden.append(letter.message_id)
             yield letter
@@ -223,9 +223,9 @@ def test_sweeping_again_changes_nothing() -> None:
 def test_letters_that_come_one_by_one_without_end_do_not_keep_a_sweep_beyond_its_time() -> None:
     # GIVEN a lane in which there is always one more letter
     class Endless(Hiding):
-        def receive(self, lane: Priority, hide_seconds: int) -> Generator[DeadLetter, None, None]:
+        def receive(self, queue: str, hide_seconds: int) -> Generator[DeadLetter, None, None]:
             while len(self.hidden) < 400:
-                self.bury(lane, "no json", None, None)
+                self.bury(Priority.HIGH, "no json", None, None)
                 self.hidden.append(self.dead_letters[-1].message_id)
                 yield self.dead_letters[-1]
 
