@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from matchcast.bootstrap import parts, refresh, releases
 from matchcast.domain.manifests import SnapshotManifest
-from matchcast.errors import MatchcastError, ReleaseRaceLost, ReleaseRefused
+from matchcast.errors import MatchcastError, PredictionsPending, ReleaseRaceLost, ReleaseRefused
 from matchcast.observability import MetricUnit, flushed_metrics, logger, metrics, report_refused
 from matchcast.snapshots.refresh import RefreshSnapshot
 
@@ -37,17 +37,30 @@ class RefreshAnswer(BaseModel):
         )
 
 
+class PendingAnswer(BaseModel):
+    """What an invocation answers whose predictions a batch is still making: the next one goes on."""
+
+    model_config = ConfigDict(frozen=True)
+
+    pending: str = Field(description="What is still to be done.")
+    seconds: float = Field(ge=0, description="How long the invocation went on.")
+
+
 @logger.inject_lambda_context
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:  # noqa: ARG001
     """Make and publish a snapshot, whatever the event is.
 
     A snapshot that is refused ends the invocation with its error, so that it is counted, alarmed on and,
-    on a schedule, tried again; the last good snapshot keeps serving.
+    on a schedule, tried again; the last good snapshot keeps serving. Predictions that a batch is still making are no
+    error: the next invocation goes on with that batch.
     """
     started = time.perf_counter()
-    use_case = refresh.refresh_snapshot()
+    use_case = refresh.refresh_snapshot(lambda: context.get_remaining_time_in_millis() / 1000)
     try:
         manifest = use_case.refresh()
+    except PredictionsPending as pending:
+        with flushed_metrics():
+            return _answer_pending(pending, time.perf_counter() - started)
     except MatchcastError as error:
         if isinstance(error, ReleaseRefused) and not isinstance(error, ReleaseRaceLost):
             report_refused("snapshot", error)
@@ -59,6 +72,13 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:  # no
     with flushed_metrics():
         _remove_old(use_case)
     return answer.model_dump(mode="json")
+
+
+def _answer_pending(pending: PredictionsPending, seconds: float) -> dict[str, Any]:
+    """Say what is still to be done."""
+    metrics.add_metric(name="snapshots_pending_total", unit=MetricUnit.Count, value=1)
+    logger.info("predictions pending", detail=pending.detail)
+    return PendingAnswer(pending=pending.detail, seconds=round(seconds, 3)).model_dump(mode="json")
 
 
 def _remove_old(use_case: RefreshSnapshot) -> None:

@@ -102,6 +102,9 @@ GRANTS: dict[str, dict[str, set[str]]] = {
         "DataBucket/models/*": READ,
         "DataBucket/snapshots/*": READ | {"s3:PutObject"},
         "DataBucket/snapshots/*/*": {"s3:DeleteObject"},
+        "DataBucket/batches/*": READ | WRITE | {"s3:AbortMultipartUpload"},
+        "BatchesQueue": SEND,
+        "TasksTable": BATCH_RECORDS - {"dynamodb:Query"},
         **LIST,
     },
 }

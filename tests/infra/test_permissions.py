@@ -66,7 +66,8 @@ NEVER_MADE: dict[str, set[str]] = {
     # The inputs of batches are split, and their files joined, by another function.
     "run_inference": {"s3:DeleteObject", *MULTIPART, "dynamodb:Query"},
     "split_batch": {"s3:DeleteObject"},
-    "refresh_snapshot": set(),
+    # It waits for its batches, and lists neither parts nor batches.
+    "refresh_snapshot": {"dynamodb:Query"},
 }
 
 

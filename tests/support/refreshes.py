@@ -19,6 +19,7 @@ from matchcast.adapters.parquet_snapshot import parse_snapshot
 from matchcast.domain.manifests import PublishedModel, SnapshotManifest
 from matchcast.domain.signature import Column, Signature
 from matchcast.releases.served_models import LoadedModel
+from matchcast.snapshots.due_predictions import PredictMany
 from matchcast.snapshots.refresh import RefreshSnapshot
 from tests.support.datasets import FEATURES, LAST_SEASON_STARTS
 
@@ -58,6 +59,11 @@ def model(
     return LoadedModel(published, Softmax(change), "champion", NOW)
 
 
+def never(*_: Any) -> Any:
+    """Stand for the batch of a snapshot that needs none."""
+    raise AssertionError("few matches need no batch")
+
+
 def refresh(
     objects: InMemoryObjects,
     loaded: LoadedModel | None = None,
@@ -65,6 +71,8 @@ def refresh(
     bookmaker: str = "fonbet",
     edge_threshold: float = -0.06,
     now: datetime = NOW,
+    at_once: int = 10**6,
+    by_batch: PredictMany = never,
 ) -> SnapshotManifest:
     """Make and publish a snapshot; the bookmakers know the probabilities, so a bet needs a threshold below zero."""
     use_case = RefreshSnapshot(
@@ -74,6 +82,8 @@ def refresh(
         parse_snapshot=partial(parse_snapshot, bookmaker=bookmaker),
         bookmaker=bookmaker,
         edge_threshold=edge_threshold,
+        at_once=at_once,
+        by_batch=by_batch,
         keep=2,
         now=lambda: now,
     )

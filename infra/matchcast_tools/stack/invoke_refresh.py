@@ -6,28 +6,41 @@ import json
 from typing import Any
 
 import matchcast.errors
-from matchcast.errors import MatchcastError, ReleaseRefused, Transient
+from matchcast.errors import MatchcastError, PredictionsPending, ReleaseRefused, Transient
 from matchcast_tools.errors import EnvironmentProblem
 from matchcast_tools.stack.deployed import Stack
 
 READ_SECONDS = 905
 """A little longer than the function may run."""
+MOST_RUNS = 8
+"""Runs that wait for the batch of a large snapshot: two hours."""
 
 
 def invoke_refresh(stack: Stack) -> dict[str, Any]:
-    """Run `refresh_snapshot` once and return its answer: `snapshot_id`, `model`, `bookmaker`, `rows`, `seconds`.
+    """Have a snapshot made, and return the answer: `snapshot_id`, `model`, `bookmaker`, `rows`, `seconds`.
+
+    `refresh_snapshot` is run again as long as a batch is making its predictions.
 
     Raises
     ------
     MatchcastError
-        The function's own error, if it refused the snapshot.
+        The function's own error, if it refused the snapshot; `PredictionsPending` if the batch takes hours.
     EnvironmentProblem
         If it could not be run, or failed in another way.
     """
+    name = stack.output("RefreshSnapshotFunctionName")
+    for _ in range(MOST_RUNS):
+        answer = _run(stack, name)
+        if "pending" not in answer:
+            return answer
+    raise PredictionsPending(str(answer["pending"]))
+
+
+def _run(stack: Stack, name: str) -> dict[str, Any]:
+    """Run the function once and return its answer."""
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
 
-    name = stack.output("RefreshSnapshotFunctionName")
     # One attempt: a client that retries after a timeout would run the function again.
     config = Config(read_timeout=READ_SECONDS, retries={"total_max_attempts": 1})
     try:

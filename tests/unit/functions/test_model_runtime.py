@@ -23,6 +23,8 @@ FUNCTIONS = ("RunInferenceFunction", "RefreshSnapshotFunction")
 @pytest.fixture(autouse=True)
 def _fresh_parts(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("DATA_BUCKET_NAME", "bucket")
+    for name in ("TASKS_TABLE_NAME", "NORMAL_QUEUE_URL", "BATCHES_QUEUE_URL"):
+        monkeypatch.setenv(name, "only a batch needs it")
     monkeypatch.setattr(releases, "objects", InMemoryObjects)
     inference.served_models.cache_clear()
     releases.models.cache_clear()
@@ -56,7 +58,7 @@ def test_the_snapshot_function_loads_what_its_image_was_built_for(
     monkeypatch.setattr(ServedModels, "__init__", watched)
     monkeypatch.setenv("MODEL_RUNTIME", runtime)
     # WHEN the function's parts are made
-    refresh.refresh_snapshot()
+    refresh.refresh_snapshot(lambda: 900.0)
     # THEN the loader is that of the image
     assert [getattr(load, "func", load) for load in given] == [load_onnx if runtime == "onnx" else load_any]
 

@@ -187,7 +187,7 @@ class SplitBatchSettings(ModelSettings, TaskSettings, BatchPartsSettings, BatchD
     """split_batch."""
 
 
-class RefreshSnapshotSettings(ModelSettings):
+class RefreshSnapshotSettings(ModelSettings, TaskSettings, BatchQueueSettings, LifetimeSettings):
     """refresh_snapshot."""
 
     odds_bookmaker: str = Field(default="fonbet", description="The bookmaker whose odds cards and odds show.")
@@ -195,6 +195,11 @@ class RefreshSnapshotSettings(ModelSettings):
         default=0.05, description="The betting simulation bets where probability x odds - 1 is above this."
     )
     snapshot_stage: str = Field(default="champion", description="The stage whose model makes the snapshot.")
+    snapshot_predictions_at_once: int = Field(
+        default=200_000,
+        ge=0,
+        description="Most matches of a snapshot that its function predicts; of more it makes a batch.",
+    )
     snapshots_kept: int = Field(
         default=24, ge=2, description="How many of the newest snapshots keep their files; the present one always does."
     )

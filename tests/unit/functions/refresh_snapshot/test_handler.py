@@ -8,70 +8,28 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper
 
 from functions.refresh_snapshot.handler import lambda_handler
 from matchcast.adapters.in_memory import InMemoryObjects
-from matchcast.bootstrap import releases
+from matchcast.bootstrap import batch_storage, releases
 from matchcast.domain.manifests import (
-    MODEL_MANIFEST_KEY,
     SNAPSHOT_MANIFEST_KEY,
-    FileEntry,
-    ModelManifest,
-    PublishedModel,
     SnapshotManifest,
 )
-from matchcast.domain.signature import Column, Signature
 from matchcast.domain.task import utc_now
 from matchcast.errors import ManifestInvalid, ModelUnavailable, ReleaseRaceLost, StageNotFound, StorageUnavailable
 from matchcast_tools.dataset.upload import publish_dataset
-from tests.support.datasets import FEATURES, LAST_SEASON_STARTS, write_dataset
+from tests.support.batches import InMemoryBatches, InMemoryBatchQueue, InMemoryFiles
+from tests.support.datasets import write_dataset
 from tests.support.http_events import Context
+from tests.support.linear_onnx import onnx_model, publish_model
 from tests.support.logs import capture_logs
 from tests.support.objects import keys
 from tests.support.tasks import NOW
 
 ROOT = Path(__file__).resolve().parents[4]
 EVENT = json.loads((ROOT / "functions/refresh_snapshot/event.json").read_text())
-
-
-def onnx_model(weight: float) -> bytes:
-    """Return softmax of a linear map of the features as ONNX."""
-    weights = np.zeros((len(FEATURES), 3), dtype=np.float32)
-    weights[0] = [weight, 0, -weight]
-    graph = helper.make_graph(
-        [
-            helper.make_node("MatMul", ["features", "weights"], ["scores"]),
-            helper.make_node("Softmax", ["scores"], ["probabilities"], axis=1),
-        ],
-        "linear",
-        [helper.make_tensor_value_info("features", TensorProto.FLOAT, [None, len(FEATURES)])],
-        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, [None, 3])],
-        [helper.make_tensor("weights", TensorProto.FLOAT, weights.shape, weights.flatten().tolist())],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    onnx.checker.check_model(model)
-    return bytes(model.SerializeToString())
-
-
-def publish_model(objects: InMemoryObjects, version: str, artifact: bytes) -> None:
-    prefix = f"models/matchcast/{version}-x/"
-    objects.put(prefix + "model.onnx", artifact)
-    published = PublishedModel(
-        name="matchcast",
-        version=version,
-        run_id=f"run-{version}",
-        runtime="onnx",
-        prefix=prefix,
-        files={"model.onnx": FileEntry.of(artifact)},
-        signature=Signature(inputs=tuple(Column(name=name, type="float") for name in FEATURES)),
-        trained_until=LAST_SEASON_STARTS,
-    )
-    manifest = ModelManifest(release=1, published_at=NOW, stages={"champion": published})
-    objects.put(MODEL_MANIFEST_KEY, manifest.body())
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +44,8 @@ def objects(monkeypatch: pytest.MonkeyPatch, data_dir: Path) -> InMemoryObjects:
     publish_dataset(objects, data_dir)
     publish_model(objects, "1", onnx_model(0.8))
     monkeypatch.setenv("DATA_BUCKET_NAME", "data")
+    for name in ("TASKS_TABLE_NAME", "NORMAL_QUEUE_URL", "BATCHES_QUEUE_URL"):
+        monkeypatch.setenv(name, "only a batch needs it")
     monkeypatch.setattr(releases, "objects", lambda: objects)
     return objects
 
@@ -156,6 +116,38 @@ def test_logs_one_line(objects: InMemoryObjects, monkeypatch: pytest.MonkeyPatch
     (line,) = logged.lines
     assert line["message"] == "snapshot published"
     assert line["snapshot_id"] == answer["snapshot_id"]
+
+
+def test_predictions_that_a_batch_still_makes_are_no_error(
+    objects: InMemoryObjects, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # GIVEN a published snapshot, and a function that predicts ten matches at most
+    run({})
+    before = served(objects)
+    batches, queue = InMemoryBatches(), InMemoryBatchQueue()
+    for name, port in (("records", batches), ("queue", queue), ("files", InMemoryFiles(objects))):
+        monkeypatch.setattr(batch_storage, name, lambda port=port: port)
+    monkeypatch.setenv("SNAPSHOT_PREDICTIONS_AT_ONCE", "10")
+    monkeypatch.setenv("TASK_LIFETIME_SECONDS", "7200")
+    logged = capture_logs(monkeypatch)
+    capsys.readouterr()
+    # WHEN its time ends
+    answer = run(EVENT)
+    # THEN it says so
+    [message] = queue.bodies
+    batch = batches.get_many([message.batch_id])[message.batch_id]
+    due = before.files["predictions.parquet"].rows
+    pending = f"The batch {batch.batch_id} has made 0 of {due} predictions. The next refresh goes on."
+    assert answer == {"pending": pending, "seconds": answer["seconds"]}
+    [line] = logged.lines
+    assert (line["level"], line["message"], line["detail"]) == ("INFO", "predictions pending", pending)
+    (counted,) = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line]
+    assert counted["snapshots_pending_total"] == [1.0]
+    # AND the last snapshot is served
+    assert served(objects) == before
+    # AND the batch has the model of the stage, and the lifetime of the stack
+    assert batch.provenance.model == before.model
+    assert batch.expires_at - batch.created_at == timedelta(hours=2)
 
 
 def test_old_snapshots_are_removed_after_the_switch(objects: InMemoryObjects, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -117,6 +117,8 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
             monkeypatch.setattr(group, "find_stack", lambda: stack)
         monkeypatch.setattr(release_parts, "objects", lambda: S3Objects(boto3.client("s3"), "data"))
         monkeypatch.setenv("DATA_BUCKET_NAME", "data")
+        for name in ("TASKS_TABLE_NAME", "NORMAL_QUEUE_URL", "BATCHES_QUEUE_URL"):
+            monkeypatch.setenv(name, "only a batch needs it")
         yield stack
 
 

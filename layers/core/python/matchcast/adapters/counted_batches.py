@@ -6,13 +6,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from matchcast.adapters.dynamodb_batches import DynamoDBBatches
+from matchcast.domain.batch import SNAPSHOTS_TENANT
 
 if TYPE_CHECKING:
     from matchcast.domain.batch import Batch, Part
 
 
 class CountedBatches(DynamoDBBatches):
-    """A `BatchStore` that counts the rows of parts that end.
+    """A `BatchStore` that counts the rows of parts that end. Those of snapshots are nobody's requests.
 
     Parameters
     ----------
@@ -27,7 +28,7 @@ class CountedBatches(DynamoDBBatches):
     def finish_part(self, batch: Batch, part: Part, before: Part | None) -> bool:
         """Write how a part ended; of a part that ran before, the rows that were run again are counted."""
         ended = super().finish_part(batch, part, before)
-        if ended:
+        if ended and batch.tenant != SNAPSHOTS_TENANT:
             rows = {
                 "succeeded": part.succeeded - (before.succeeded if before else 0),
                 "failed": part.retriable,

@@ -13,11 +13,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from matchcast.batch_messages import SplitBatch
-from matchcast.batches.ports import BatchIndex, BatchQueue, BatchStore, FileStore, Request
+from matchcast.batches.ports import BatchIndex, BatchQueue, BatchStore, FileStore
+from matchcast.batches.requests import Requests, SplitOutbox
 from matchcast.batches.uploads import find_input
 from matchcast.domain.batch import Batch, BatchKeys, FileFormat, InputFile, Provenance
-from matchcast.domain.manifests import ModelManifest, PublishedModel, SnapshotManifest
+from matchcast.domain.manifests import ModelManifest, SnapshotManifest
 from matchcast.echo import quoted
 from matchcast.errors import (
     FieldError,
@@ -26,7 +26,6 @@ from matchcast.errors import (
     SnapshotUnavailable,
     StageNotFound,
     TooManyBatches,
-    UnexpectedFault,
 )
 from matchcast.ports import IdempotencyKeys, ObjectStore
 from matchcast.releases.readers import ManifestReader
@@ -74,9 +73,10 @@ class SubmitBatch:
         now: Callable[[], datetime],
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._accept = Accept(records=batches, outbox=_Outbox(queue), keys=keys, now=now, sleep=sleep)
+        self._accept = Accept(records=batches, outbox=SplitOutbox(queue), keys=keys, now=now, sleep=sleep)
         self._index = index
         self._objects = objects
+        self._requests = Requests(objects)
         self._files = files
         self._models = models
         self._snapshots = snapshots
@@ -99,8 +99,7 @@ class SubmitBatch:
         """
 
         def make(batch_id: str, created_at: datetime) -> Batch:
-            stored = self._objects.get(BatchKeys(batch_id).request)
-            return self._keep(tenant, asked, batch_id, created_at) if stored is None else _batch_in(stored.body)
+            return self._requests.find(batch_id) or self._keep(tenant, asked, batch_id, created_at)
 
         return self._accept.accept(tenant, make, key)
 
@@ -133,7 +132,7 @@ class SubmitBatch:
             created_at=created_at,
             expires_at=created_at + self._lifetime,
         )
-        return self._write(batch, published, snapshot)
+        return self._requests.keep(batch, published, snapshot)
 
     def _snapshot(self, *, needed: bool) -> SnapshotManifest | None:
         """Return the present snapshot; a file of features alone can do without any."""
@@ -159,28 +158,6 @@ class SubmitBatch:
         digest = hashlib.sha256(body).hexdigest()
         return InputFile(key=key, version_id=None, etag=digest, size=len(body), format=FileFormat.JSONL)
 
-    def _write(self, batch: Batch, published: PublishedModel, snapshot: SnapshotManifest | None) -> Batch:
-        """Keep the request unless another caller with the same key has kept one."""
-        key = BatchKeys(batch.batch_id).request
-        body = Request(batch=batch, model=published, snapshot=snapshot).model_dump_json().encode()
-        if self._objects.switch(key, body, None):
-            return batch
-        stored = self._objects.get(key)
-        if stored is None:
-            raise UnexpectedFault(f"{key} was refused as written already, and is not there.")
-        return _batch_in(stored.body)
-
-
-class _Outbox:
-    """Sends the message that has a batch split."""
-
-    def __init__(self, queue: BatchQueue) -> None:
-        self._queue = queue
-
-    def send(self, batch: Batch, delay_seconds: int = 0, /) -> None:
-        """Send it."""
-        self._queue.send(SplitBatch(batch_id=batch.batch_id, tenant=batch.tenant), delay_seconds)
-
 
 def _features_of(snapshot: SnapshotManifest) -> str:
     """Return the digest of a snapshot's file of features."""
@@ -188,7 +165,3 @@ def _features_of(snapshot: SnapshotManifest) -> str:
     if features is None:
         raise SnapshotUnavailable(f"The manifest of the snapshot {snapshot.snapshot_id} has no {MATCH_FEATURES_FILE}.")
     return features.sha256
-
-
-def _batch_in(request: bytes) -> Batch:
-    return Request.model_validate_json(request).batch

@@ -6,17 +6,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from matchcast.batch_messages import JoinBatch, SplitBatch
+from matchcast.batch_messages import JoinBatch
 from matchcast.batches.ports import BatchIndex, BatchQueue, BatchStore
+from matchcast.batches.retry import SAFETY_SECONDS, check_retriable, run_again
 from matchcast.domain.batch import Batch, BatchStatus, Part
 from matchcast.domain.task import is_task_id
 from matchcast.echo import cut
-from matchcast.errors import BatchGone, BatchNotFound, Conflict, FieldError, InputRefused, KeyReused
+from matchcast.errors import BatchGone, BatchNotFound, Conflict, FieldError, KeyReused
 from matchcast.ports import IdempotencyKeys, KeyRecord
 from matchcast.tasks.accept import IdempotencyKey
 
-SAFETY_SECONDS = 30
-"""The delay of the message that does the work of one that is never sent: longer than an answer can take."""
 _PAGE = 100
 _MAX_PAGES = 5
 
@@ -193,34 +192,9 @@ class TrackBatches:
         return int(generation)
 
     def _run_again(self, batch: Batch, generation: int) -> tuple[Batch, bool]:
-        split = SplitBatch(batch_id=batch.batch_id, tenant=batch.tenant, generation=generation)
-        queued = batch.model_copy(
-            update={
-                "status": BatchStatus.QUEUED,
-                "generation": generation,
-                "error": None,
-                "started_at": None,
-                "completed_at": None,
-            }
-        )
-        self._queue.send(split, SAFETY_SECONDS)
-        if not self._change(queued, batch):
-            # Another request was faster.
-            return self.status(batch.tenant, batch.batch_id), False
-        self._queue.send(split)
-        return queued, True
+        queued = run_again(self._batches, self._queue, batch, generation)
+        # Else another request was faster.
+        return (queued, True) if queued else (self.status(batch.tenant, batch.batch_id), False)
 
     def _change(self, changed: Batch, before: Batch) -> bool:
         return self._batches.change(changed, [before.status], before.generation)
-
-
-def check_retriable(batch: Batch) -> None:
-    """Raise Conflict unless some rows of a batch can be run again."""
-    if not batch.status.is_final:
-        raise Conflict(f"The batch {batch.batch_id} is {batch.status}; only one that has ended can be retried.")
-    if batch.status is BatchStatus.FAILED:
-        if batch.error is not None and batch.error.code == InputRefused.code:
-            raise Conflict(f"The batch {batch.batch_id} has an input that cannot be read. Mend the file and submit it.")
-        return
-    if batch.total is not None and batch.failed + batch.cancelled <= batch.invalid:
-        raise Conflict(f"The batch {batch.batch_id} has no rows to run again: those in its errors are wrong as sent.")

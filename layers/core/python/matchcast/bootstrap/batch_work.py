@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
-from pathlib import Path
 
 from matchcast.adapters.parquet_features import parse_features
 from matchcast.adapters.sqs_lanes import SQSLanes
@@ -17,15 +12,13 @@ from matchcast.batches.join import JoinBatches
 from matchcast.batches.lose import LoseParts
 from matchcast.batches.split import SplitBatches
 from matchcast.batches.work import BatchWork
-from matchcast.bootstrap import batch_parts, batch_storage, parts, releases
+from matchcast.bootstrap import batch_parts, batch_storage, folders, parts, releases
 from matchcast.domain.manifests import SnapshotManifest
 from matchcast.domain.task import Priority, utc_now
 from matchcast.releases.files import read_files
 from matchcast.settings import SplitBatchSettings
 from matchcast.snapshots.contract import MATCH_FEATURES_FILE
 from matchcast.snapshots.features import FeatureTable
-
-_FOLDERS = "matchcast-batch-"
 
 
 @cache
@@ -54,7 +47,7 @@ def _split() -> SplitBatches:
         reader=InputReader,
         plans=batch_parts.plans(),
         window=batch_parts.window(),
-        folder=temporary_folder,
+        folder=folders.temporary_folder,
         now=utc_now,
     )
 
@@ -65,7 +58,7 @@ def _join() -> JoinBatches:
         finish=batch_parts.finish(),
         objects=releases.objects(),
         files=batch_storage.files(),
-        folder=temporary_folder,
+        folder=folders.temporary_folder,
         now=utc_now,
     )
 
@@ -74,16 +67,3 @@ def _features(manifest: SnapshotManifest) -> FeatureTable:
     """Read the features of a snapshot, whatever the present one is."""
     files = read_files(releases.objects(), manifest.prefix, manifest.files, (MATCH_FEATURES_FILE,))
     return parse_features(files[MATCH_FEATURES_FILE])
-
-
-@contextmanager
-def temporary_folder() -> Iterator[Path]:
-    """Make a folder that is removed afterwards, and remove those of invocations that were cut off.
-
-    An environment is used again after an invocation that ran into its timeout, with all that it left on the disk.
-    """
-    place = Path(tempfile.gettempdir())
-    for left in place.glob(f"{_FOLDERS}*"):
-        shutil.rmtree(left, ignore_errors=True)
-    with tempfile.TemporaryDirectory(prefix=_FOLDERS, dir=place) as folder:
-        yield Path(folder)

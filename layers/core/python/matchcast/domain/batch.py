@@ -22,6 +22,8 @@ MOST_BYTES = 1024**3
 """Of an input file as it is uploaded, and as it is after decompression."""
 MOST_IDS_BYTES = 5_000_000
 """Of a body with match ids: what fits, as text in an event, into the 6 MB that a function receives."""
+SNAPSHOTS_TENANT = "/snapshots"
+"""Whose batches are those that predict the matches of snapshots: no tenant of a token begins with this character."""
 
 
 class BatchStatus(StrEnum):

@@ -45,6 +45,14 @@ class SnapshotNotPublished(
     """No snapshot was ever published on this stack."""
 
 
+class PredictionsPending(
+    Transient,
+    code="predictions-pending",
+    public="The predictions of the next snapshot are still being made. Try again later.",
+):
+    """The batch that predicts the matches of a snapshot has not ended yet; the next refresh goes on with it."""
+
+
 class StorageUnavailable(
     Transient,
     code="storage-unavailable",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,8 +20,17 @@ if TYPE_CHECKING:
     from matchcast.ports import Rows
 
 
-def predict_due(matches: pa.Table, features: FeatureTable, model: LoadedModel) -> pd.DataFrame:
-    """Return the predictions of every match that is due, sorted by id, with the features that explain them."""
+PredictMany = Callable[[LoadedModel, Sequence[str], "Rows"], Floats]
+"""Returns the probabilities of float32 rows, each of them a match with an id, as `probabilities` gives them."""
+
+
+def predict_due(
+    matches: pa.Table, features: FeatureTable, model: LoadedModel, *, at_once: int, by_batch: PredictMany
+) -> pd.DataFrame:
+    """Return the predictions of every match that is due, sorted by id, with the features that explain them.
+
+    Up to `at_once` of them are made here; more of them `by_batch`.
+    """
     published = model.published
     due = pc.equal(matches["status"], "fixture")
     if published.trained_until is not None:
@@ -40,7 +50,10 @@ def predict_due(matches: pa.Table, features: FeatureTable, model: LoadedModel) -
     rows = features.values[places][:, [features.columns.index(name) for name in names]]
     if not np.isfinite(rows).all():
         raise ReleaseRefused("The features hold values that are not finite. Make them again.")
-    frame[list(OUTCOMES)] = _probabilities(model, rows)
+    if len(rows) <= at_once:
+        frame[list(OUTCOMES)] = probabilities(model, rows)
+    else:
+        frame[list(OUTCOMES)] = by_batch(model, frame["match_id"].to_list(), rows)
     frame["pick"] = np.array(OUTCOMES)[frame[list(OUTCOMES)].to_numpy().argmax(axis=1)] if len(frame) else ""
     frame["confidence"] = frame[list(OUTCOMES)].max(axis=1)
     frame["model_name"] = published.name
@@ -52,8 +65,14 @@ def predict_due(matches: pa.Table, features: FeatureTable, model: LoadedModel) -
     return frame
 
 
-def _probabilities(model: LoadedModel, rows: Rows) -> Floats:
-    """Return float64 probabilities that sum to one, for the float32 outputs of the model."""
+def probabilities(model: LoadedModel, rows: Rows) -> Floats:
+    """Return float64 probabilities that sum to one, for the float32 outputs of the model.
+
+    Raises
+    ------
+    ReleaseRefused
+        If the outputs are no probabilities.
+    """
     raw = model.model.predict(rows).astype(np.float64) if len(rows) else np.empty((0, len(OUTCOMES)))
     off = np.abs(raw.sum(axis=1) - 1)
     if not np.isfinite(raw).all() or (raw < -ROUNDING).any() or (off > SUM_TOLERANCE).any():

@@ -26,7 +26,7 @@ from matchcast.snapshots.contract import (
     SHOWN_ODDS_FILE,
 )
 from matchcast.snapshots.dataset import FEATURES_FILE, MATCHES_FILE, ODDS_FILE, plain_schema
-from matchcast.snapshots.due_predictions import latest_odds, predict_due
+from matchcast.snapshots.due_predictions import PredictMany, latest_odds, predict_due
 from matchcast.snapshots.features import FeatureTable
 from matchcast.snapshots.parquet import as_parquet, as_table
 from matchcast.snapshots.settled_matches import make_scorecard
@@ -49,10 +49,13 @@ def make_snapshot(
     bookmaker: str,
     edge_threshold: float,
     now: datetime,
+    at_once: int,
+    by_batch: PredictMany,
 ) -> Snapshot:
     """Return the snapshot that a model makes of a dataset's files; writes nothing.
 
-    Predictions are made for fixtures and for matches after the last day that the model has seen.
+    Predictions are made for fixtures and for matches after the last day that the model has seen, up to `at_once` here,
+    and more of them `by_batch`, which may raise errors of its own.
 
     Raises
     ------
@@ -62,7 +65,7 @@ def make_snapshot(
     matches, odds = _read(bodies[MATCHES_FILE]), _read(bodies[ODDS_FILE])
     if not len(matches) or not features.index:
         raise ReleaseRefused(f"The dataset {dataset.dataset_id} is empty: no match, no snapshot.")
-    predictions = predict_due(matches, features, model)
+    predictions = predict_due(matches, features, model, at_once=at_once, by_batch=by_batch)
     shown = latest_odds(odds, bookmaker, predictions)
     frame, until = matches.to_pandas(), model.published.trained_until
     placed = bets(predictions, frame, shown, edge_threshold=edge_threshold, trained_until=until)

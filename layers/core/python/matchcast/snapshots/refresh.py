@@ -13,6 +13,7 @@ from matchcast.releases.publishing import publish_release, read_manifest
 from matchcast.releases.retention import prune_snapshots
 from matchcast.releases.served_models import LoadedModel
 from matchcast.snapshots.dataset import FEATURES_FILE, read_dataset
+from matchcast.snapshots.due_predictions import PredictMany
 from matchcast.snapshots.features import FeatureTable
 from matchcast.snapshots.make import make_snapshot
 
@@ -34,6 +35,8 @@ class RefreshSnapshot:
         What readers use: a snapshot that serve_predictions would refuse is not published.
     bookmaker, edge_threshold
         Whose odds are shown, and the edge above which the betting simulation stakes.
+    at_once, by_batch
+        How many matches are predicted here; and what predicts them where they are more.
     keep
         How many of the newest snapshots keep their files.
     now
@@ -46,6 +49,8 @@ class RefreshSnapshot:
     parse_snapshot: SnapshotParser
     bookmaker: str
     edge_threshold: float
+    at_once: int
+    by_batch: PredictMany
     keep: int
     now: Callable[[], datetime]
 
@@ -58,6 +63,8 @@ class RefreshSnapshot:
             If the dataset or what the model makes of it is not fit to be served.
         ReleaseRaceLost
             If another snapshot was published meanwhile.
+        PredictionsPending
+            If a batch makes the predictions, and has not ended yet; the next refresh goes on with it.
         """
         model = self.model()
         present = read_manifest(self.objects, SNAPSHOT_MANIFEST_KEY, SnapshotManifest)
@@ -70,6 +77,8 @@ class RefreshSnapshot:
             bookmaker=self.bookmaker,
             edge_threshold=self.edge_threshold,
             now=self.now(),
+            at_once=self.at_once,
+            by_batch=self.by_batch,
         )
         self.parse_snapshot(snapshot.manifest, snapshot.bodies)
         files = {snapshot.manifest.prefix: snapshot.bodies}

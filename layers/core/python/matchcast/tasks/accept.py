@@ -62,6 +62,12 @@ class Outbox(Protocol[T_contra]):
         """Send the message; sending it again does no harm."""
 
 
+def send_and_record(outbox: Outbox[T], records: Records[T], made: T, delay_seconds: int = 0) -> None:
+    """Send the message, then put the record: in this order a crash in between loses nothing."""
+    outbox.send(made, delay_seconds)
+    records.create(made)
+
+
 class Accept(Generic[T]):
     """Accepts tasks or batches, once for each key."""
 
@@ -113,8 +119,7 @@ class Accept(Generic[T]):
         return self._send(make(record.task_id, record.created_at), delay_seconds), True
 
     def _send(self, made: T, delay_seconds: int) -> T:
-        self._outbox.send(made, delay_seconds)
-        self._records.create(made)
+        send_and_record(self._outbox, self._records, made, delay_seconds)
         return made
 
     def _find(self, accepted_id: str) -> T | None:

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
-from matchcast.errors import ReleaseRaceLost, ReleaseRefused, StorageUnavailable
+from matchcast.errors import PredictionsPending, ReleaseRaceLost, ReleaseRefused, StorageUnavailable
 from matchcast_tools.errors import EnvironmentProblem
 from matchcast_tools.stack.deployed import Stack
-from matchcast_tools.stack.invoke_refresh import invoke_refresh
+from matchcast_tools.stack.invoke_refresh import MOST_RUNS, invoke_refresh
 from tests.support.lambda_client import HandlerClient
 
 ANSWER = {"snapshot_id": "s", "model": "matchcast 1", "rows": {}, "seconds": 1.0}
@@ -47,6 +47,22 @@ def test_returns_what_the_function_answers() -> None:
     client = HandlerClient(lambda event, _: ANSWER if event == {} else None)
     assert invoke_refresh(stack(client)) == ANSWER
     assert client.invoked == ["refresh"]
+
+
+def test_runs_the_function_again_while_a_batch_makes_the_predictions() -> None:
+    # GIVEN a function whose batch ends during its third run
+    answers = [{"pending": "The batch has made 1 of 3 predictions.", "seconds": 660.0}] * 2 + [ANSWER]
+    client = HandlerClient(lambda _event, _: answers[len(client.invoked) - 1])
+    # THEN
+    assert invoke_refresh(stack(client)) == ANSWER
+    assert client.invoked == ["refresh"] * 3
+
+
+def test_a_batch_that_takes_hours_is_reported() -> None:
+    client = HandlerClient(lambda _event, _: {"pending": "The batch has made 1 of 3 predictions.", "seconds": 660.0})
+    with pytest.raises(PredictionsPending, match="has made 1 of 3"):
+        invoke_refresh(stack(client))
+    assert len(client.invoked) == MOST_RUNS
 
 
 @pytest.mark.parametrize("error", [ReleaseRefused("No."), ReleaseRaceLost("Late."), StorageUnavailable("Away.")])
