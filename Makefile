@@ -20,7 +20,7 @@ DEMO_SAMPLE := $(CURDIR)/.local/sample
 LINTERS := lint-style lint-types lint-imports lint-template
 
 .PHONY: help setup up demo test lint $(LINTERS) faults build deploy clean
-.PHONY: prove-tasks prove-releases prove-scale prove-stops prove-permissions prove-offline prove-clients fuzz mutants
+.PHONY: prove-tasks prove-batches prove-releases prove-scale prove-stops prove-permissions prove-offline prove-clients fuzz mutants
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-16s %s\n", $$1, $$2}'
@@ -66,6 +66,9 @@ mutants: setup ## Change tasks, HTTP and adapters a little; some quick test has 
 
 prove-tasks: setup ## Load, poison, kill and slow down a laptop stack; every accepted task ends once (TASKS=1000)
 	@$(RUN)/python -m tests.proofs.tasks $(TASKS:%=--tasks %)
+
+prove-batches: setup ## Run a file of ROWS rows on a laptop stack, killed, cancelled, retried; each row ends once (ROWS=1000000)
+	@$(RUN)/python -m tests.proofs.batches $(ROWS:%=--rows %)
 
 prove-releases: setup ## Move, corrupt, promote and gate releases on a laptop stack (PROMOTIONS=100)
 	@$(RUN)/python -m tests.proofs.releases $(PROMOTIONS:%=--promotions %)

@@ -168,6 +168,26 @@ def test_a_body_that_breaks_off_is_read_again(
     ]
 
 
+def test_storage_that_sends_whole_objects_is_read_once(
+    files: S3Files, client: Any, bucket: str, tmp_path: Path
+) -> None:
+    # GIVEN storage that does not look at ranges, as local engines do where a version is named
+    client.put_object(Bucket=bucket, Key="input", Body=BODY)
+    get, calls = client.get_object, list[str]()
+
+    def whole(**request: Any) -> Any:
+        calls.append(request.pop("Range"))
+        return get(**request)
+
+    client.get_object = whole
+
+    # WHEN an object of three pieces is downloaded
+    # THEN
+    assert files.download("input", None, tmp_path / "copy")
+    assert (tmp_path / "copy").read_bytes() == BODY
+    assert len(calls) == 1
+
+
 def test_a_body_that_always_breaks_off_is_an_outage(files: S3Files, client: Any, bucket: str, tmp_path: Path) -> None:
     client.put_object(Bucket=bucket, Key="input", Body=BODY)
     ranges = breaks(client, 100, None)

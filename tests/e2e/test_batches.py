@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import itertools
 import json
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -16,7 +18,7 @@ import urllib3
 
 from matchcast_tools.stack.api_client import ApiClient
 from matchcast_tools.stack.deployed import Stack
-from tests.support.laptop import Lanes, queue_depth
+from tests.support.laptop import Command, Lanes, queue_depth
 
 ROWS = 1_000
 PATIENCE_SECONDS = 60
@@ -199,3 +201,29 @@ def test_a_form_takes_no_other_key_and_an_address_no_other_object(api: ApiClient
     bent = urllib3.request("GET", batch["links"]["output"].replace("output-0", "errors-0"), retries=False)
     # THEN
     assert (forged.status, bent.status) == (403, 403)
+
+
+def test_the_command_takes_a_file_to_predictions_and_back(
+    laptop_command: Command,
+    laptop: dict[str, Any],
+    features: dict[str, float | None],
+    matches: list[str],
+    tmp_path: Path,
+) -> None:
+    # GIVEN a gzipped file with a row that is wrong, and a list of matches
+    good = json.dumps({"custom_id": "mine", **features})
+    (tmp_path / "rows.jsonl.gz").write_bytes(gzip.compress(f"{good}\n{{}}\n{good}\n".encode()))
+    (tmp_path / "ids.txt").write_text("\n".join(matches))
+    # WHEN
+    ran = laptop_command.json("batch", "run", str(tmp_path / "rows.jsonl.gz"))
+    listed = laptop_command.json("batch", "run", str(tmp_path / "ids.txt"), "--out", str(tmp_path / "ids.jsonl"))
+    # THEN
+    assert ran["counts"] == {"total": 3, "queued": 0, "succeeded": 2, "failed": 1, "cancelled": 0}
+    output, errors = (pq.read_table(ran["files"][kind]).to_pylist() for kind in ("output", "errors"))
+    assert [(row["row"], row["custom_id"]) for row in output] == [(0, "mine"), (2, "mine")]
+    assert [row["row"] for row in errors] == [1]
+    assert [row["match_id"] for row in lines(Path(listed["files"]["output"]).read_bytes())] == matches
+    # AND the batch is known under its id, and has nothing to run again
+    assert laptop_command.json("batch", "show", ran["batch_id"])["status"] == "succeeded"
+    again = laptop_command.run("batch", "retry-failed", ran["batch_id"])
+    assert (again.returncode, "no rows to run again" in again.stderr) == (2, True)

@@ -48,8 +48,8 @@ def number(*names: str, help: str, least: float | None = None) -> Any:  # noqa: 
     return typer.Option(*names, help=help, min=least, callback=_finite)
 
 
-def _finite(value: float) -> float:
-    if not math.isfinite(value):
+def _finite(value: float | None) -> float | None:
+    if value is not None and not math.isfinite(value):
         raise typer.BadParameter(f"{value} is not a finite number. Give one such as 0.5 or 60.")
     return value
 

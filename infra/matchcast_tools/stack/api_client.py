@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 from urllib.parse import quote, urlencode
@@ -81,19 +81,28 @@ class ApiClient:
         Where the API is; a local engine selects the API by the Host header.
     token
         Sent as a bearer token; None sends none.
+    renew
+        Gives a new token when one is refused, as after an hour of work; None leaves it at that.
     """
 
-    def __init__(self, api_url: str, host_header: str | None = None, token: str | None = None) -> None:
+    def __init__(
+        self,
+        api_url: str,
+        host_header: str | None = None,
+        token: str | None = None,
+        renew: Callable[[], str] | None = None,
+    ) -> None:
         self._url = api_url.rstrip("/")
         self._headers = {"Host": host_header} if host_header else {}
         if token is not None:
             self._headers["Authorization"] = f"Bearer {token}"
+        self._renew = renew
         self._pool = urllib3.PoolManager(maxsize=128, block=True, timeout=35, retries=False)
 
     @classmethod
     def of(cls, stack: Stack) -> Self:
-        """Return a client with a fresh token of the stack's own app client."""
-        return cls(stack.api_url, stack.host_header, fetch_token(stack))
+        """Return a client with a fresh token of the stack's own app client, which is renewed when it has expired."""
+        return cls(stack.api_url, stack.host_header, fetch_token(stack), renew=lambda: fetch_token(stack))
 
     def get(self, path: str, **query: str | int | None) -> Answer:
         """Send a GET; a parameter that is None is left out."""
@@ -115,10 +124,16 @@ class ApiClient:
             If the API does not answer at all.
         """
         content_type = {"Content-Type": "application/json"} if body is not None else {}
+        given = {**content_type, **(headers or {})}
+        answer = self._send(method, path, body, given)
+        if answer.status == 401 and self._renew is not None:
+            self._headers["Authorization"] = f"Bearer {self._renew()}"
+            answer = self._send(method, path, body, given)
+        return answer
+
+    def _send(self, method: str, path: str, body: str | None, headers: Mapping[str, str]) -> Answer:
         try:
-            answer = self._pool.request(
-                method, self._url + path, body=body, headers={**self._headers, **content_type, **(headers or {})}
-            )
+            answer = self._pool.request(method, self._url + path, body=body, headers={**self._headers, **headers})
         except urllib3.exceptions.HTTPError as error:
             raise EnvironmentProblem(f"{self._url} does not answer ({error}); is the stack running?") from error
         return Answer(answer.status, answer.headers, answer.data)

@@ -56,10 +56,12 @@ class S3Files:
         # Without versions another upload may take its place between two pieces.
         same = version or {"IfMatch": found.etag}
         with path.open("wb") as file:
-            for start in range(0, found.size, self._piece_bytes):
-                end = min(start + self._piece_bytes, found.size)
-                if not self._read(file, start, end, Key=key, **same):
+            done = 0
+            while done < found.size:
+                read = self._read(file, done, found.size, Key=key, **same)
+                if read is None:
                     return False
+                done = read
         return True
 
     def upload(self, path: Path, key: str, content_type: str) -> None:
@@ -102,27 +104,30 @@ class S3Files:
                 raise
         return StoredFile(key, answer.get("VersionId"), answer["ETag"], answer["ContentLength"])
 
-    def _read(self, file: IO[bytes], start: int, end: int, **wanted: Any) -> bool:
-        """Write the bytes from `start` to `end` of an object to a file; False if it is gone."""
+    def _read(self, file: IO[bytes], start: int, size: int, **wanted: Any) -> int | None:
+        """Write a piece of an object to a file, from `start` on; return where it ends, or None if it is gone."""
         for is_last_try in (False, False, True):
             try:
-                return self._try_to_read(file, start, end, **wanted)
+                return self._try_to_read(file, start, size, **wanted)
             except StorageUnavailable as error:
                 # The SDK tries a request again that fails, but not one whose body breaks off.
                 if is_last_try or error.is_defect:
                     raise
-        return False
+        return None
 
-    def _try_to_read(self, file: IO[bytes], start: int, end: int, **wanted: Any) -> bool:
-        file.seek(start)
+    def _try_to_read(self, file: IO[bytes], start: int, size: int, **wanted: Any) -> int | None:
+        end = min(start + self._piece_bytes, size)
         with unavailable_as(StorageUnavailable, self._name):
             try:
                 answer = self._client.get_object(Bucket=self._bucket, Range=f"bytes={start}-{end - 1}", **wanted)
+                if not answer.get("ContentRange"):  # storage may send the whole object instead, as HTTP allows
+                    start, end = 0, size
+                file.seek(start)
                 for some in answer["Body"].iter_chunks(_CHUNK_BYTES):
                     file.write(some)
             except ClientError as error:
                 if error_code(error) in _ABSENT:
-                    return False
+                    return None
                 raise
             except HTTPError as error:  # a body that breaks off; the SDK passes on what TLS says of that as it is
                 raise StorageUnavailable(f"{self._name} did not answer ({type(error).__name__}).") from error
@@ -130,7 +135,7 @@ class S3Files:
             raise StorageUnavailable(
                 f"{self._name} sent {file.tell() - start} bytes where {end - start} were asked for."
             )
-        return True
+        return end
 
     def _upload_pieces(self, file: IO[bytes], key: str, content_type: str) -> None:
         """Write a file as one object in pieces, one after the other; one that fails leaves nothing behind."""
