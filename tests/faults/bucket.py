@@ -95,12 +95,13 @@ class Bucket:
         self._rng = rng
         self._calls = calls
         self._s3 = s3
+        self.are_pinned = False
+        """Whether processes read releases for batches too, which puts nothing in the place of what is served."""
         self.findings = Findings()
         """Where findings of publishing go."""
         self._lost: dict[str, bytes] = {}
         for key, body in _release(0).items():
             s3.put(key, body)
-        s3.on_write = self._written
 
     @property
     def served_since(self) -> float | None:
@@ -155,7 +156,7 @@ class Bucket:
         kind = _kind(key)
         if key not in self._lost:
             environment.read.add(kind)
-        elif kind not in environment.read and not self._has_earlier(key):
+        elif self.are_pinned or (kind not in environment.read and not self._has_earlier(key)):
             self._calls.trouble(f"{key} is not what was published", REFRESH_SECONDS)
 
     def _publish(self, objects: S3Objects, key: str, manifest_type: type[Manifest]) -> None:
@@ -171,7 +172,8 @@ class Bucket:
                 folders.setdefault(f"{folder}/", {})[name] = new[each]
         publish_release(objects, key, manifest, folders, present)
 
-    def _written(self, key: str) -> None:
+    def written(self, key: str) -> None:
+        """Take in that an object was written."""
         if self._lost.pop(key, None) is not None:
             self._whole_at = self._scheduler.now
         new = _release(1)

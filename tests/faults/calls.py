@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable
 from typing import Any, NoReturn, TypeVar
 
+from matchcast.adapters.abandoned_calls import running
 from tests.faults.scheduler import Environment, Killed, Scheduler
 from tests.faults.weather import Weather
 
@@ -60,6 +61,9 @@ class Calls:
             self._kill(environment, f"{name}: killed before it")
         if draw() < weather.clock_jumps:
             environment.clock_error = self._scheduler.a_clock_error()
+        waited_for = running.get()
+        if waited_for is not None and waited_for._is_abandoned:
+            raise Unanswered(is_done=False)  # its connection was cut
         if draw() < weather.refused or self._is_out(what):
             self.trouble(f"{name}: out of reach")
             raise Unanswered(is_done=False)

@@ -64,7 +64,7 @@ class Client:
     def send(self, request: Request) -> int | None:
         """Send a request for a prediction, have its answer witnessed, and return its status."""
         witness, began = self._world.witness, self._world.scheduler.true_time()
-        found = self._request(request)
+        found = self.request(request)
         if found is None:
             return None
         if found.status == 202:
@@ -80,7 +80,7 @@ class Client:
     def read(self, task_id: str) -> None:
         """Read a task, or its result."""
         witness, began = self._world.witness, self._world.scheduler.true_time()
-        found = self._request(about("status", self._tenant, task_id))
+        found = self.request(about("status", self._tenant, task_id))
         if found is not None and found.status == 200:
             witness.saw(found.json, began)
         elif found is not None and found.status in (404, 410):
@@ -91,7 +91,7 @@ class Client:
         began, cursor, pages = self._world.scheduler.true_time(), None, []
         query: dict[str, Any] = {"limit": self._rng.choice((2, 100)), **({"status": status} if status else {})}
         for _ in range(_MOST_PAGES):
-            found = self._request(listing(self._tenant), {**query, **({"cursor": cursor} if cursor else {})})
+            found = self.request(listing(self._tenant), {**query, **({"cursor": cursor} if cursor else {})})
             if found is None or found.status != 200:
                 return
             pages.append(found.json["items"])
@@ -139,7 +139,7 @@ class Client:
     def _cancel(self) -> None:
         task_id, began, witness = self._any(), self._world.scheduler.true_time(), self._world.witness
         witness.ledger.cancelled.add(task_id)
-        found = self._request(about("cancel", self._tenant, task_id))
+        found = self.request(about("cancel", self._tenant, task_id))
         if found is None:
             return
         if found.status == 200:
@@ -153,7 +153,7 @@ class Client:
         """Return one of the known tasks, rather a recent one, about which the most happens."""
         return self._known[-1] if self._rng.random() < 0.5 else self._rng.choice(self._known)
 
-    def _request(self, request: Request, query: dict[str, Any] | None = None) -> Answer | None:
+    def request(self, request: Request, query: dict[str, Any] | None = None) -> Answer | None:
         """Return what one HTTP request is answered with, or None where no answer comes."""
         world, began = self._world, self._world.scheduler.true_time()
         event = http_event(

@@ -11,7 +11,7 @@ from matchcast.messages import decode
 from tests.faults.bucket import REFRESH_SECONDS, SNAPSHOTS, VERSIONS, features, is_answered, is_close, right
 from tests.faults.findings import CLOCKS_DIFFER, Findings, moment, short
 from tests.faults.ledger import described, needs_letter, subject_of, time_of
-from tests.faults.sqs import Message
+from tests.faults.queues import Message
 
 if TYPE_CHECKING:
     from tests.faults.world import World

@@ -12,11 +12,13 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from tests.faults.calls import Calls
-from tests.faults.dynamodb import ServiceError, Table
+from tests.faults.dynamodb import Table
+from tests.faults.queues import url
 from tests.faults.responses import error, response
 from tests.faults.s3 import S3, asked_of, refusal
 from tests.faults.scheduler import Scheduler
-from tests.faults.sqs import Queues, url
+from tests.faults.sqs import Queues
+from tests.faults.transactions import ServiceError
 from tests.faults.weather import Weather
 from tests.support.template import deploy_storage
 
@@ -48,7 +50,7 @@ class Direct:
                 request, 200, json.dumps(self.services[service](operation, json.loads(request.body))).encode()
             )
         except ServiceError as refused:
-            return error(request, refused.code, refused.message, refused.status)
+            return error(request, refused.code, refused.message, refused.status, **refused.details)
 
     def _send_to_s3(self, request: Any) -> AWSResponse:
         try:
@@ -78,7 +80,8 @@ def asking(client: Any) -> Ask:
         except ClientError as error:
             return error.response["Error"]["Code"].rsplit(".", 1)[-1]
         answer.pop("ResponseMetadata")
-        answer.pop("ConsumedCapacity", None)  # moto sends it unasked
+        for unasked in ("ConsumedCapacity", "ItemCollectionMetrics"):  # moto sends them
+            answer.pop(unasked, None)
         if request.get("ReturnValues") == "UPDATED_NEW":
             answer["Attributes"] = answer["Attributes"]["attempts"]  # moto shows others too
         return {name: value for name, value in answer.items() if name != "Failed" or value}  # moto: an empty list

@@ -10,35 +10,15 @@ import random
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 from tests.faults.calls import Calls
-from tests.faults.expressions import Item, Unmodelled, holds, projected, updated
+from tests.faults.expressions import Item, Unmodelled, holds, projected
+from tests.faults.indexes import Index, indexes, order
 from tests.faults.scheduler import Scheduler
-from tests.support.template import load
+from tests.faults.transactions import Key, ServiceError, Transactions, after_update, key_of
 
-Key = tuple[str, str]
 TABLE = "tasks"
-
-
-class ServiceError(Exception):
-    """An error that the service answers with."""
-
-    def __init__(self, code: str, message: str = "", status: int = 400) -> None:
-        super().__init__(code)
-        self.code = code
-        self.message = message
-        self.status = status
-
-
-@dataclass(frozen=True)
-class Index:
-    """Which attributes an index is sorted by and has; None: all."""
-
-    partition: str
-    sort: str | None
-    attributes: frozenset[str] | None
 
 
 @dataclass
@@ -60,6 +40,8 @@ class Table:
         self._rng = rng
         self._calls = calls
         self._versions: dict[Key, list[Version]] = {}
+        self.busy_until: dict[Key, float] = {}
+        """Until when a transaction writes an item."""
         self._operations = {
             "GetItem": self._get_item,
             "PutItem": self._put_item,
@@ -67,6 +49,7 @@ class Table:
             "DeleteItem": self._delete_item,
             "BatchGetItem": self._batch_get_item,
             "Query": self._query,
+            "TransactWriteItems": Transactions(self, scheduler, rng).handle,
         }
 
     def handle(self, operation: str, content: Any) -> dict[str, Any]:
@@ -92,25 +75,30 @@ class Table:
         """Delete the items whose time to live is over at a time since 1970, as the service does some day."""
         dead = [item for item in list(self.items("")) if "ttl" in item and float(item["ttl"]["N"]) < now]
         for item in dead:
-            self._write(_key(item), None)
+            self.write((key_of(item), None))
         return len(dead)
 
-    def _now_of(self, key: Key) -> Item | None:
+    def is_busy(self, key: Key) -> bool:
+        """Return whether a transaction is writing an item."""
+        return self.busy_until.get(key, -1.0) > self._scheduler.now
+
+    def now_of(self, key: Key) -> Item | None:
+        """Return an item as it is now."""
         versions = self._versions.get(key)
         return versions[-1].item if versions else None
 
-    def _write(self, key: Key, item: Item | None) -> None:
-        versions = self._versions.setdefault(key, [])
-        now = self._scheduler.now
-        seen_at = now + self._calls.weather.lag * self._rng.random()
-        if versions:
-            seen_at = max(seen_at, versions[-1].seen_at)
-        before = versions[-1].item if versions else None
-        versions.append(Version(now, seen_at, item))
-        self.on_write(before, item)
+    def write(self, *changes: tuple[Key, Item | None]) -> None:
+        """Write some items at once."""
+        now, before = self._scheduler.now, [self.now_of(key) for key, _ in changes]
+        for key, item in changes:
+            versions = self._versions.setdefault(key, [])
+            seen_at = now + self._calls.weather.lag * self._rng.random()
+            versions.append(Version(now, max(seen_at, versions[-1].seen_at) if versions else seen_at, item))
+        for old, (_, item) in zip(before, changes, strict=True):
+            self.on_write(old, item)
 
     def _get_item(self, asked: Any) -> dict[str, Any]:
-        key, at = _key(asked["Key"]), self._scheduler.now
+        key, at = key_of(asked["Key"]), self._scheduler.now
         if not asked.get("ConsistentRead"):
             at -= self._calls.weather.lag * self._rng.random()
         versions = self._versions.get(key, [])
@@ -119,27 +107,24 @@ class Table:
         return {} if item is None else {"Item": _asked_for(asked, item)}
 
     def _put_item(self, asked: Any) -> dict[str, Any]:
-        return self._change(asked, _key(asked["Item"]), lambda _: asked["Item"])
+        return self._change(asked, key_of(asked["Item"]), lambda _: asked["Item"])
 
     def _update_item(self, asked: Any) -> dict[str, Any]:
-        names, values = asked.get("ExpressionAttributeNames"), asked.get("ExpressionAttributeValues")
-
-        def update(before: Item | None) -> Item:
-            return updated(asked["UpdateExpression"], before or asked["Key"], names, values)
-
-        return self._change(asked, _key(asked["Key"]), update)
+        return self._change(asked, key_of(asked["Key"]), lambda before: after_update(asked, before))
 
     def _delete_item(self, asked: Any) -> dict[str, Any]:
-        return self._change(asked, _key(asked["Key"]), lambda _: None)
+        return self._change(asked, key_of(asked["Key"]), lambda _: None)
 
     def _change(self, asked: Any, key: Key, change: Callable[[Item | None], Item | None]) -> dict[str, Any]:
-        before = self._now_of(key)
+        if self.is_busy(key):
+            raise ServiceError("TransactionConflictException", "Transaction is ongoing for the item")
+        before = self.now_of(key)
         names, values = asked.get("ExpressionAttributeNames"), asked.get("ExpressionAttributeValues")
         if not holds(asked.get("ConditionExpression"), before, names, values):
             raise ServiceError("ConditionalCheckFailedException", "The conditional request failed")
         after = change(before)
         if before is not None or after is not None:
-            self._write(key, after)
+            self.write((key, after))
         wanted = asked.get("ReturnValues", "NONE")
         if wanted == "NONE":
             return {}
@@ -155,8 +140,8 @@ class Table:
 
     def _batch_get_item(self, asked: Any) -> dict[str, Any]:
         ((table, wanted),) = asked["RequestItems"].items()
-        keys = sorted(wanted["Keys"], key=_key)  # they come out of a set, in no order that a seed gives again
-        if len({_key(key) for key in keys}) < len(keys):
+        keys = sorted(wanted["Keys"], key=key_of)  # they come out of a set, in no order that a seed gives again
+        if len({key_of(key) for key in keys}) < len(keys):
             raise ServiceError("ValidationException", "Provided list of item keys contains duplicates")
         if not 0 < len(keys) <= 100:
             raise ServiceError("ValidationException", "Too many items requested for the BatchGetItem call")
@@ -172,7 +157,7 @@ class Table:
         return answer
 
     def _query(self, asked: Any) -> dict[str, Any]:
-        index = _indexes()[asked["IndexName"]] if "IndexName" in asked else Index("pk", "sk", None)
+        index = indexes()[asked["IndexName"]] if "IndexName" in asked else Index("pk", "sk", None)
         names, values = asked.get("ExpressionAttributeNames"), asked.get("ExpressionAttributeValues")
         rows = [
             row
@@ -180,10 +165,10 @@ class Table:
             if holds(asked["KeyConditionExpression"], row, names, values)
         ]
         forward, start = asked.get("ScanIndexForward", True), asked.get("ExclusiveStartKey")
-        rows.sort(key=lambda row: _order(index, row), reverse=not forward)
+        rows.sort(key=lambda row: order(index, row), reverse=not forward)
         if start is not None:
-            begin = _order(index, start)
-            rows = [row for row in rows if (_order(index, row) > begin if forward else _order(index, row) < begin)]
+            begin = order(index, start)
+            rows = [row for row in rows if (order(index, row) > begin if forward else order(index, row) < begin)]
         # Real pages end at 1 MB, so a count of keys within a limit is always in one.
         is_count = asked.get("Select") == "COUNT"
         page = rows[: min(asked.get("Limit", 1000), 1000 if is_count else self._calls.weather.page)]
@@ -209,16 +194,6 @@ class Table:
             yield item if keep is None else {name: value for name, value in item.items() if name in keep}
 
 
-def _key(item: Any) -> Key:
-    return item["pk"]["S"], item["sk"]["S"]
-
-
-def _order(index: Index, row: Item) -> tuple[Any, ...]:
-    sort = row[index.sort] if index.sort else {"S": ""}
-    value = float(sort["N"]) if "N" in sort else sort["S"]
-    return value, row["pk"]["S"], row["sk"]["S"]
-
-
 def _named(asked: Any) -> set[str]:
     """Return the attributes that an update names."""
     names = asked.get("ExpressionAttributeNames", {})
@@ -228,17 +203,3 @@ def _named(asked: Any) -> set[str]:
 
 def _asked_for(asked: Any, item: Item) -> Item:
     return projected(asked.get("ProjectionExpression"), item, asked.get("ExpressionAttributeNames"))
-
-
-@cache
-def _indexes() -> dict[str, Index]:
-    """Return the indexes of the template's table."""
-    found = {}
-    for index in load()["Resources"]["TasksTable"]["Properties"].get("GlobalSecondaryIndexes", []):
-        keys = {each["KeyType"]: each["AttributeName"] for each in index["KeySchema"]}
-        partition, sort, projection = keys["HASH"], keys.get("RANGE"), index["Projection"]
-        attributes = None
-        if projection["ProjectionType"] != "ALL":
-            attributes = frozenset({"pk", "sk", *keys.values(), *projection.get("NonKeyAttributes", [])})
-        found[index["IndexName"]] = Index(partition, sort, attributes)
-    return found

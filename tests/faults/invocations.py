@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from functions.manage_batches.handler import lambda_handler as manage_batches
 from functions.predict_now.handler import lambda_handler as predict_now
 from functions.run_inference.handler import lambda_handler as run_inference
+from functions.split_batch.handler import lambda_handler as split_batch
 from functions.submit_prediction.handler import lambda_handler as submit_prediction
 from functions.sweep_dead_letters.handler import lambda_handler as sweep_dead_letters
 from functions.track_tasks.handler import lambda_handler as track_tasks
@@ -22,8 +24,10 @@ from tests.faults.scheduler import Environment, Killed, Scheduler
 from tests.support.template import load
 
 HANDLERS: dict[str, Callable[[dict[str, Any], Any], Any]] = {
+    "manage_batches": manage_batches,
     "predict_now": predict_now,
     "run_inference": run_inference,
+    "split_batch": split_batch,
     "submit_prediction": submit_prediction,
     "sweep_dead_letters": sweep_dead_letters,
     "track_tasks": track_tasks,

@@ -12,7 +12,7 @@ from matchcast.messages import decode
 from tests.faults.bucket import WITHDRAWN, is_answered
 from tests.faults.expressions import Item
 from tests.faults.findings import CLOCKS_DIFFER, Findings, short
-from tests.faults.sqs import Message
+from tests.faults.queues import Message
 
 if TYPE_CHECKING:
     from tests.faults.world import World
@@ -69,7 +69,7 @@ class Ledger:
 
     def _needless(self, before: Item | None, after: Item) -> str:
         """Return what a write lacks as its cause; nothing where it has one."""
-        if self._attempts(before) < self._attempts(after) and not self._is_troubled():
+        if self._attempts(before) < self._attempts(after) and not self.is_troubled():
             return "an attempt failed, and nothing had gone wrong"
         if before is not None and before["status"] == after["status"]:
             return ""
@@ -96,7 +96,7 @@ class Ledger:
                 )
             case "model-failed":
                 is_fresh = mended_at > self._world.scheduler.now - TROUBLE_LASTS
-                fails = not is_answered(subject_of(item)) and (is_fresh or self._is_troubled())
+                fails = not is_answered(subject_of(item)) and (is_fresh or self.is_troubled())
                 return "" if fails else f"{code}, and the model answers that"
             case "dead-lettered":
                 return "" if letter in self.letters | self.discarded else f"{code}, and there never was a letter"
@@ -104,7 +104,7 @@ class Ledger:
             return f"{code} after {self._attempts(item)} attempts"
         return ""
 
-    def _is_troubled(self) -> bool:
+    def is_troubled(self) -> bool:
         """Return whether something went wrong in the writing process lately."""
         environment = self._world.scheduler.me().environment
         return environment is not None and environment.trouble_at > self._world.scheduler.now - TROUBLE_LASTS

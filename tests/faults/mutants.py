@@ -23,6 +23,7 @@ from matchcast.tasks.retry import RetryTask
 from matchcast.tasks.run import RunPredictions
 from matchcast.tasks.track import TrackTasks
 from tests.faults import tampering as wire
+from tests.faults.broken_batches import BATCH_MUTANTS
 from tests.faults.broken_serving import SERVING_MUTANTS
 from tests.faults.invocations import HANDLERS
 from tests.faults.mutant import Mutant, on_the_wire
@@ -224,5 +225,7 @@ MUTANTS = (
     Mutant("a cached prediction of another snapshot", CachedResults, "find", any_snapshot),
     # Releases are read whole, and what cannot be served has its right end.
     *SERVING_MUTANTS,
+    # Batches end, whole and counted.
+    *BATCH_MUTANTS,
 )
 """The broken copies."""

@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from matchcast.domain.task import Priority
 from matchcast.errors import InvalidMessage, MatchcastError
 from matchcast.messages import decode
 from matchcast.ports import DeadLetter
-from matchcast_tools.stack.dead_letters import dead_letters, discarding, redriving
+from matchcast_tools.stack.dead_letters import Queue, dead_letters, discarding, redriving
 from tests.faults import wire
+from tests.faults.queues import url
 from tests.faults.scheduler import Killed
-from tests.faults.sqs import url
 from tests.faults.world import World
 
 _OUTPUTS = {
@@ -20,6 +19,8 @@ _OUTPUTS = {
     "NormalQueueUrl": url("normal"),
     "HighDeadLetterQueueUrl": url("high-dead"),
     "NormalDeadLetterQueueUrl": url("normal-dead"),
+    "BatchesQueueUrl": url("batches"),
+    "BatchesDeadLetterQueueUrl": url("batches-dead"),
     "TasksTableName": "tasks",
 }
 
@@ -89,8 +90,8 @@ class Operators:
             environment = world.invocations.new("operator")
             with world.scheduler.process(environment, math.inf):
                 letters = dead_letters(stack)
-                for lane in Priority:
-                    for letter in letters.receive(lane, _HIDE_SECONDS):
+                for queue in Queue:
+                    for letter in letters.receive(queue, _HIDE_SECONDS):
                         if letter.message_id in wanted if wanted is not None else world.rng.random() < share:
                             chosen.append(letter)
                         else:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from tests.faults.weather import Weather
 
 _ANYTHING = ("ask", "ask", "read", "list", "cancel", "again", "repeat", "repeat")
+_ANY_BATCH_ACTS = ("read", "read", "list", "cancel", "retry", "retry", "repeat", "submit")
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,14 @@ class Plot:
     killed: float | None = None
     model_seconds: tuple[float, ...] | None = None
     duplicated: float | None = None
+    batches: float = 0.12
+    """Share of the schedules with batches."""
+    batch_acts: tuple[str, ...] = _ANY_BATCH_ACTS
+    most_batch_acts: int = 5
+    batch_haste: float = 8.0
+    """Mean time between two acts of a client of batches."""
+    failing_rows: float = 0.08
+    """Share of the rows of batches for which the model fails."""
     keen: float = 0.5
     """Share of the operators who see every letter as it comes."""
     is_calm: bool = False

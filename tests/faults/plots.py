@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 from tests.faults.plot import Plot
 
@@ -17,6 +18,49 @@ _LETTERS = Plot(
     most_sweeps=4,
     killed=0.04,
     model_seconds=(0, 0, 5),
+)
+_BESIDE: dict[str, Any] = {"batches": 1.0, "acts": ("ask",), "most_acts": 2, "hows": ("submit",), "operators": (0, 1)}
+"""Batches beside a few tasks."""
+_BATCHES: tuple[tuple[int, Plot], ...] = (
+    (6, Plot("batches", **_BESIDE, switched=0.5)),
+    (
+        4,
+        Plot(
+            "dying parts",
+            **_BESIDE,
+            most_receives=(1, 2),
+            killed=0.05,
+            most_sweeps=8,
+            sweeps_pause=(20.0, 300.0),
+            storms=(3600.0,),
+            batch_haste=40.0,
+        ),
+    ),
+    (
+        3,
+        Plot(
+            "cancelled and retried",
+            **_BESIDE,
+            batch_acts=("cancel", "cancel", "retry", "retry", "read"),
+            most_batch_acts=8,
+            failing_rows=0.3,
+            twins=0.6,
+            mended=1.0,
+        ),
+    ),
+    (
+        2,
+        Plot(
+            "late parts",
+            **_BESIDE,
+            pollers=(2, 3),
+            model_seconds=(4, 10),
+            duplicated=0.5,
+            batch_acts=("cancel", "retry", "retry", "read"),
+            batch_haste=30.0,
+            storms=(3600.0,),
+        ),
+    ),
 )
 _PLOTS: tuple[tuple[int, Plot], ...] = (
     (8, Plot()),
@@ -171,6 +215,7 @@ _PLOTS: tuple[tuple[int, Plot], ...] = (
         3,
         Plot("poison", acts=("ask", "read"), hows=("submit",), cursed=0.0, poisoned=1.0, most_poison=8),
     ),
+    *_BATCHES,
     (
         1,
         Plot("backlog", most_acts=4, hows=("submit",), haste=1.0, cursed=0.0, high_workers_begin=(20, 90), killed=0.03),

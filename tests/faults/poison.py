@@ -16,7 +16,7 @@ from matchcast.errors import InvalidMessage
 from matchcast.messages import decode, encode
 from tests.faults.bucket import MATCHES, UNFIT
 from tests.faults.findings import short
-from tests.faults.sqs import LANES, Message
+from tests.faults.queues import LANES, Message
 
 if TYPE_CHECKING:
     from tests.faults.world import World

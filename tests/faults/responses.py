@@ -71,7 +71,7 @@ def answer(request: Any, status: int, raw: Raw, headers: dict[str, str]) -> AWSR
     return made
 
 
-def error(request: Any, code: str, message: str, status: int) -> AWSResponse:
+def error(request: Any, code: str, message: str, status: int, **details: Any) -> AWSResponse:
     """Return an error of a service that speaks JSON."""
-    body = orjson.dumps({"__type": f"com.amazonaws#{code}", "message": message})
+    body = orjson.dumps({"__type": f"com.amazonaws#{code}", "message": message, **details})
     return response(request, status, body, {"x-amzn-errortype": code})

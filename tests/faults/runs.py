@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 
+import pyarrow
+
 from tests.faults.findings import KINDS, Findings
 from tests.faults.mutants import MUTANTS
 from tests.faults.schedule import Verdict, run_schedule
@@ -87,6 +89,7 @@ def spare() -> None:
     gc.freeze()
     gc.set_threshold(100_000, 20, 20)
     logging.disable(logging.DEBUG)
+    pyarrow.set_cpu_count(1)
 
 
 def try_all(seeds: Sequence[int]) -> dict[int, Findings]:

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from matchcast.domain.task import TaskStatus
+from tests.faults.batch_clients import BatchClient
+from tests.faults.batch_witness import BatchWitness
 from tests.faults.clients import Client
 from tests.faults.closing import close
 from tests.faults.expressions import Unmodelled
@@ -66,12 +68,53 @@ def _play(world: World) -> None:
     Pollers(world)
     operators = Operators(world)
     operators.start()
-    clients: dict[str, Client] = {}
-    for tenant in rng.choice(_TENANTS):
+    tenants = rng.choice(_TENANTS)
+    clients, batch_clients = _clients(world, tenants), _batch_clients(world, tenants)
+    _start_events(world)
+    scheduler.run(until=rng.choice(world.plot.storms))
+    _settle(world, operators)
+    if rng.random() < 0.1:
+        _age(world)
+    for tenant, client in clients.items():
+        scheduler.start(f"reader {tenant}", lambda client=client, tenant=tenant: _look(world, client, tenant))  # type: ignore[misc]
+    for tenant, batch_client in batch_clients.items():
+        scheduler.start(f"batch reader {tenant}", batch_client.look)
+    scheduler.run()
+    close(world, world.queues.letters())
+    if not world.is_ageing:
+        world.batches.close()
+        for batch_client in batch_clients.values():
+            batch_client.witness.close()
+    if not world.is_ageing:
+        world.poison.close(world.queues.letters())
+
+
+def _clients(world: World, tenants: tuple[str, ...]) -> dict[str, Client]:
+    """Start one or two clients of each tenant; return one of each."""
+    found: dict[str, Client] = {}
+    for tenant in tenants:
         known: list[str] = []
-        for number in range(rng.choice((1, 1, 2))):
-            client = clients[tenant] = Client(world, f"{tenant}-{number + 1}", tenant, known)
-            scheduler.start(client.name, client.work, after=rng.uniform(0, 5))
+        for number in range(world.rng.choice((1, 1, 2))):
+            client = found[tenant] = Client(world, f"{tenant}-{number + 1}", tenant, known)
+            world.scheduler.start(client.name, client.work, after=world.rng.uniform(0, 5))
+    return found
+
+
+def _batch_clients(world: World, tenants: tuple[str, ...]) -> dict[str, BatchClient]:
+    """Start one or two clients of each tenant's batches, if the schedule has any; return one of each."""
+    found: dict[str, BatchClient] = {}
+    witness = BatchWitness(world)
+    for tenant in tenants if world.batches.is_on else ():
+        known: list[str] = []
+        for number in range(world.rng.choice((1, 1, 2))):
+            client = found[tenant] = BatchClient(world, f"{tenant}-batch-{number + 1}", tenant, witness, known)
+            world.scheduler.start(client.name, client.work, after=world.rng.uniform(0, 5))
+    return found
+
+
+def _start_events(world: World) -> None:
+    """Start what else happens."""
+    rng, scheduler = world.rng, world.scheduler
     scheduler.start("sweep", sweeps(world))
     if rng.random() < world.plot.poisoned:
         scheduler.start("poison", world.poison.send)
@@ -82,16 +125,6 @@ def _play(world: World) -> None:
         scheduler.start("publisher", lambda: _publish(world, with_model=with_model), after=rng.uniform(1, 60))
     if world.is_losing:
         scheduler.start("accident", world.bucket.lose, after=rng.uniform(0, 60))
-    scheduler.run(until=rng.choice(world.plot.storms))
-    _settle(world, operators)
-    if rng.random() < 0.1:
-        _age(world)
-    for tenant, client in clients.items():
-        scheduler.start(f"reader {tenant}", lambda client=client, tenant=tenant: _look(world, client, tenant))  # type: ignore[misc]
-    scheduler.run()
-    close(world, world.queues.letters())
-    if not world.is_ageing:
-        world.poison.close(world.queues.letters())
 
 
 def _publish(world: World, *, with_model: bool) -> None:
@@ -111,7 +144,7 @@ def _settle(world: World, operators: Operators) -> None:
     world.calls.note("---- from here on nothing goes wrong")
     scheduler.run()
     for _ in range(2):
-        if not world.queues.letters():
+        if not world.queues.letters() and not world.queues.batch_letters():
             break
         # The second round sees what the first one left to be swept. Hidden letters are visible again by then.
         scheduler.start("operator", operators.once_more, after=_HIDDEN_SECONDS)

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from matchcast.errors import MatchcastError
+from tests.faults.queues import BATCHES, LANES, Message
 from tests.faults.scheduler import Actor, Killed
-from tests.faults.sqs import LANES, Message
 from tests.faults.world import World
 
 _TROUBLE_LASTS = 300.0
@@ -18,7 +18,7 @@ class Pollers:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._actors: dict[str, list[Actor]] = {lane: [] for lane in LANES}
+        self._actors: dict[str, list[Actor]] = {lane: [] for lane in (*LANES, BATCHES)}
         for lane in LANES:
             for number in range(world.rng.choice(world.plot.pollers)):
                 begins = world.rng.uniform(*world.plot.workers_begin)
@@ -26,6 +26,9 @@ class Pollers:
                     begins += world.rng.uniform(*world.plot.high_workers_begin)
                 actor = world.scheduler.start(f"{lane} {number + 1}", self._poller(lane), after=begins)
                 self._actors[lane].append(actor)
+        for number in range(world.rng.choice(world.plot.pollers) if world.batches.is_on else 0):
+            actor = world.scheduler.start(f"batches {number + 1}", self._poller(BATCHES))
+            self._actors[BATCHES].append(actor)
         world.queues.on_change = self._wake
 
     def _wake(self, lane: str, moment: float) -> None:
@@ -35,6 +38,8 @@ class Pollers:
     def _poller(self, lane: str) -> Callable[[], None]:
         world = self._world
         queues, scheduler, most = world.queues, world.scheduler, world.rng.choice((1, 2, 10))
+        if lane == BATCHES:
+            most = 1
 
         def poll() -> None:
             while True:
@@ -50,11 +55,12 @@ class Pollers:
 
     def _deliver(self, lane: str, batch: list[Message]) -> None:
         world, began = self._world, self._world.scheduler.now
+        function = "split_batch" if lane == BATCHES else "run_inference"
         handles = {message.message_id: message.handle for message in batch}
         are_first = all(message.receives == 1 for message in batch)
         try:
-            with world.invocations.environment("run_inference") as environment:
-                answer = world.invocations.run("run_inference", {"Records": [_record(lane, each) for each in batch]})
+            with world.invocations.environment(function) as environment:
+                answer = world.invocations.run(function, {"Records": [_record(lane, each) for each in batch]})
         except Killed:
             return
         again = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}

@@ -10,73 +10,36 @@ import itertools
 import math
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
 from tests.faults.calls import Calls
-from tests.faults.dynamodb import ServiceError
 from tests.faults.expressions import Unmodelled
+from tests.faults.queues import BATCHES, LANES, Message, Queue, queues
 from tests.faults.scheduler import Actor, Scheduler
+from tests.faults.transactions import ServiceError
 from tests.support.tasks import NOW
-from tests.support.template import load
 
-LANES = ("high", "normal")
-_PREFIX = "https://sqs.us-east-1.amazonaws.com/123456789012/"
 _LATEST_DUPLICATE_SECONDS = 900.0
 _EPOCH = NOW.timestamp()
 
 
-@dataclass(eq=False)
-class Message:
-    """A message; its attributes are as the wire has them. Groups are kept, and nothing is made of them."""
-
-    message_id: str
-    body: str
-    sent_at: float
-    visible_at: float
-    attributes: dict[str, Any] = field(default_factory=dict)
-    receives: int = 0
-    group: str | None = None
-
-    @property
-    def handle(self) -> str:
-        """Return the receipt of its latest receive."""
-        return f"{self.message_id}/{self.receives}"
-
-    @property
-    def cause(self) -> str | None:
-        """Return the cause that a letter carries; None: the queue put it there."""
-        cause: str | None = self.attributes.get("cause", {}).get("StringValue")
-        return cause
-
-
-@dataclass
-class Queue:
-    """A queue, with the template's settings."""
-
-    name: str
-    visibility: float
-    retention: float
-    most_receives: float = math.inf
-    letters: Queue | None = None
-    messages: list[Message] = field(default_factory=list)
-
-
 class Queues:
-    """Both lanes with their dead letters, behind their requests as the wire brings them.
+    """Both lanes and the queue of batches with their dead letters, behind their requests as the wire brings them.
 
     A duplicate is a copy with a life of its own: the queue may deliver a message again, even after it was deleted.
     """
 
-    def __init__(self, scheduler: Scheduler, rng: random.Random, calls: Calls, most_receives: int) -> None:
+    def __init__(
+        self, scheduler: Scheduler, rng: random.Random, calls: Calls, most_receives: int, most_of_batches: int = 20
+    ) -> None:
         self.on_change: Callable[[str, float], None] = lambda _queue, _moment: None
         """Is told when a message of a queue will be visible."""
         self.on_letter: Callable[[Message, bool], None] = lambda _message, _is_there: None
         """Is told of every letter that comes, or is deleted."""
         self.readers: list[Actor] = []
         """Whom a new dead letter wakes."""
-        self.queues = _queues(most_receives)
+        self.queues = queues(most_receives, most_of_batches)
         self._scheduler = scheduler
         self._rng = rng
         self._calls = calls
@@ -98,8 +61,12 @@ class Queues:
         return self._one(queue, operation, content)
 
     def letters(self) -> list[Message]:
-        """Return all dead letters."""
+        """Return the dead letters of both lanes."""
         return [message for lane in LANES for message in self.queues[f"{lane}-dead"].messages]
+
+    def batch_letters(self) -> list[Message]:
+        """Return the dead letters of the queue of batches."""
+        return self.queues[f"{BATCHES}-dead"].messages
 
     def next_visible(self, name: str) -> float:
         """Return when the next message of a queue can be received."""
@@ -221,27 +188,6 @@ class Queues:
             except ServiceError as error:
                 failed.append({"Id": entry["Id"], "SenderFault": True, "Code": error.code})
         return {**({"Successful": done} if done else {}), **({"Failed": failed} if failed else {})}
-
-
-def _queues(most_receives: int) -> dict[str, Queue]:
-    lanes: dict[str, Queue] = {}
-    for lane in LANES:
-        dead = Queue(f"{lane}-dead", *_settings(f"{lane.title()}DeadLetterQueue"))
-        visibility, retention = _settings(f"{lane.title()}Queue")
-        lanes |= {dead.name: dead, lane: Queue(lane, visibility, retention, most_receives, dead)}
-    return lanes
-
-
-@cache
-def _settings(resource: str) -> tuple[float, float]:
-    """Return visibility and retention of a queue of the template, in seconds."""
-    properties = load()["Resources"][resource]["Properties"]
-    return float(properties.get("VisibilityTimeout", 30)), float(properties["MessageRetentionPeriod"])
-
-
-def url(name: str) -> str:
-    """Return the URL of a queue."""
-    return _PREFIX + name
 
 
 @cache

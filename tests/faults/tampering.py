@@ -10,9 +10,9 @@ from collections.abc import Callable
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from tests.faults.dynamodb import ServiceError
+from tests.faults.queues import Message
 from tests.faults.scheduler import Environment
-from tests.faults.sqs import Message
+from tests.faults.transactions import ServiceError
 from tests.faults.wire import Wire
 
 Answer = dict[str, Any] | ServiceError

@@ -128,6 +128,58 @@ def test_writes_conditions_reads_and_queries_are_answered_as_by_dynamodb(seed: i
     assert heard >= {"put_item", "query", "ConditionalCheckFailedException", "ValidationException", "batch_get_item"}
 
 
+def a_transaction(rng: random.Random, table: str) -> Any:
+    """Draw the writes that end a part, over a batch and a part in any state."""
+    batch = rng.choice(IDS[:2])
+    key = {"pk": {"S": f"batch#{batch}"}}
+    count = {
+        "TableName": table,
+        "Key": {**key, "sk": {"S": "batch"}},
+        "UpdateExpression": "ADD succeeded :succeeded, parts_done :parts_done",
+        "ConditionExpression": "#status = :running AND generation = :generation",
+        "ExpressionAttributeNames": {"#status": "status"},
+        "ExpressionAttributeValues": {
+            ":succeeded": {"N": str(rng.randrange(9))},
+            ":parts_done": {"N": "1"},
+            ":running": {"S": "running"},
+            ":generation": {"N": str(rng.randrange(2))},
+        },
+    }
+    end = {
+        "TableName": table,
+        "Key": {**key, "sk": {"S": f"part#{rng.randrange(3)}"}},
+        "UpdateExpression": "SET #generation = :generation, #mark = :mark",
+        "ConditionExpression": "attribute_not_exists(#generation)",
+        "ExpressionAttributeNames": {"#generation": "generation", "#mark": "mark"},
+        "ExpressionAttributeValues": {":generation": {"N": "0"}, ":mark": {"S": str(rng.random())}},
+    }
+    state: dict[str, Any] = {"status": {"S": rng.choice(("running", "running", "queued"))}}
+    put = {
+        "TableName": table,
+        "Item": {**key, "sk": {"S": "batch"}, **state, "generation": {"N": str(rng.randrange(2))}},
+    }
+    read = {"TableName": table, "Key": rng.choice((count, end))["Key"], "ConsistentRead": True}
+    both_writes = {"TransactItems": [{"Update": count}, {"Update": end}]}
+    return rng.choice([("put_item", put), *[("transact_write_items", both_writes)] * 3, *[("get_item", read)] * 2])
+
+
+def test_transactions_make_both_writes_or_none_and_say_why_as_dynamodb(monkeypatch: pytest.MonkeyPatch) -> None:
+    # GIVEN transactions that never meet, some hundred transactions in a row, and reads between them
+    monkeypatch.setattr("tests.faults.transactions._LONGEST_SECONDS", 0.0)
+
+    def script(ask: Ask, names: dict[str, str]) -> list[Any]:
+        rng = random.Random(1)
+        asked = [a_transaction(rng, names["TasksTableName"]) for _ in range(300)]
+        return [(operation, ask(operation, **request)) for operation, request in asked]
+
+    # WHEN both are asked
+    real, simulated = both("dynamodb", script)
+
+    # THEN
+    assert simulated == real
+    assert {answer for _, answer in real if isinstance(answer, str)} == {"TransactionCanceledException"}
+
+
 def without_end(asked: Any) -> Any:
     """Drop the key after a page that is full: DynamoDB sends it even where nothing more comes, moto does not."""
     operation, request, answer = asked
@@ -165,6 +217,10 @@ def test_messages_come_hide_move_and_go_as_in_sqs() -> None:
         hidden = [{"Id": "0", **mine, "VisibilityTimeout": 60}]
         heard += [again, ask("change_message_visibility_batch", **lane, Entries=hidden)]
         heard += [ask("delete_message_batch", **lane, Entries=entries), ask("receive_message", **lane)]
+        several = [{"Id": str(number), "MessageBody": "b", "MessageGroupId": "north"} for number in range(2)]
+        heard.append(ask("send_message_batch", **lane, Entries=several))
+        heard.append(ask("send_message_batch", **lane, Entries=[*several, {**several[0], "DelaySeconds": 901}][1:]))
+        heard.append(len(ask("receive_message", **lane, **wanted, MaxNumberOfMessages=10)["Messages"]))
         heard.append(ask("send_message", QueueUrl=f"{names['NormalQueueUrl']}-none", MessageBody="a"))
         return heard
 
@@ -175,4 +231,6 @@ def test_messages_come_hide_move_and_go_as_in_sqs() -> None:
 
 
 def plain(answer: Any) -> str:
-    return re.sub(r'"(MessageId|ReceiptHandle|MD5[A-Za-z]*)": "[^"]*"(, )?', "", json.dumps(answer, sort_keys=True))
+    return re.sub(
+        r'"(Message|MessageId|ReceiptHandle|MD5[A-Za-z]*)": "[^"]*"(, )?', "", json.dumps(answer, sort_keys=True)
+    )

@@ -12,8 +12,8 @@ from matchcast.messages import encode
 from tests.faults.bucket import CURSED, WITHDRAWN
 from tests.faults.findings import KINDS
 from tests.faults.poison import Kind
+from tests.faults.queues import Message
 from tests.faults.requests import Request
-from tests.faults.sqs import Message
 from tests.faults.stage import Stage
 from tests.support.tasks import NOW, a_task
 

@@ -25,6 +25,11 @@ QUICK = (
     "an unknown stage is an outage",
     "a client's fault is buried",
     "a body that breaks off is no outage",
+    "counts added without the transaction",
+    "the join is sent by an old record",
+    "the record before the inputs of its parts",
+    "the input is not pinned",
+    "the sweep takes an ended part for all",
 )
 """Mutants that few schedules catch; `make faults` hunts them all."""
 EVENTS = (
@@ -46,6 +51,13 @@ EVENTS = (
     "discard of",
     "invoke run_inference",
     "days later",
+    "TransactWriteItems",
+    "SendMessage batches-dead",
+    "CompleteMultipartUpload",
+    "cancelling -> done",
+    "running -> done",
+    "retry-failed",
+    "POST /predict/batch/uploads",
     "is answered with 409",
     "is answered with 410",
     "is answered with 422",

@@ -100,6 +100,7 @@ class Thread:
         self._scheduler = scheduler
         self._run: Callable[[], object] = partial(target, *args, **(kwargs or {}))
         self._ended = False
+        self._waited = _Waited(scheduler)
 
     def start(self) -> None:
         """Begin."""
@@ -115,12 +116,17 @@ class Thread:
                 environment.is_dead = True
             finally:
                 self._ended = True
+                self._waited.wake()
 
         self._scheduler.start(f"{me.name}, thread", body)
 
     def is_alive(self) -> bool:
         """Return whether it has not ended."""
         return not self._ended
+
+    def join(self) -> None:
+        """Wait for its end."""
+        self._waited.wait(lambda: self._ended, None)
 
 
 class Threads(Executor):
@@ -129,6 +135,7 @@ class Threads(Executor):
     def __init__(self, scheduler: Scheduler, rng: random.Random) -> None:
         self._scheduler = scheduler
         self._rng = rng
+        self._started: list[Thread] = []
 
     def map(self, fn: Callable[..., Any], *iterables: Any, **_: Any) -> Any:
         """Return the results of calls in some order, in the order of their arguments."""
@@ -150,5 +157,12 @@ class Threads(Executor):
             except Exception as error:  # noqa: BLE001 - the one who waits gets it
                 pending.set_exception(error)
 
-        Thread(self._scheduler, call).start()
+        thread = Thread(self._scheduler, call)
+        self._started = [each for each in self._started if each.is_alive()] + [thread]
+        thread.start()
         return pending
+
+    def shutdown(self, wait: bool = True, **_: Any) -> None:
+        """Wait for the calls under way."""
+        for thread in self._started if wait else []:
+            thread.join()

@@ -14,8 +14,10 @@ import pkgutil
 import random
 import secrets
 import sys
+import tempfile
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
@@ -32,6 +34,7 @@ from matchcast import bootstrap, observability
 from matchcast.http.cursors import Cursors
 from matchcast.settings import Settings
 from tests.faults import wire
+from tests.faults.batch_sizes import batch_sizes, folder_of
 from tests.faults.scheduler import Killed
 from tests.faults.threads import Lock, Mailbox, Pending, Thread, Threads
 from tests.support.releases import parse
@@ -107,7 +110,11 @@ _THREADING = _Stand(
     Thread=lambda **given: Thread(_world.scheduler, **given),
     Lock=lambda: Lock(_world.scheduler),
 )
+_UUID = _Stand(lambda: uuid, uuid4=lambda: uuid.UUID(int=_world.rng.getrandbits(128), version=4))
+_TEMPFILE = _Stand(lambda: tempfile, gettempdir=lambda: folder_of(_world.scheduler.me(), _world))
 _NAMES: dict[str, tuple[Any, Any]] = {
+    "uuid": (uuid, _UUID),
+    "tempfile": (tempfile, _TEMPFILE),
     "threading": (threading, _THREADING),
     "ThreadPoolExecutor": (ThreadPoolExecutor, lambda *_, **__: Threads(_world.scheduler, _world.rng)),
     "Future": (Future, lambda: Pending(_world.scheduler)),
@@ -139,7 +146,7 @@ def simulated(world: World) -> Iterator[None]:
     gc.disable()
     unraisable, sys.unraisablehook = sys.unraisablehook, _say_nothing_of_the_dead
     try:
-        with mock.patch.dict(os.environ, {**_PROCESS, **world.environ}):
+        with mock.patch.dict(os.environ, {**_PROCESS, **world.environ}), batch_sizes(world):
             yield
     finally:
         for owner, name, _, real in patches:

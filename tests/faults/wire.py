@@ -19,10 +19,11 @@ from botocore.exceptions import ConnectionClosedError, ConnectTimeoutError, Endp
 from matchcast.bootstrap import parts
 from tests.faults import responses
 from tests.faults.calls import CONNECT_SECONDS, OBJECT_SECONDS, READ_SECONDS, Calls, Unanswered
-from tests.faults.dynamodb import ServiceError, Table
+from tests.faults.dynamodb import Table
 from tests.faults.s3 import S3, Reply, asked_of, refusal
 from tests.faults.scheduler import Environment, Scheduler
 from tests.faults.sqs import Queues
+from tests.faults.transactions import ServiceError
 
 if TYPE_CHECKING:
     from botocore.awsrequest import AWSResponse
@@ -78,7 +79,7 @@ class Wire:
         except Unanswered as fault:
             return self._unanswered(request, what, fault)
         if isinstance(answer, ServiceError):
-            return responses.error(request, answer.code, answer.message, answer.status)
+            return responses.error(request, answer.code, answer.message, answer.status, **answer.details)
         return responses.response(request, 200, orjson.dumps(answer))
 
     def _answered(self, what: str, operation: str, content: Any) -> dict[str, Any] | ServiceError:
@@ -130,9 +131,9 @@ class Wire:
     def _without_object(self, request: Any, operation: str, lost: Reply | None) -> AWSResponse:
         """Fail as a network or S3 does; an object that is lost on its way may have begun to come."""
         way = self._rng.random()
-        if lost is not None and operation == "GetObject" and lost.status == 200 and way < 0.6:
+        if lost is not None and operation == "GetObject" and lost.status in (200, 206) and way < 0.6:
             raw = responses.Broken(lost.body, int(way * 20) % 4, self._hang)
-            return responses.answer(request, 200, raw, lost.headers)
+            return responses.answer(request, lost.status, raw, lost.headers)
         if way < 0.8:
             refusals = [refusal("InternalError", "We encountered an internal error.", 500)]
             if lost is None:
@@ -192,7 +193,7 @@ def client(service: str, **config: Any) -> Any:
 def _client(service: str, config: str) -> Any:
     # What takes time and changes nothing is left out: signatures, checks of parameters, endpoints, who the user is.
     cheap: dict[str, Any] = {"signature_version": UNSIGNED, "parameter_validation": False, "user_agent": "simulated"}
-    made = _real_client(service, **cheap, **json.loads(config))
+    made = _real_client(service, **{**json.loads(config), **cheap})
     made._endpoint.http_session, made._ruleset_resolver = Session(), None
     return made
 
@@ -207,6 +208,8 @@ def _named(content: Any) -> str:
     if "RequestItems" in content:
         keys = [key["pk"]["S"][-12:] for each in content["RequestItems"].values() for key in each["Keys"]]
         return " ".join(sorted(keys))  # they come out of a set
+    if "TransactItems" in content:
+        return " and ".join(_named(each["Update"]) for each in content["TransactItems"])
     if "QueueUrl" in content:
         shown = content.get("MessageBody") or content.get("ReceiptHandle") or ""
         where = shown.find('"task_id":"')

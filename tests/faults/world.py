@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
+from tests.faults.batches import Batches
 from tests.faults.bucket import REFRESH_SECONDS, Bucket
 from tests.faults.calls import Calls
 from tests.faults.dynamodb import TABLE, Table
@@ -16,9 +17,10 @@ from tests.faults.ledger import MAX_ATTEMPTS
 from tests.faults.models import Models
 from tests.faults.plots import draw_plot
 from tests.faults.poison import Poison
+from tests.faults.queues import url
 from tests.faults.s3 import S3
 from tests.faults.scheduler import Scheduler
-from tests.faults.sqs import Queues, url
+from tests.faults.sqs import Queues
 from tests.faults.wire import Wire
 from tests.faults.witness import Witness
 from tests.support.tasks import NOW
@@ -36,19 +38,27 @@ class World:
         self.is_losing = (not is_calm or self.plot.is_calm) and rng.random() < self.plot.losing
         self.is_calm = is_calm and not (self.is_losing or self.plot.workers_begin[1] + self.plot.high_workers_begin[1])
         self.is_ageing = False
+        self.folder = ""
+        """Where the processes have their temporary files."""
         """Whether letters may pass away."""
         self.lifetime = timedelta(seconds=self.plot.lifetime)
         self.table = Table(self.scheduler, rng, self.calls)
-        self.queues = Queues(self.scheduler, rng, self.calls, most_receives=rng.choice(self.plot.most_receives))
+        most, of_batches = rng.choice(self.plot.most_receives), rng.choice((2, 20, 20, 20))
+        self.queues = Queues(self.scheduler, rng, self.calls, most, of_batches)
         s3 = S3(self.scheduler)
         self.bucket = Bucket(self.scheduler, rng, self.calls, s3)
         self.models = Models(self.calls)
         self.invocations = Invocations(self.scheduler, rng)
         self.witness = Witness(self)
         self.poison = Poison(self)
+        self.batches = Batches(self)
+        self.bucket.are_pinned = self.batches.is_on
         self.bucket.findings = self.witness.findings
-        self.table.on_write = self.witness.ledger.written
-        self.queues.on_letter = self.witness.ledger.letter
+        s3.least_piece = 1000
+        self.s3 = s3
+        s3.on_write = self._object_written
+        self.table.on_write = self.batches.written
+        self.queues.on_letter = self.batches.letter
         invoke = self.invocations.invoke
         made = Wire(self.scheduler, rng, self.calls, table=self.table, queues=self.queues, s3=s3, invoke=invoke)
         made.on_object = self.bucket.delivered
@@ -67,7 +77,15 @@ class World:
             "RUN_INFERENCE_FUNCTION_NAME": "run_inference",
             "PREDICTION_CACHE_TTL": rng.choice(("0", "3600", "3600")),
             "CURSOR_SECRET_NAME": "cursors",
+            "BATCHES_QUEUE_URL": url("batches"),
+            "BATCHES_DEAD_LETTER_QUEUE_URL": url("batches-dead"),
+            "BATCH_WINDOW": str(rng.choice((1, 2, 4))),
+            "MAX_OPEN_BATCHES": str(rng.choice((2, 100))),
         }
+
+    def _object_written(self, key: str) -> None:
+        self.bucket.written(key)
+        self.batches.object_written(key)
 
     @property
     def trouble_at(self) -> datetime:

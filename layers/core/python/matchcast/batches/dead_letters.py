@@ -16,8 +16,8 @@ from datetime import datetime
 from matchcast.batch_messages import BatchMessage, RunPart, decode_batch_message, decode_part, is_part
 from matchcast.batches.fail import FailBatches
 from matchcast.batches.ports import BatchQueue, BatchStore
+from matchcast.batches.retry import check_retriable
 from matchcast.batches.sweep import DEAD_LETTERED, LostParts, is_open, is_waited_for
-from matchcast.batches.track import check_retriable
 from matchcast.domain.batch import Batch
 from matchcast.errors import Conflict, InvalidMessage
 from matchcast.ports import DeadLetter, DeadLetters

@@ -22,7 +22,7 @@ from matchcast.batches.ports import BatchQueue, BatchStore, FileStore, Request, 
 from matchcast.domain.batch import Batch, BatchKeys, BatchStatus
 from matchcast.domain.manifests import SnapshotManifest
 from matchcast.domain.signature import Signature
-from matchcast.errors import BatchFilesMissing, InputRefused, MatchcastError, Transient, UnexpectedFault
+from matchcast.errors import BatchFilesMissing, InputRefused, Transient, UnexpectedFault
 from matchcast.ports import Model, ObjectStore
 from matchcast.snapshots.features import FeatureTable
 from matchcast.tasks.settle import task_error
@@ -72,10 +72,8 @@ class SplitBatches:
 
         Raises
         ------
-        Transient
-            If it has to be done again.
         MatchcastError
-            If the service cannot run it: the batch has failed with this.
+            If it has to be done again, or cannot be: then the batch fails with this once its message is buried.
         """
         batch = self._record(message)
         if batch.generation != message.generation or not batch.is_readable_at(self._now()):
@@ -86,13 +84,9 @@ class SplitBatches:
             return
         try:
             running = self._from_input(batch) if batch.total is None else self._from_parts(batch)
-        except Transient:
-            raise
-        except MatchcastError as error:
+        except InputRefused as error:
             failed = {"status": BatchStatus.FAILED, "error": task_error(error), "completed_at": self._now()}
             self._batches.change(batch.model_copy(update=failed), [BatchStatus.QUEUED])
-            if error.status >= 500:
-                raise
             return
         if self._batches.change(running, [BatchStatus.QUEUED]):
             self._begin(running)

@@ -83,11 +83,15 @@ def is_open(batch: Batch | None, named: BatchName) -> bool:
 
 
 def is_waited_for(batches: BatchStore, batch: Batch | None, part: RunPart) -> bool:
-    """Return whether a batch runs in the generation of a part, and the part has not ended in it."""
+    """Return whether a batch runs in the generation of a part and still needs its message.
+
+    It does as long as the part has not ended in it. The worker of the last one may have died before it had the batch
+    joined.
+    """
     if batch is None or batch.status is not BatchStatus.RUNNING or batch.generation != part.generation:
         return False
     ended = batches.part(part.batch_id, part.number)
-    return ended is None or ended.generation < part.generation
+    return ended is None or ended.generation < part.generation or batch.all_parts_done
 
 
 def _part_in(letter: DeadLetter) -> RunPart | BatchName | None:

@@ -130,6 +130,22 @@ def test_an_abandoned_invocation_ends_and_its_answer_reaches_nobody(endpoint: En
     assert endpoint.invoked == ["slow"] * 5 + ["fast"]
 
 
+def test_what_is_abandoned_before_it_is_sent_is_never_sent(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    # GIVEN an invocation that waits for a name server, and that nobody waits for any more
+    resolve, found = socket.getaddrinfo, threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *name: found.wait(30) and resolve(*name))
+    inference = endpoint.inference(read_timeout=30)
+    with pytest.raises(DeadlineExceeded):
+        ask(inference, "fast", 0.1)
+
+    # WHEN the name server answers
+    found.set()
+
+    # THEN the invocation ends, and reaches nobody
+    assert until(0, endpoint) == 0
+    assert endpoint.invoked == []
+
+
 def test_there_are_never_more_invocations_than_connections(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
     # GIVEN as many abandoned invocations as there may be, which wait for a name server
     monkeypatch.setattr(timed_calls, "MOST_CALLS", 3)
