@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from pydantic.json_schema import JsonSchemaValue
     from pydantic_core import CoreSchema
 
-MatchIds = Annotated[list[str], Field(min_length=1)]
+MatchIds = Annotated[list[str], Field(min_length=1, fail_fast=True)]
+"""The first that is no text is reported, and no other: the reports of millions would need gigabytes."""
 LONGEST_INPUT_KEY = 1_024
 
 

@@ -6,13 +6,18 @@ generated one, so that they find something.
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import Any
 
+import urllib3
+
+from matchcast.adapters.dynamodb_batches import DynamoDBBatches
 from matchcast.adapters.dynamodb_tasks import DynamoDBTasks
 from matchcast.domain.task import TaskError, TaskStatus, utc_now
 from matchcast_tools.stack.api_client import ApiClient
 from matchcast_tools.stack.deployed import Stack
+from tests.support.stored_batches import a_batch
 from tests.support.tasks import a_prediction, a_task
 
 SHARDS = 4
@@ -21,7 +26,7 @@ SHARDS = 4
 def gather(api: ApiClient, stack: Stack, tenant: str) -> dict[str, list[str]]:
     """Return values of parameters, by their names, that a stack knows; its document is sent as it is.
 
-    Tasks of the tenant in every state are put into its table.
+    Tasks of the tenant in every state are put into its table, and batches are submitted, cancelled and expired.
     """
     items = api.get("/predict/predictions/", limit=5).expect(200)["items"]
     matches = [item["match_id"] for item in items]
@@ -30,7 +35,36 @@ def gather(api: ApiClient, stack: Stack, tenant: str) -> dict[str, list[str]]:
         "match_id": matches,
         "region": sorted({item["region"] for item in items}),
         "task_id": [task["task_id"], *plant_tasks(stack, tenant, matches[0])],
+        "batch_id": [*cancelled_batches(api, matches), *plant_batches(stack, tenant)],
+        "input": [upload(api, json.dumps({"match_id": match}).encode()) for match in matches[:2]],
     }
+
+
+def cancelled_batches(api: ApiClient, matches: list[str]) -> list[str]:
+    """Submit batches and cancel them, so that each can be run again once."""
+    paths = [api.post("/predict/batch/", {"match_ids": matches}).expect(202)["links"]["status"] for _ in range(5)]
+    for path in paths:
+        api.request("DELETE", path).expect(200, 409)
+    return [path.rpartition("/")[2] for path in paths]
+
+
+def plant_batches(stack: Stack, tenant: str) -> list[str]:
+    """Record batches that no message goes with: one that waits, and expired ones; return their ids."""
+    store = DynamoDBBatches(stack.client("dynamodb"), stack.output("TasksTableName"))
+    now = utc_now()
+    ages = (timedelta(0), timedelta(days=2), timedelta(days=20))
+    batches = [a_batch(tenant=tenant, created_at=now - age) for age in ages]
+    for batch in batches:
+        store.create(batch)
+    return [batch.batch_id for batch in batches]
+
+
+def upload(api: ApiClient, content: bytes) -> str:
+    """Upload JSON Lines, and return what a submission names them by."""
+    form = api.post("/predict/batch/uploads", {"format": "jsonl"}).expect(201)
+    fields = {**form["fields"], "file": ("rows", content, "application/octet-stream")}
+    assert urllib3.request("POST", form["url"], fields=fields, retries=False).status < 300
+    return str(form["input"])
 
 
 def plant_tasks(stack: Stack, tenant: str, match_id: str) -> list[str]:

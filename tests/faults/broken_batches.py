@@ -8,9 +8,11 @@ from typing import Any
 from matchcast.adapters.dynamodb_batches import DynamoDBBatches
 from matchcast.adapters.sqs_batches import SQSBatches
 from matchcast.batch_messages import JoinBatch, RunPart, SplitBatch
+from matchcast.batches import sweep
 from matchcast.batches.finish import FinishParts
 from matchcast.batches.join import JoinBatches
 from matchcast.batches.plan import PartPlans
+from matchcast.batches.ports import BatchStore
 from matchcast.batches.run_parts import RunParts
 from matchcast.batches.split import SplitBatches
 from matchcast.batches.sweep import LostParts
@@ -195,8 +197,8 @@ def no_lost_parts(_: LostParts, __: Any) -> int:
     return 0
 
 
-def ended_is_enough(_: LostParts, batch: Batch | None, part: RunPart) -> bool:
-    ended = _._batches.part(part.batch_id, part.number)
+def ended_is_enough(batches: BatchStore, batch: Batch | None, part: RunPart) -> bool:
+    ended = batches.part(part.batch_id, part.number)
     return batch is not None and batch.status is BatchStatus.RUNNING and ended is None
 
 
@@ -245,6 +247,6 @@ BATCH_MUTANTS = (
     Mutant("a retry without safety net", TrackBatches, "_run_again", retried_at_once),
     Mutant("a retry counts its wrong rows no more", SplitBatches, "_from_parts", again_with_invalid),
     Mutant("the sweep leaves lost parts", LostParts, "lose", no_lost_parts),
-    Mutant("the sweep takes an ended part for all", LostParts, "_is_waited_for", ended_is_enough),
+    Mutant("the sweep takes an ended part for all", sweep, "is_waited_for", ended_is_enough),
 )
 """The broken copies of batches."""

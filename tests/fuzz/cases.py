@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from tests.fuzz.batches import BATCH_IDS, INPUT
 from tests.fuzz.world import HANDLERS, MATCH, TASK_IDS, TENANT
 from tests.support.tasks import NOW
 
@@ -71,7 +72,7 @@ class Route:
     bodies: tuple[Mapping[str, Any], ...] = ()
 
 
-SERVE, PREDICT, TRACK = "serve_predictions", "predict_now", "track_tasks"
+SERVE, PREDICT, TRACK, MANAGE = "serve_predictions", "predict_now", "track_tasks", "manage_batches"
 ROUTES = [
     *(Route(SERVE, "GET", f"/predict/{name}/", LIST) for name in ("predictions", "cards", "odds")),
     Route(SERVE, "GET", "/predict/region-roi/", {"region": "england"}),
@@ -98,6 +99,24 @@ ROUTES = [
     *(Route(TRACK, "GET", f"/results/{task_id}", {}) for task_id in TASK_IDS),
     *(Route(TRACK, "DELETE", f"/predict/async/{task_id}", {}) for task_id in TASK_IDS[:2]),
     *(Route(TRACK, "POST", f"/predict/async/{task_id}/retry", {}) for task_id in TASK_IDS[1:]),
+    Route(MANAGE, "POST", "/predict/batch/uploads", {}, ({"format": "csv", "gzip": True}, {"format": "parquet"})),
+    Route(
+        MANAGE,
+        "POST",
+        "/predict/batch/",
+        {},
+        (
+            {"match_ids": [MATCH, MATCH], "stage": "champion", "output_format": "jsonl"},
+            {"input": INPUT, "match_ids": None, "output_format": "parquet"},
+        ),
+    ),
+    Route(MANAGE, "GET", "/predict/batch/", {"limit": "5", "cursor": CURSOR}),
+    *(
+        Route(MANAGE, "GET", f"/predict/batch/{each}", {"links": "true", "parts": "true", "after": "1"})
+        for each in BATCH_IDS
+    ),
+    *(Route(MANAGE, "DELETE", f"/predict/batch/{each}", {}) for each in BATCH_IDS),
+    *(Route(MANAGE, "POST", f"/predict/batch/{each}/retry-failed", {}) for each in BATCH_IDS),
 ]
 METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "", "G\x00T", "x" * 300, "get"]
 

@@ -18,6 +18,7 @@ PRECOMPUTED = {"/predict/region-roi/", "/predict/model/scorecard", "/predict/pre
 PRECOMPUTED |= {f"/predict/{name}/" for name in ("predictions", "cards", "odds")}
 NOW = {("GET", "/predict/{match_id}"), ("POST", "/predict/")}
 LATER = {("POST", "/predict/async/"), ("POST", "/predict/async/{task_id}/retry")}
+BATCHES = {("POST", "/predict/batch/"), ("POST", "/predict/batch/{batch_id}/retry-failed")}
 OUTCOMES = {4: {"rejected"}, 5: {"failed", "abandoned"}}
 SUCCESS = {"succeeded", "replayed"}
 
@@ -27,7 +28,7 @@ def wrong_count(world: World, case: Case, found: Answer) -> str | None:
     lines = [json.loads(line) for line in world.metrics if "prediction_requests_total" in line]
     counted = [(line["source"], line["stage"], line["outcome"]) for line in lines]
     source = asks(case)
-    tasks = len(world.lanes.sent)
+    tasks = len(world.lanes.sent) + world.batches.begun
     if len(counted) + tasks != (0 if source is None else 1):
         return f"it was counted as {counted} and made {tasks} tasks"
     for counted_source, stage, outcome in counted:
@@ -52,6 +53,8 @@ def asks(case: Case) -> str | None:
         return "async" if not is_head and parse_prefer(event["headers"].get("prefer")).respond_async else "sync"
     if asked in LATER:
         return "async"
+    if asked in BATCHES:
+        return "batch"
     return "precomputed" if method == "GET" and route.openapi_path in PRECOMPUTED else None
 
 

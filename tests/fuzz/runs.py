@@ -11,6 +11,7 @@ from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from typing import Any
 
+from matchcast.http.events import complete
 from matchcast.http.problems import Problem
 from tests.fuzz.cases import Case, make
 from tests.fuzz.counts import wrong_count
@@ -89,7 +90,7 @@ def wrong_status(case: Case, found: Answer) -> str | None:
 
 def wrong_body(case: Case, found: Answer) -> str | None:
     """Return what is wrong with the form or the length of the answer."""
-    is_document = found.status == 200 and str(case.event.get("rawPath")).rstrip("/") in SUCCESS_MAY_BE_LONG
+    is_document = found.status == 200 and complete(case.event)["rawPath"].rstrip("/") in SUCCESS_MAY_BE_LONG
     if len(found.body) > LONGEST_ANSWER and not is_document:
         return f"the answer has {len(found.body)} bytes"
     if found.status < 400 or not found.body:

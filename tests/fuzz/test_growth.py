@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
+from matchcast.domain.batch import MOST_IDS_BYTES
 from tests.fuzz.cases import HEADERS, PUMPS, ROUTES, TEXTS, Case, Route, context
-from tests.fuzz.runs import LONGEST_ANSWER, SLOWEST_SECONDS, ask
+from tests.fuzz.runs import LONGEST_ANSWER, SLOWEST_SECONDS, SUCCESS_MAY_BE_LONG, ask
 from tests.fuzz.world import TASK_IDS, World, running
 from tests.support.http_events import Answer
 
+BATCHES = "/predict/batch/"
 SHORT, LONG = 4_000, 32_000
 # Eight times as long may take eight times as long, and the noise of a busy machine on top.
 GROWTH = 20
@@ -38,7 +40,7 @@ def seconds(world: World, case: Case) -> float:
         found, taken = ask(world, case)
         assert isinstance(found, Answer), found
         assert found.status < 500
-        assert len(found.body) < LONGEST_ANSWER
+        assert len(found.body) < LONGEST_ANSWER or case.event["rawPath"] in SUCCESS_MAY_BE_LONG
         best = min(best, taken)
         if best < NOISE_SECONDS:
             break
@@ -98,7 +100,7 @@ def test_no_body_is_slow_to_read(world: World, route: Route, kind: str) -> None:
 
 @pytest.mark.parametrize("size", [1_000_000, 6_000_000])
 def test_a_body_beyond_the_limit_is_refused_at_once(world: World, size: int) -> None:
-    for route in (route for route in ROUTES if route.bodies):
+    for route in (route for route in ROUTES if route.bodies and (route.path != BATCHES or size > MOST_IDS_BYTES)):
         found, taken = ask(world, case_of(route, body=json.dumps({"features": {"x" * size: 1}})))
 
         assert isinstance(found, Answer)

@@ -1,4 +1,4 @@
-"""The four functions of the API over parts in memory, which refuse what the services on AWS refuse."""
+"""The five functions of the API over parts in memory, which refuse what the services on AWS refuse."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from functions.manage_batches.handler import lambda_handler as manage_batches
 from functions.predict_now.handler import lambda_handler as predict_now
 from functions.serve_predictions.handler import lambda_handler as serve_predictions
 from functions.submit_prediction.handler import lambda_handler as submit_prediction
@@ -25,6 +26,7 @@ from matchcast.predictions.result_cache import CachedResults
 from matchcast.tasks.lane_speed import LaneSpeed
 from matchcast.tasks.retry import RetryTask
 from matchcast.tasks.track import TrackTasks
+from tests.fuzz.batches import BatchesWorld
 from tests.support.logs import Logged
 from tests.support.on_demand import InProcess
 from tests.support.parts import put
@@ -40,6 +42,7 @@ LONGEST_KEY_BYTES = 2_048
 LONGEST_MESSAGE_BYTES = 262_144
 LONGEST_ITEM_BYTES = 400_000
 HANDLERS: Mapping[str, Any] = {
+    "manage_batches": manage_batches,
     "serve_predictions": serve_predictions,
     "predict_now": predict_now,
     "submit_prediction": submit_prediction,
@@ -94,6 +97,7 @@ class World:
     table: Table
     lanes: Lanes
     logged: Logged
+    batches: BatchesWorld
     task_ids: tuple[str, ...] = ()
     metrics: tuple[str, ...] = ()
 
@@ -101,6 +105,7 @@ class World:
         """Forget what earlier cases made, so that each case can be repeated alone."""
         self.table._tasks.clear()
         self.lanes.sent.clear()
+        self.batches.begin()
         self.logged.seek(0)
         self.logged.truncate()
         tasks = [
@@ -129,7 +134,7 @@ def running() -> Iterator[World]:
     with pytest.MonkeyPatch.context() as patch:
         service = Service(patch)
         put_snapshot(service.objects)
-        world = World(Table(), Lanes(), Logged())
+        world = World(Table(), Lanes(), Logged(), BatchesWorld(patch))
         patch.setattr(logger.registered_handler, "stream", world.logged)
         release, speed = Release(), LaneSpeed(InMemorySpeeds())
         # Keys are not kept from case to case, and no case sends a request twice.

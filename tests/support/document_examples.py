@@ -7,14 +7,16 @@ from typing import Any
 
 from matchcast_tools.stack.api_client import ApiClient
 
-OF_A_TASK = "{task_id}"
-"""Marks paths of which no document can know an example: those of the caller's own tasks."""
+OF_THE_CALLER = ("{task_id}", "{batch_id}")
+"""Marks paths of which no document can know an example: those of the caller's own tasks and batches."""
+OF_AN_UPLOAD = "input"
+"""The member of a body that names an upload of the caller's own."""
 
 
 def example_requests(document: dict[str, Any]) -> Iterator[tuple[str, str, str, Any]]:
-    """Yield the id, method, path and body of each example of a request, but for those of tasks."""
+    """Yield the id, method, path and body of each example of a request, but for those of the caller's own."""
     for template, methods in document["paths"].items():
-        if OF_A_TASK in template:
+        if any(mark in template for mark in OF_THE_CALLER):
             continue
         for method, operation in methods.items():
             path = template
@@ -22,7 +24,8 @@ def example_requests(document: dict[str, Any]) -> Iterator[tuple[str, str, str, 
                 if parameter["in"] == "path":
                     path = path.replace(f"{{{parameter['name']}}}", parameter["example"])
             contents = operation.get("requestBody", {}).get("content", {}).values()
-            bodies = [example["value"] for content in contents for example in content["examples"].values()]
+            examples = [example["value"] for content in contents for example in content["examples"].values()]
+            bodies = [body for body in examples if OF_AN_UPLOAD not in body]
             for body in bodies or [None]:
                 yield operation["operationId"], method.upper(), path, body
 

@@ -12,7 +12,8 @@ from functions.run_inference import handler
 from matchcast.adapters.in_memory import InMemoryObjects
 from matchcast.adapters.model_loaders import CALL_SECONDS, load_any
 from matchcast.adapters.onnx_model import load_onnx
-from matchcast.bootstrap import inference, refresh, releases
+from matchcast.bootstrap import batch_parts, inference, refresh, releases
+from matchcast.releases.pinned_models import SharedLoader
 from matchcast.releases.served_models import ServedModels
 from matchcast.settings import ModelSettings
 from tests.support.template import load
@@ -26,11 +27,12 @@ def _fresh_parts(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in ("TASKS_TABLE_NAME", "NORMAL_QUEUE_URL", "BATCHES_QUEUE_URL"):
         monkeypatch.setenv(name, "only a batch needs it")
     monkeypatch.setattr(releases, "objects", InMemoryObjects)
-    inference.served_models.cache_clear()
-    releases.models.cache_clear()
+    made = (inference.served_models, batch_parts.loader, releases.models)
+    for each in made:
+        each.cache_clear()
     yield
-    inference.served_models.cache_clear()
-    releases.models.cache_clear()
+    for each in made:
+        each.cache_clear()
 
 
 @pytest.mark.parametrize(("runtime", "loader"), [(None, load_onnx), ("onnx", load_onnx), ("pyfunc", load_any)])
@@ -39,7 +41,9 @@ def test_the_inference_function_loads_what_its_image_was_built_for(
 ) -> None:
     if runtime is not None:
         monkeypatch.setenv("MODEL_RUNTIME", runtime)
-    load = inference.served_models()._load
+    shared = inference.served_models()._load
+    assert isinstance(shared, SharedLoader)
+    load = shared._load
     assert getattr(load, "func", load) is loader
 
 

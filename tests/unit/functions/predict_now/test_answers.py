@@ -35,7 +35,7 @@ def test_the_same_features_by_get_and_by_post_give_the_same_probabilities() -> N
 
 
 @pytest.mark.usefixtures("inference")
-@pytest.mark.parametrize("match_id", ["e0-2020-01-01-no-body", "tasks", "UPPER-2020-01-01-x", "batch"])
+@pytest.mark.parametrize("match_id", ["e0-2020-01-01-no-body", "tasks", "UPPER-2020-01-01-x", "batches"])
 def test_an_unknown_match_is_a_404(match_id: str) -> None:
     assert get(f"/predict/{match_id}").status == 404
 
@@ -46,6 +46,7 @@ def test_an_unknown_match_is_a_404(match_id: str) -> None:
         ("/predict/model/scorecard", "GET, HEAD"),
         (f"/predict/precomputed/{MATCH}/", "GET, HEAD"),
         ("/predict/async/0198c0de-0000-7000-8000-000000000001", "DELETE"),
+        ("/predict/batch/0198c0de-0000-7000-8000-000000000001", "DELETE, GET, HEAD"),
     ],
 )
 def test_a_path_of_another_function_under_another_method_is_a_405(path: str, allow: str) -> None:
@@ -57,9 +58,13 @@ def test_a_path_of_another_function_under_another_method_is_a_405(path: str, all
 
 
 @pytest.mark.parametrize(
-    "path", ["/predict/batch", "/predict/precomputed/x", "/predict/async/x", "/predict/async/x/retry"]
+    "path",
+    [
+        *("/predict/batches", "/predict/batch/x", "/predict/batch/x/retry-failed"),
+        *("/predict/precomputed/x", "/predict/async/x", "/predict/async/x/retry"),
+    ],
 )
-def test_a_path_that_names_no_possible_match_or_task_is_a_404_with_any_method(path: str) -> None:
+def test_a_path_that_names_nothing_possible_is_a_404_with_any_method(path: str) -> None:
     assert ask(lambda_handler, "PUT", path).status == 404
 
 

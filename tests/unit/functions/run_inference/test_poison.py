@@ -200,6 +200,7 @@ def test_a_message_of_another_generation_is_dropped(receives: Receives, generati
 
 @given(poison=st.binary(max_size=400) | st.text(max_size=200).map(lambda text: text.encode("utf-8", "surrogatepass")))
 @example(poison=b"[" * 20_000)
+@example(poison=b"\x80")
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_bytes_as_one_message_of_a_receive_concern_no_other(monkeypatch: pytest.MonkeyPatch, poison: bytes) -> None:
     receives = Receives(InMemoryTasks(), InMemoryLanes()).start(monkeypatch)

@@ -26,8 +26,12 @@ NO_ANSWERS = {
     "parity-failed",
     "alias-unknown",
     "invalid-message",
-    # It is the error of a batch.
+    # They are errors of a batch, or of its messages.
     "input-refused",
+    "batch-files-missing",
+    "batch-unknown",
+    # The refresh says it.
+    "predictions-pending",
     "model-too-slow",
     "unexpected-fault",
     # It is answered as internal-error.

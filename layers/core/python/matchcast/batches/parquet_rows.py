@@ -17,6 +17,7 @@ from matchcast.batches.input_cells import FeatureCells, RawRows
 from matchcast.batches.input_columns import BOOKKEEPING, CUSTOM_ID, MATCH_ID, check_columns
 from matchcast.batches.input_judging import LONGEST_ID
 from matchcast.batches.input_text import kind_of
+from matchcast.batches.memory_limit import limited_memory
 from matchcast.domain.signature import Column, Signature
 from matchcast.echo import cut, quoted
 from matchcast.errors import InputRefused
@@ -60,6 +61,8 @@ class _Reading:
         self._path = path
 
     def __enter__(self) -> _Reading:
+        # Arrow's own pool takes a gigabyte ahead, which hides from a limit what a file needs.
+        pa.set_memory_pool(pa.system_memory_pool())
         try:
             self._file = pa.OSFile(str(self._path))
             self.metadata = pq.read_metadata(self._file)
@@ -81,7 +84,7 @@ class _Reading:
                 batches = self._open(coded).iter_batches(
                     _BATCH_ROWS, row_groups=[group], columns=[*texts, *numbers], use_threads=False
                 )
-                while (batch := next(batches, None)) is not None:
+                while (batch := _next(batches)) is not None:
                     yield _cut_texts(batch, texts)
                     row += batch.num_rows
         except _UNREADABLE as error:
@@ -100,7 +103,7 @@ class _Reading:
         """
         if not texts:
             return []
-        first = next(self._open(texts).iter_batches(1, row_groups=[group], columns=texts, use_threads=False), None)
+        first = _next(self._open(texts).iter_batches(1, row_groups=[group], columns=texts, use_threads=False))
         if first is None:
             return []
         lengths = {name: pc.max(pc.binary_length(first.column(name).dictionary)).as_py() for name in texts}
@@ -117,8 +120,16 @@ class _Reading:
             raise _unreadable(error) from error
 
 
+def _next(batches: Iterator[Any]) -> Any:
+    """Return the next record batch or None; MemoryError where its pages are larger than the footer says."""
+    with limited_memory():
+        return next(batches, None)
+
+
 def _unreadable(error: BaseException, row: int | None = None) -> InputRefused:
     where = "" if row is None else f" after row {row}"
+    if isinstance(error, MemoryError):
+        return InputRefused(f"The file takes too much memory{where}; write it with smaller pages and row groups.")
     reason = cut(" ".join(str(error).split()), 200)
     return InputRefused(f"The file is no Parquet file that can be read{where} ({reason}); write and upload it again.")
 

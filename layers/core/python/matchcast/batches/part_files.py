@@ -77,8 +77,9 @@ class PartRows:
         return np.asarray(places[~np.isin(numbers, done.column("row").to_numpy())])
 
 
-NO_OUTPUT = OUTPUT.empty_table()
-NO_ERRORS = ERRORS.empty_table()
+# Not `empty_table()`: it looks for pandas, which takes every environment a second to import.
+NO_OUTPUT = pa.Table.from_batches([], OUTPUT)
+NO_ERRORS = pa.Table.from_batches([], ERRORS)
 
 
 def in_row_order(*tables: pa.Table) -> pa.Table:

@@ -22,7 +22,7 @@ from matchcast.batches.ports import BatchQueue, BatchStore, FileStore, Request, 
 from matchcast.domain.batch import Batch, BatchKeys, BatchStatus
 from matchcast.domain.manifests import SnapshotManifest
 from matchcast.domain.signature import Signature
-from matchcast.errors import BatchFilesMissing, InputRefused, Transient, UnexpectedFault
+from matchcast.errors import BatchFilesMissing, BatchUnknown, InputRefused, UnexpectedFault
 from matchcast.ports import Model, ObjectStore
 from matchcast.snapshots.features import FeatureTable
 from matchcast.tasks.settle import task_error
@@ -101,7 +101,7 @@ class SplitBatches:
             return found
         stored = self._objects.get(BatchKeys(message.batch_id).request)
         if stored is None:
-            raise Transient(f"There is neither a record nor a request of the batch {message.batch_id}.")
+            raise BatchUnknown(f"There is neither a record nor a request of the batch {message.batch_id}.")
         batch = Request.model_validate_json(stored.body).batch
         self._batches.create(batch)
         return self._batches.get_many([message.batch_id]).get(message.batch_id, batch)

@@ -43,6 +43,7 @@ from matchcast.errors.requests import (
 )
 from matchcast.errors.services import (
     BatchFilesMissing,
+    BatchUnknown,
     DeadlineExceeded,
     InferenceUnavailable,
     ModelFailed,
@@ -67,6 +68,7 @@ __all__ = [
     "BatchFilesMissing",
     "BatchGone",
     "BatchNotFound",
+    "BatchUnknown",
     "Conflict",
     "ContentTooLarge",
     "CursorNotFound",

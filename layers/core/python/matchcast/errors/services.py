@@ -111,6 +111,10 @@ class ReleaseUnfit(MatchcastError, code="release-unfit", status=503, title="Rele
     is_public = True
 
 
+class BatchUnknown(Transient, code="batch-unknown"):
+    """A message names a batch of which there is neither a record nor a request; they may still come."""
+
+
 class BatchFilesMissing(
     MatchcastError,
     code="batch-files-missing",

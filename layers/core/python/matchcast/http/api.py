@@ -121,6 +121,9 @@ class Api(APIGatewayHttpResolver):
         return KnownPaths({path: methods for path, methods in known.items() if documented or path not in DOCUMENTATION})
 
     def _call_route(self, route: Route, route_arguments: dict[str, str]) -> ResponseBuilder[Any]:
+        path = self.current_event.path
+        if route_arguments and route.method not in (self._paths.methods(path) or [route.method]):
+            return self._handle_not_found(route.method, path)  # a fixed path that a placeholder would fit
         self.asked = CountedRequest(source_of(route.method, route.openapi_path, self.current_event.headers))
         status = 500
         try:

@@ -9,7 +9,7 @@ from matchcast.batches.attend import AttendBatches
 from matchcast.batches.sweep import LostParts
 from matchcast.domain.batch import Batch, BatchKeys, BatchStatus
 from matchcast.domain.task import Priority
-from matchcast.errors import UnexpectedFault
+from matchcast.errors import BatchFilesMissing
 from matchcast.ports import DeadLetter, Received
 from tests.support.batch_flow import Flow, good
 from tests.support.batches import InMemoryBatches, InMemoryBatchQueue
@@ -73,7 +73,7 @@ def test_a_batch_that_cannot_be_split_fails_once_its_message_is_buried() -> None
 
     # THEN it was still open when the message was buried, and failed afterwards
     assert outcome.done
-    assert isinstance(outcome.problem, UnexpectedFault)
+    assert isinstance(outcome.problem, BatchFilesMissing)
     assert states == [BatchStatus.QUEUED]
     failed: Batch = flow.batch(batch)
-    assert (failed.status, failed.error and failed.error.code) == (BatchStatus.FAILED, "unexpected-fault")
+    assert (failed.status, failed.error and failed.error.code) == (BatchStatus.FAILED, "batch-files-missing")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import decimal
+import resource
 import struct
 import tracemalloc
 from pathlib import Path
@@ -14,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from matchcast.batches import parquet_rows
+from matchcast.batches.memory_limit import limited_memory
 from matchcast.errors import InputRefused
 from tests.support.batch_inputs import GOOD, KNOWN_MATCH, read, read_one, write_parquet, wrong
 
@@ -164,3 +166,18 @@ def test_a_long_text_in_every_row_is_never_repeated_in_memory(tmp_path: Path) ->
     assert set(chunk.errors) == set(range(1, 1000))
     assert peak < 50_000_000
     assert pa.default_memory_pool().max_memory() < max(before, 100_000_000)
+
+
+def test_a_page_larger_than_the_memory_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # GIVEN a page of 128 MiB, and less memory than that (a footer may say less of a page than it has)
+    monkeypatch.setattr(parquet_rows, "limited_memory", lambda: limited_memory(32 * 1024**2))
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    path = tmp_path / "large.parquet"
+    pq.write_table(pa.table(columns(custom_id=["x" * 128 * 1024**2, "b"])), path, use_dictionary=False)
+
+    # WHEN
+    with pytest.raises(InputRefused, match="takes too much memory after row 0; write it with smaller pages"):
+        read(path)
+
+    # THEN the process has the memory that it had
+    assert resource.getrlimit(resource.RLIMIT_DATA) == before

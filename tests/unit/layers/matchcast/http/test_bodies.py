@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from functions.manage_batches.schemas import BatchRequest
+from matchcast.domain.batch import MOST_IDS_BYTES
 from matchcast.errors import ContentTooLarge, InvalidRequest
 from matchcast.http.bodies import DEEPEST, RequestBody, read_object
 from openapi_document.generate import find_apis
@@ -112,4 +114,5 @@ def test_every_body_of_the_api_is_strict_and_has_a_limit() -> None:
     assert len(bodies) >= 2
     assert all(issubclass(body, RequestBody) for body in bodies)
     assert all(body.model_config["strict"] and body.model_config["extra"] == "forbid" for body in bodies)
-    assert all(body.max_bytes <= 200_000 for body in bodies)
+    assert {body for body in bodies if body.max_bytes > 200_000} == {BatchRequest}
+    assert BatchRequest.max_bytes == MOST_IDS_BYTES

@@ -13,6 +13,7 @@ from matchcast.errors import (
     MatchcastError,
     MethodNotAllowed,
     ReleaseUnfit,
+    TooManyBatches,
     TooManyTasks,
 )
 from matchcast.http.problems import Problem, field_errors, problem, problem_response, summary
@@ -31,7 +32,7 @@ def tree(kind: type[MatchcastError]) -> Iterator[type[MatchcastError]]:
 def make(kind: type[MatchcastError], detail: str) -> MatchcastError:
     if issubclass(kind, MethodNotAllowed):
         return MethodNotAllowed(detail, ["GET"])
-    return TooManyTasks(detail, 7) if issubclass(kind, TooManyTasks) else kind(detail)
+    return kind(detail, 7) if issubclass(kind, TooManyTasks | TooManyBatches) else kind(detail)
 
 
 @pytest.mark.parametrize("kind", list(tree(MatchcastError)))
