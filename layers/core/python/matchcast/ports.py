@@ -120,10 +120,7 @@ class PredictionQueue(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A message among the dead letters of a queue; without a `cause` SQS itself dead-lettered it.
-
-    `queue` is the name of a lane, or `batches`.
-    """
+    """A dead letter of a queue (the name of a lane, or `batches`); without a `cause` SQS itself dead-lettered it."""
 
     queue: str
     message_id: str

@@ -6,10 +6,12 @@ import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 MOST_BYTES = 512 * 1024**2
 """How much a read may take beside what the process has: with that it stays below the memory of its function."""
 
+T = TypeVar("T")
 _STATUS = Path("/proc/self/statm")
 
 
@@ -26,6 +28,12 @@ def limited_memory(most_bytes: int = MOST_BYTES) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
+
+
+def next_in_limits(items: Iterator[T], most_bytes: int = MOST_BYTES) -> T | None:
+    """Return the next item, or None; MemoryError where making it takes too much."""
+    with limited_memory(most_bytes):
+        return next(items, None)
 
 
 def _data_bytes() -> int:

@@ -17,7 +17,7 @@ from matchcast.batches.input_cells import FeatureCells, RawRows
 from matchcast.batches.input_columns import BOOKKEEPING, CUSTOM_ID, MATCH_ID, check_columns
 from matchcast.batches.input_judging import LONGEST_ID
 from matchcast.batches.input_text import kind_of
-from matchcast.batches.memory_limit import limited_memory
+from matchcast.batches.memory_limit import next_in_limits
 from matchcast.domain.signature import Column, Signature
 from matchcast.echo import cut, quoted
 from matchcast.errors import InputRefused
@@ -84,7 +84,7 @@ class _Reading:
                 batches = self._open(coded).iter_batches(
                     _BATCH_ROWS, row_groups=[group], columns=[*texts, *numbers], use_threads=False
                 )
-                while (batch := _next(batches)) is not None:
+                while (batch := next_in_limits(batches)) is not None:
                     yield _cut_texts(batch, texts)
                     row += batch.num_rows
         except _UNREADABLE as error:
@@ -103,7 +103,7 @@ class _Reading:
         """
         if not texts:
             return []
-        first = _next(self._open(texts).iter_batches(1, row_groups=[group], columns=texts, use_threads=False))
+        first = next_in_limits(self._open(texts).iter_batches(1, row_groups=[group], columns=texts, use_threads=False))
         if first is None:
             return []
         lengths = {name: pc.max(pc.binary_length(first.column(name).dictionary)).as_py() for name in texts}
@@ -118,12 +118,6 @@ class _Reading:
             return RawRows(table.num_rows, texts.get(CUSTOM_ID, nothing), texts.get(MATCH_ID, nothing), features)
         except _UNREADABLE as error:
             raise _unreadable(error) from error
-
-
-def _next(batches: Iterator[Any]) -> Any:
-    """Return the next record batch or None; MemoryError where its pages are larger than the footer says."""
-    with limited_memory():
-        return next(batches, None)
 
 
 def _unreadable(error: BaseException, row: int | None = None) -> InputRefused:

@@ -6,6 +6,7 @@ import decimal
 import resource
 import struct
 import tracemalloc
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from matchcast.batches import parquet_rows
-from matchcast.batches.memory_limit import limited_memory
+from matchcast.batches.memory_limit import next_in_limits
 from matchcast.errors import InputRefused
 from tests.support.batch_inputs import GOOD, KNOWN_MATCH, read, read_one, write_parquet, wrong
 
@@ -170,7 +171,7 @@ def test_a_long_text_in_every_row_is_never_repeated_in_memory(tmp_path: Path) ->
 
 def test_a_page_larger_than_the_memory_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # GIVEN a page of 128 MiB, and less memory than that (a footer may say less of a page than it has)
-    monkeypatch.setattr(parquet_rows, "limited_memory", lambda: limited_memory(32 * 1024**2))
+    monkeypatch.setattr(parquet_rows, "next_in_limits", partial(next_in_limits, most_bytes=32 * 1024**2))
     before = resource.getrlimit(resource.RLIMIT_DATA)
     path = tmp_path / "large.parquet"
     pq.write_table(pa.table(columns(custom_id=["x" * 128 * 1024**2, "b"])), path, use_dictionary=False)
