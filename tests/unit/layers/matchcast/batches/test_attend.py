@@ -136,7 +136,7 @@ def test_a_split_of_a_batch_that_never_was_is_given_up() -> None:
     message = SplitBatch(batch_id="x", tenant="north")
 
     assert attend(message, receives=RENEW_AFTER_RECEIVES).done
-    assert attend.causes == ["unavailable"]
+    assert attend.causes == ["batch-unknown"]
 
 
 @pytest.mark.parametrize("generation", [0, 1])
