@@ -29,7 +29,7 @@ def main(
     """Show on a laptop stack that accepted tasks end once, whatever happens, and that high ones overtake."""
     claims = Claims()
     claims.say("starting a laptop stack whose images serve Python models, with the sample league")
-    with bench() as work:
+    with bench("--set", "MaxOpenBatches=1000") as work:
         one_key(work, claims)
         poison(work, claims, good=2 * tasks, broken=tasks // 20)
         broken_candidates(work, claims)
