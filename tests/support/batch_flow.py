@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -30,6 +30,7 @@ from matchcast.batches.work import BatchWork
 from matchcast.domain.batch import Batch, BatchKeys, FileFormat, RowError
 from matchcast.domain.manifests import PublishedModel, SnapshotManifest
 from matchcast.errors import StorageUnavailable
+from matchcast.releases.pinned_models import PinnedModels
 from matchcast.releases.served_models import LoadedModel
 from matchcast.snapshots.contract import MATCH_FEATURES_FILE
 from matchcast.snapshots.features import FeatureTable
@@ -119,7 +120,7 @@ class Flow:
         split = SplitBatches(
             **ports,
             files=files,
-            models=self,
+            models=cast("PinnedModels", self),
             features=self.features,
             reader=InputReader,
             plans=plans,

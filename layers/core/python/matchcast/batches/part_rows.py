@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from matchcast.batches.input_rows import Chunk
-from matchcast.domain.manifests import PublishedModel
 from matchcast.ports import Model
-from matchcast.releases.served_models import LoadedModel
 
 if TYPE_CHECKING:
     from matchcast.ports import Rows
@@ -22,13 +20,6 @@ SECONDS_A_PART = 5.0
 SAMPLE_ROWS = 100
 _AFTER_A_FAILURE = 1_000
 """Rows of a part where the model fails on the sample: the rows that it fails on are found by halving."""
-
-
-class PinnedModels(Protocol):
-    """Models by their exact versions, a few of them kept."""
-
-    def get(self, published: PublishedModel, stage: str) -> LoadedModel:
-        """Return a model, whatever its stage serves now."""
 
 
 def part_rows(model: Model, chunks: Iterable[Chunk], clock: Callable[[], float] = time.perf_counter) -> int:

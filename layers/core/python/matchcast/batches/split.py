@@ -16,7 +16,7 @@ from matchcast.batch_messages import JoinBatch, SplitBatch
 from matchcast.batches.ahead import ahead
 from matchcast.batches.input_rows import Chunk, InputReader
 from matchcast.batches.part_files import write_part_input
-from matchcast.batches.part_rows import SAMPLE_ROWS, PinnedModels, part_rows
+from matchcast.batches.part_rows import SAMPLE_ROWS, part_rows
 from matchcast.batches.plan import PartPlans, Window
 from matchcast.batches.ports import BatchQueue, BatchStore, FileStore, Request, TemporaryFolder
 from matchcast.domain.batch import Batch, BatchKeys, BatchStatus
@@ -24,6 +24,7 @@ from matchcast.domain.manifests import SnapshotManifest
 from matchcast.domain.signature import Signature
 from matchcast.errors import BatchFilesMissing, BatchUnknown, InputRefused, UnexpectedFault
 from matchcast.ports import Model, ObjectStore
+from matchcast.releases.pinned_models import PinnedModels
 from matchcast.snapshots.features import FeatureTable
 from matchcast.tasks.settle import task_error
 
