@@ -243,7 +243,8 @@ class Inference(Protocol):
     def run_task(self, task: Task, *, wait_until: datetime) -> Prediction:
         """Have a task predicted and its final state written; return the prediction if it comes in time.
 
-        The inference goes on after `wait_until`. Raises what `predict` raises.
+        The inference goes on after `wait_until`. Raises what `predict` raises; DeadlineExceeded only while the
+        inference goes on, and any other error where nothing works on the task any more.
         """
 
     def model_info(self, stage: str, deadline: datetime) -> ModelInfo:

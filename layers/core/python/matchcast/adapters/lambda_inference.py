@@ -59,17 +59,28 @@ class LambdaInference:
 
     def run_task(self, task: Task, *, wait_until: datetime) -> Prediction:
         """Have a task predicted and its final state written; return the prediction if it comes in time."""
-        return self._ask(TaskRequest(message=encode(task)), wait_until, _PREDICTION).prediction
+        request = TaskRequest(message=encode(task))
+        try:
+            seconds = self._seconds_until(wait_until)
+        except DeadlineExceeded as error:
+            raise InferenceUnavailable("There was no time left to ask the inference function.") from error
+        return self._answer(request, seconds, _PREDICTION).prediction
 
     def model_info(self, stage: str, deadline: datetime) -> ModelInfo:
         """Return what is known of the model that a stage serves."""
         return self._ask(ModelInfoRequest(stage=stage), deadline, _MODEL_INFO).model
 
     def _ask(self, request: AnyRequest, deadline: datetime, answers: TypeAdapter[A | ProblemAnswer]) -> A:
-        remaining = (deadline - self._now()).total_seconds()
-        if remaining <= 0:
+        return self._answer(request, self._seconds_until(deadline), answers)
+
+    def _seconds_until(self, deadline: datetime) -> float:
+        seconds = (deadline - self._now()).total_seconds()
+        if seconds <= 0:
             raise DeadlineExceeded(TOO_LATE)
-        with within(remaining):
+        return seconds
+
+    def _answer(self, request: AnyRequest, seconds: float, answers: TypeAdapter[A | ProblemAnswer]) -> A:
+        with within(seconds):
             body = self._invoke(request)
         try:
             answer = answers.validate_json(body)

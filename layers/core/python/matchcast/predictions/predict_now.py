@@ -2,7 +2,8 @@
 
 A request that may become a task sends its message first, delayed beyond the running invocation, and hands
 the task to the inference, which writes the result itself. A waiting client gets the result in time, or a 202
-that says where to ask; if the inference dies, the delayed message is the safety net.
+that says where to ask; if the inference dies, the delayed message is the safety net. Where it is known that nothing
+works on the task, because the inference was not asked or gave up, the message is sent again, without a delay.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from datetime import datetime
 
 from matchcast.domain.prediction import Prediction, Subject
 from matchcast.domain.task import Priority, Task
-from matchcast.errors import MatchcastError
+from matchcast.errors import DeadlineExceeded, MatchcastError
 from matchcast.messages import ModelInfo
 from matchcast.ports import Inference
 from matchcast.predictions.result_cache import CachedResults
@@ -83,7 +84,10 @@ class PredictNow:
             return task.result or task, is_new
         try:
             return self._inference.run_task(task, wait_until=wait_until), is_new
-        except MatchcastError:
+        except MatchcastError as error:
+            # A fault of the client has ended the task already.
+            if is_new and error.status >= 500 and not isinstance(error, DeadlineExceeded):
+                self._submit().hurry(task)
             return task, is_new
 
     def has_stage(self, stage: str) -> bool:

@@ -118,6 +118,16 @@ class Accept(Generic[T]):
             return known, False
         return self._send(make(record.task_id, record.created_at), delay_seconds), True
 
+    def send_again(self, accepted: T) -> None:
+        """Send another message of what was accepted, without a delay.
+
+        Raises
+        ------
+        QueueUnavailable
+            If it was not sent.
+        """
+        self._outbox.send(accepted)
+
     def _send(self, made: T, delay_seconds: int) -> T:
         send_and_record(self._outbox, self._records, made, delay_seconds)
         return made

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -10,7 +11,7 @@ from matchcast.domain.manifests import ModelManifest
 from matchcast.domain.prediction import Subject
 from matchcast.domain.task import Priority, Task
 from matchcast.echo import quoted
-from matchcast.errors import FieldError, InvalidRequest, MatchNotFound, StageNotFound
+from matchcast.errors import FieldError, InvalidRequest, MatchcastError, MatchNotFound, StageNotFound
 from matchcast.releases.readers import ManifestReader, has_stage
 from matchcast.tasks.accept import AcceptTask, IdempotencyKey
 from matchcast.tasks.open_tasks import OpenTasks
@@ -88,6 +89,11 @@ class SubmitPrediction:
             )
 
         return self._accept.accept(tenant, make, key, delay_seconds)
+
+    def hurry(self, task: Task) -> None:
+        """Send the message of an accepted task again, without a delay; if that fails, its first one will come."""
+        with suppress(MatchcastError):
+            self._accept.send_again(task)
 
     def has_stage(self, stage: str) -> bool:
         """Tell whether a stage is published; False where the manifest cannot be read."""

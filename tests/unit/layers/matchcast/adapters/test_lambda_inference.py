@@ -22,7 +22,7 @@ from matchcast.errors import (
     StageNotFound,
 )
 from matchcast.messages import ModelInfoRequest, PredictRequest, ProblemAnswer, TaskRequest
-from tests.support.tasks import a_prediction
+from tests.support.tasks import NOW, a_prediction, a_task
 
 SUBJECT = Subject(match_id="e0-2026-03-07-alder-birch")
 
@@ -127,6 +127,16 @@ def test_past_the_deadline_nothing_is_invoked() -> None:
 
     with pytest.raises(DeadlineExceeded):
         ask(invoker, within=-1)
+
+    assert invoker.requests == []
+
+
+def test_a_task_whose_time_is_over_is_known_to_be_worked_on_by_nobody() -> None:
+    invoker = Invoker({"prediction": {}})
+    inference = LambdaInference(invoker, "inference", lambda: NOW)  # type: ignore[arg-type]
+
+    with pytest.raises(InferenceUnavailable):
+        inference.run_task(a_task(match_id=SUBJECT.match_id), wait_until=NOW)
 
     assert invoker.requests == []
 

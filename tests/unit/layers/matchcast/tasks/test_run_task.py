@@ -11,10 +11,20 @@ from matchcast.adapters.in_memory import InMemoryKeys, InMemoryLanes, InMemoryRe
 from matchcast.domain.manifests import MODEL_MANIFEST_KEY, SNAPSHOT_MANIFEST_KEY
 from matchcast.domain.prediction import Prediction, Subject
 from matchcast.domain.task import Task, TaskStatus
-from matchcast.errors import MatchNotFound, ModelFailed, TaskOver, Transient
+from matchcast.errors import (
+    DeadlineExceeded,
+    InferenceUnavailable,
+    MatchcastError,
+    MatchNotFound,
+    ModelFailed,
+    QueueUnavailable,
+    TaskOver,
+    Transient,
+)
 from matchcast.predictions.predict_now import SAFETY_NET_SECONDS, PredictNow
 from matchcast.predictions.predictor import Answer
 from matchcast.predictions.result_cache import CachedResults
+from matchcast.tasks.accept import IdempotencyKey
 from matchcast.tasks.circuit_breaker import CircuitBreaker
 from matchcast.tasks.run import RunPredictions
 from tests.support.releases import MATCHES, Release
@@ -171,10 +181,14 @@ class Desk:
             now=lambda: NOW,
         )
 
-    def __call__(self, wait: int) -> Prediction | Task:
+    @property
+    def delays(self) -> list[int]:
+        return [delay for _, _, delay in self.lanes.sent]
+
+    def __call__(self, wait: int, key: IdempotencyKey | None = None) -> Prediction | Task:
         subject, deadline = Subject(match_id=MATCH), NOW + timedelta(seconds=28)
         until = min(deadline, NOW + timedelta(seconds=wait)) if wait else None
-        return self.predict.predict_or_submit("north", "champion", subject, wait_until=until)[0]
+        return self.predict.predict_or_submit("north", "champion", subject, wait_until=until, key=key)[0]
 
 
 def test_a_client_waits_no_longer_than_it_asked_for_and_than_its_request_may_take() -> None:
@@ -183,7 +197,7 @@ def test_a_client_waits_no_longer_than_it_asked_for_and_than_its_request_may_tak
     assert isinstance(desk(5), Prediction)
     assert isinstance(desk(60), Prediction)
     assert desk.inference.waits == [timedelta(seconds=5), timedelta(seconds=28)]
-    assert [delay for _, _, delay in desk.lanes.sent] == [SAFETY_NET_SECONDS] * 2
+    assert desk.delays == [SAFETY_NET_SECONDS] * 2
 
 
 def test_a_task_that_went_another_way_meanwhile_is_answered_as_a_task() -> None:
@@ -191,10 +205,57 @@ def test_a_task_that_went_another_way_meanwhile_is_answered_as_a_task() -> None:
     desk.inference.error = TaskOver("cancelled meanwhile")
 
     assert isinstance(desk(5), Task)
+    assert desk.delays == [SAFETY_NET_SECONDS]
+
+
+@pytest.mark.parametrize("error", [InferenceUnavailable("not invoked"), Transient("no model"), ModelFailed("crashed")])
+def test_the_message_of_a_task_that_nothing_works_on_comes_at_once(error: MatchcastError) -> None:
+    desk = Desk()
+    desk.inference.error = error
+
+    assert isinstance(desk(5), Task)
+    assert desk.delays == [SAFETY_NET_SECONDS, 0]
+
+
+def test_an_inference_that_goes_on_needs_no_other_message() -> None:
+    desk = Desk()
+    desk.inference.error = DeadlineExceeded("it goes on")
+
+    assert isinstance(desk(5), Task)
+    assert desk.delays == [SAFETY_NET_SECONDS]
+
+
+def test_a_repeated_request_sends_no_message_at_all() -> None:
+    desk, key = Desk(), IdempotencyKey("once", "print")
+    desk.inference.error = InferenceUnavailable("not invoked")
+
+    assert [isinstance(desk(5, key), Task) for _ in range(3)] == [True] * 3
+    assert desk.delays == [SAFETY_NET_SECONDS, 0]
+
+
+def test_a_queue_that_fails_meanwhile_changes_nothing() -> None:
+    # GIVEN an inference that is not asked, and a queue that takes the first message alone
+    desk = Desk()
+    desk.inference.error = InferenceUnavailable("not invoked")
+    send = desk.lanes.send
+
+    def send_first(task: Task, delay_seconds: int = 0) -> None:
+        if desk.lanes.sent:
+            raise QueueUnavailable("no answer")
+        send(task, delay_seconds)
+
+    desk.lanes.send = send_first  # type: ignore[method-assign]
+
+    # WHEN
+    answer = desk(5)
+
+    # THEN the task is accepted: its first message will come
+    assert isinstance(answer, Task)
+    assert desk.delays == [SAFETY_NET_SECONDS]
 
 
 def test_a_client_that_does_not_wait_gets_a_task_that_nothing_holds_back() -> None:
     desk = Desk()
 
     assert isinstance(desk(0), Task)
-    assert ([delay for _, _, delay in desk.lanes.sent], desk.inference.waits) == ([0], [])
+    assert (desk.delays, desk.inference.waits) == ([0], [])
