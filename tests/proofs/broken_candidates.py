@@ -15,9 +15,9 @@ from tests.proofs.claims import Claims
 ANSWERS, TASKS, CANDIDATES = 40, 60, 60
 SLOW_SECONDS = 20
 MISSING = "odds_home"
-TURNS_BAD = {"crashing", "NaN answers", "wrong width", "slow"}
+TURNS_BAD = {"raising", "crashing", "NaN answers", "wrong width", "slow"}
 GRACE_SECONDS = 6.0
-"""How much later the champion's tasks may end: once, each worker waits for a slow model, 5 s at most."""
+"""How much later the champion's tasks may end: once, each worker waits for a slow model, two seconds at most."""
 
 Speed = dict[str, float]
 
@@ -58,7 +58,8 @@ def kinds(work: Bench) -> list[tuple[str, str, Callable[[], object]]]:
     """Release a candidate for each kind; return its name, its stage, and what breaks it."""
     found: list[tuple[str, str, Callable[[], object]]] = []
     behaviours: dict[str, dict[str, Any]] = {
-        "crashing": {"broken": True},
+        "raising": {"broken": True},
+        "crashing": {"exits": True},
         "NaN answers": {"answer": "nan"},
         "wrong width": {"answer": "narrow"},
         "slow": {"seconds": SLOW_SECONDS},

@@ -23,6 +23,8 @@ class TimedModel(mlflow.pyfunc.PythonModel):
         behaviour = json.loads((folder / "behaviour.json").read_text())
         self._note(folder, "begin", len(model_input))
         time.sleep(behaviour.get("seconds", 0) + behaviour.get("seconds_per_row", 0) * len(model_input))
+        if behaviour.get("exits"):
+            os._exit(3)
         if behaviour.get("broken"):
             raise RuntimeError("this model is broken")
         if behaviour.get("answer") == "nan":

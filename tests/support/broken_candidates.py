@@ -11,7 +11,7 @@ import numpy as np
 
 from matchcast.domain.manifests import MODEL_MANIFEST_KEY, ModelManifest, PublishedModel
 from matchcast.domain.signature import Column, Signature
-from matchcast.errors import ReleaseRefused
+from matchcast.errors import ModelCrashed, ReleaseRefused
 from matchcast.ports import Model
 from tests.support.releases import SIGNATURE, Logits, Release, artifact, published
 from tests.support.tasks import NOW
@@ -45,11 +45,15 @@ def _short(rows: Rows) -> Rows:
     return np.full((len(rows) - 1, 3), 1 / 3, np.float32)
 
 
-def _crash(rows: Rows) -> Rows:
+def _raise(rows: Rows) -> Rows:
     raise RuntimeError("segments of it are missing")
 
 
-BEHAVIOURS = {"NaN": _nan, "two columns": _narrow, "a row too few": _short, "crashing": _crash}
+def _crash(rows: Rows) -> Rows:
+    raise ModelCrashed("it ended its process with status 3")
+
+
+BEHAVIOURS = {"NaN": _nan, "two columns": _narrow, "a row too few": _short, "raising": _raise, "crashing": _crash}
 KINDS = ("missing columns", "lost file", "changed file", "refused by its loader", *BEHAVIOURS, "slow")
 
 

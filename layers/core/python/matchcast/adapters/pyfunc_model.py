@@ -15,7 +15,7 @@ from matchcast.adapters.model_folder import ModelFolder
 from matchcast.adapters.model_process import LOOK_SECONDS, AwakeTime, ModelProcess, ProcessEnded, ProcessHung
 from matchcast.domain.manifests import PublishedModel
 from matchcast.domain.prediction import OUTCOMES
-from matchcast.errors import MatchcastError, ModelFailed, ModelTooSlow, ModelUnavailable, ReleaseRefused
+from matchcast.errors import MatchcastError, ModelCrashed, ModelFailed, ModelTooSlow, ModelUnavailable, ReleaseRefused
 
 if TYPE_CHECKING:
     from matchcast.ports import Rows
@@ -26,7 +26,10 @@ MLMODEL = FOLDER + "MLmodel"
 _LEAST_SECONDS = 1.0
 """With less time left, a call that has waited for an earlier one is not tried."""
 _MOST_FAILURES = 3
-"""After so many failed calls in a row, the next one gets a new process."""
+"""After so many failed calls in a row, the next one gets a new process: a model may have spoilt its own.
+
+A process that has not answered any call well is kept: a new one would do no better.
+"""
 
 
 class PyfuncModel:
@@ -46,7 +49,7 @@ class PyfuncModel:
         self._import_path = list(import_path)
         self._one_at_a_time = threading.Lock()
         self._last_seconds = 0.0
-        self._failures = 0
+        self._failures: int | None = None
         self._ends_its_process = False
         try:
             self._process = self._started(AwakeTime(seconds))
@@ -61,7 +64,9 @@ class PyfuncModel:
         Raises
         ------
         ModelFailed
-            If the model raises something, ends its process, or answers with anything but three numbers a row.
+            If the model raises something, or answers with anything but three numbers a row.
+        ModelCrashed
+            If it ends its process, twice where it did not do so before.
         ModelTooSlow
             If it does not answer in time, or cannot be loaded again in time.
         ModelUnavailable
@@ -86,11 +91,7 @@ class PyfuncModel:
             if waits and limit.look() < max(_LEAST_SECONDS, self._last_seconds):
                 raise ModelTooSlow(f"An earlier call of {self._what} has left this one too little time.")
             head, body = self._answer(shape, values, limit)
-            self._failures = self._failures + 1 if head else 0
-            # A model may have spoilt its process, so that it would fail for good.
-            if self._failures >= _MOST_FAILURES:
-                self._process.end()
-                self._failures = 0
+            self._count(failed=bool(head))
         except ProcessHung as error:
             raise ModelTooSlow(f"{self._what} did not answer within {self._seconds:.0f} s; it was ended.") from error
         finally:
@@ -98,6 +99,16 @@ class PyfuncModel:
         if head:
             raise ModelFailed(head["detail"])
         return body
+
+    def _count(self, *, failed: bool) -> None:
+        """Count calls that failed in a row since one was answered; after too many of them the process is ended."""
+        if not failed:
+            self._failures = 0
+        elif self._failures is not None:
+            self._failures += 1
+            if self._failures >= _MOST_FAILURES:
+                self._process.end()
+                self._failures = None
 
     def _answer(self, shape: list[int], values: bytes, limit: AwakeTime) -> tuple[dict[str, Any], bytes]:
         """Return what the process answers.
@@ -114,7 +125,7 @@ class PyfuncModel:
             except ProcessEnded as error:
                 if last_try:
                     self._ends_its_process = True
-                    raise ModelFailed(f"{self._what} ended its process {error} while it predicted.") from error
+                    raise ModelCrashed(f"{self._what} ended its process {error} while it predicted.") from error
                 last_try = True
             else:
                 self._last_seconds = left - limit.look()

@@ -85,6 +85,10 @@ class ModelFailed(
     """The model's answer is no prediction; trying again gives the same answer."""
 
 
+class ModelCrashed(ModelFailed):
+    """The model ended its process; its next call has to start it again, which takes as long as loading it."""
+
+
 class DeadlineExceeded(
     MatchcastError,
     code="deadline-exceeded",

@@ -17,6 +17,7 @@ from matchcast.errors import (
     InvalidRequest,
     MatchcastError,
     MatchNotFound,
+    ModelCrashed,
     ModelFailed,
     ModelUnavailable,
     ReleaseRefused,
@@ -121,7 +122,8 @@ class Predictor:
     def _call(self, loaded: LoadedModel, stage: str, rows: Sequence[_Row]) -> list[Answer]:
         """Call the model once for the rows and describe each of its answers.
 
-        Rows that make it fail may fail because of one of them, so then each is tried alone, as long as there is time.
+        Rows that make it fail may fail because of one of them, so then each is tried alone, as long as there is time
+        and none of them crashes it: the others come again.
         """
         if not rows:
             return []
@@ -135,11 +137,13 @@ class Predictor:
     ) -> list[Answer]:
         answers: list[Answer] = []
         started = time.perf_counter()
+        crashed = False
         for row in rows:
-            if time.perf_counter() - started < ALONE_SECONDS:
-                answers += self._call(loaded, stage, [row])
-            else:
+            if crashed or time.perf_counter() - started >= ALONE_SECONDS:
                 answers.append(InferenceUnavailable(f"There was no time to try it alone: {failed.detail}"))
+                continue
+            answers += self._call(loaded, stage, [row])
+            crashed = isinstance(answers[-1], ModelCrashed)
         return answers
 
     def _ask(self, loaded: LoadedModel, stage: str, rows: Sequence[_Row]) -> list[Answer]:

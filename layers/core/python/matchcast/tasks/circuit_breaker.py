@@ -13,13 +13,15 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from matchcast.errors import MatchcastError, ModelTooSlow
+from matchcast.errors import MatchcastError, ModelCrashed, ModelTooSlow
 
 FAILURES_TO_OPEN = 5
 REST_SECONDS = 30.0
 LONGEST_REST_SECONDS = 240.0
 MOST_CIRCUITS = 64
 """Stages come out of messages; where no manifest can be read, nobody knows which of them exist."""
+_SOONER: dict[type[MatchcastError], int] = {ModelTooSlow: 1, ModelCrashed: 2}
+"""What holds up others is not tried five times: a slow model takes their time, and one that starts again their CPU."""
 TABLE = "table"
 
 Report = Callable[[str, MatchcastError | None], None]
@@ -81,7 +83,7 @@ class CircuitBreaker:
             return None
 
     def record(self, cause: str, problem: MatchcastError | None) -> None:
-        """Record the outcome of a try; None is a success. One model that is too slow opens its circuit at once."""
+        """Record the outcome of a try; None is a success. What `_SOONER` names opens a circuit after fewer failures."""
         with self._lock:
             changed = self._close(cause) if problem is None else self._fail(cause, problem)
         if changed:
@@ -96,8 +98,8 @@ class CircuitBreaker:
             del self._circuits[next(iter(self._circuits))]
         circuit = self._circuits.setdefault(cause, _Circuit(problem))
         circuit.problem, circuit.failures = problem, circuit.failures + 1
-        enough = circuit.failures >= self._failures_to_open or isinstance(problem, ModelTooSlow)
-        if circuit.opened_at is not None or not enough:
+        needed = _SOONER.get(type(problem), self._failures_to_open)
+        if circuit.opened_at is not None or circuit.failures < needed:
             return False
         circuit.opened_at, circuit.rest_seconds = self._monotonic(), self._rest_seconds
         return True

@@ -14,7 +14,7 @@ from functools import partial
 
 from matchcast.domain.prediction import Prediction
 from matchcast.domain.task import Task, TaskStatus
-from matchcast.errors import MatchcastError, StorageUnavailable, TaskOver, Transient
+from matchcast.errors import MatchcastError, ModelCrashed, StorageUnavailable, TaskOver, Transient
 from matchcast.messages import decode, named_task
 from matchcast.ports import PredictionQueue, Received, TaskStore
 from matchcast.predictions.predictor import Answer, Predictor
@@ -173,7 +173,7 @@ class RunPredictions:
         except MatchcastError as error:
             answers = [error] * len(waiting)
         # Only where nothing at all could be answered is the stage, and not a task, at fault.
-        faults = [answer for answer in answers if isinstance(answer, Transient)]
+        faults = [answer for answer in answers if isinstance(answer, (ModelCrashed, Transient))]
         cause = stage_cause(stage)
         self._breaker.record(cause, faults[0] if len(faults) == len(answers) else None)
         settle = partial(self._settle_one, counts=not self._breaker.is_open(cause))

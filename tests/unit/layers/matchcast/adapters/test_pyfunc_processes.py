@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from matchcast.adapters.pyfunc_model import PyfuncModel
-from matchcast.errors import ModelFailed, ModelTooSlow
+from matchcast.errors import ModelCrashed, ModelFailed, ModelTooSlow
 from tests.support.mlflow_warnings import MLFLOW_WARNINGS
 from tests.support.pyfunc_models import code, load, saved
 
@@ -114,7 +114,7 @@ def test_a_model_that_ends_its_process_each_time_is_tried_again_only_once(
     does(f"import os; print(file=open({str(calls)!r}, 'a')); os._exit(3)")
     # WHEN
     for expected in (2, 3):
-        with pytest.raises(ModelFailed, match="with status 3"):
+        with pytest.raises(ModelCrashed, match="with status 3"):
             answer(model, 5)
         # THEN
         assert len(calls.read_text()) == expected
@@ -177,3 +177,29 @@ def test_a_model_that_has_spoilt_its_process_gets_a_new_one(model: PyfuncModel, 
     # THEN
     assert answer(model, 5) == 5
     assert pid_of(model) != pid
+
+
+def test_a_model_that_fails_in_a_new_process_too_keeps_that_one(
+    model: PyfuncModel, does: Callable[[str], object]
+) -> None:
+    # GIVEN a model that has answered, and fails from now on
+    assert answer(model, 5) == 5
+    first = pid_of(model)
+    does("raise ValueError('broken')")
+    seen = set()
+
+    # WHEN
+    for _ in range(12):
+        with pytest.raises(ModelFailed):
+            answer(model, 5)
+        seen.add(pid_of(model))
+
+    # THEN its process was replaced once, and again only after it had answered
+    assert len(seen - {first}) == 1
+    does("")
+    assert answer(model, 5) == 5
+    does("raise ValueError('broken')")
+    for _ in range(4):
+        with pytest.raises(ModelFailed):
+            answer(model, 5)
+    assert pid_of(model) not in seen

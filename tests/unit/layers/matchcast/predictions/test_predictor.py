@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from matchcast.domain.manifests import MODEL_MANIFEST_KEY
 from matchcast.domain.prediction import Prediction, Subject
-from matchcast.errors import InvalidRequest, MatchNotFound, ModelFailed, ModelUnavailable, StageNotFound
+from matchcast.errors import (
+    InferenceUnavailable,
+    InvalidRequest,
+    MatchNotFound,
+    ModelCrashed,
+    ModelFailed,
+    ModelUnavailable,
+    StageNotFound,
+)
 from tests.support.releases import MATCHES, SIGNATURE, SNAPSHOT_ID, Release
 from tests.support.tasks import NOW
+
+if TYPE_CHECKING:
+    from matchcast.ports import Rows
 
 SOME = list(MATCHES)[:5]
 
@@ -105,3 +117,25 @@ def test_without_a_published_model_nothing_is_predicted() -> None:
 
     with pytest.raises(ModelUnavailable):
         release.predictor().predict("champion", [Subject(SOME[0])])
+
+
+def test_rows_after_one_that_crashes_the_model_come_again() -> None:
+    # GIVEN a model that one row crashes, alone and among others
+    release = Release()
+    poison = 77.0
+    predict = release.model.predict
+
+    def crash(rows: Rows) -> Rows:
+        if (rows == poison).any():
+            raise ModelCrashed("it ended its process")
+        return predict(rows)
+
+    release.model.predict = crash  # type: ignore[method-assign]
+    good, bad = Subject(SOME[0]), Subject(features={"elo_difference": poison, "form": 0.5})
+
+    # WHEN
+    answers = release.predictor().predict("champion", [good, bad, good, good])
+
+    # THEN the model is not started again and again within one receive
+    assert [type(answer) for answer in answers] == [Prediction, ModelCrashed, *[InferenceUnavailable] * 2]
+    assert release.model.calls == [1]

@@ -29,7 +29,7 @@ FAILED_FOR = {
     "NaN": "model-failed",
     "two columns": "model-failed",
     "a row too few": "model-failed",
-    "crashing": "model-failed",
+    "raising": "model-failed",
 }
 """Why the candidate's tasks fail; those of the others wait until the candidate can be served."""
 
@@ -109,6 +109,9 @@ def test_the_champion_goes_on_at_its_usual_speed(kind: str | None) -> None:
     if kind in FAILED_FOR:
         assert {task.error.code for task in left.values() if task.error} == {FAILED_FOR[kind]}
         assert len(environment.lanes.dead_letters) == RECEIVES * IN_EACH
+    elif kind == "crashing":  # the task that was tried alone, in each of two receives
+        assert [letter.cause for letter in environment.lanes.dead_letters] == ["model-failed"] * 2
+        assert environment.breaker.is_open(stage_cause("candidate"))
     elif kind != "slow":
         assert {task.status for task in left.values()} <= {TaskStatus.QUEUED}
         assert max((task.attempts for task in left.values()), default=0) <= 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from matchcast.errors import MatchcastError, ModelTooSlow
+from matchcast.errors import MatchcastError, ModelCrashed, ModelTooSlow
 from matchcast.tasks.circuit_breaker import (
     FAILURES_TO_OPEN,
     LONGEST_REST_SECONDS,
@@ -106,6 +106,19 @@ def test_a_model_that_is_too_slow_once_opens_its_circuit() -> None:
     breaker = CircuitBreaker(monotonic=Clock())
 
     breaker.record(CHAMPION, ModelTooSlow("a minute"))
+
+    assert breaker.is_open(CHAMPION)
+
+
+def test_a_model_that_crashes_twice_opens_its_circuit() -> None:
+    breaker = CircuitBreaker(monotonic=Clock())
+
+    breaker.record(CHAMPION, ModelCrashed("status 3"))
+    assert not breaker.is_open(CHAMPION)
+    breaker.record(CHAMPION, None)
+    breaker.record(CHAMPION, ModelCrashed("status 3"))
+    assert not breaker.is_open(CHAMPION)
+    breaker.record(CHAMPION, ModelCrashed("status 3"))
 
     assert breaker.is_open(CHAMPION)
 
