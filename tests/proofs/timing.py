@@ -27,8 +27,8 @@ class Timed:
     def behave(self, **behaviour: Any) -> None:
         """Behave like this from the next call on; nothing is healthy.
 
-        `seconds`, `seconds_per_row`: it takes so long; `broken`: it raises; `exits`: it ends its process; `answer`: `nan`,
-        or `narrow` (two columns).
+        `seconds`, `seconds_per_row`: it takes so long; `broken`: it raises; `exits`: it ends its process;
+        `answer`: `nan`, or `narrow` (two columns).
         """
         written = self.folder / "behaviour.new"
         written.write_text(json.dumps(behaviour))
