@@ -65,7 +65,9 @@ class Pollers:
             return
         again = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
         world.calls.note(f"{', '.join(sorted(again)) or 'nothing'} has to come again")
-        if again and are_first and environment.trouble_at < began - _TROUBLE_LASTS:
+        # A worker that shares its environment goes on without a stage whose call takes long.
+        is_calm = environment.trouble_at < began - _TROUBLE_LASTS and world.calls.stalled_until < began
+        if again and are_first and is_calm:
             world.witness.findings.needless.append(f"{len(again)} messages had to come again, and nothing was wrong")
         for message_id, handle in handles.items():
             if message_id not in again and world.rng.random() >= world.calls.weather.undeleted:

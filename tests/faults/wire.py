@@ -124,7 +124,7 @@ class Wire:
         except Unanswered as fault:
             return self._without_object(request, operation, heard[0] if fault.is_done else None)
         environment = self._scheduler.me().environment
-        if operation == "GetObject" and heard[0].status in (200, 404) and environment is not None:
+        if operation == "GetObject" and heard[0].status in (200, 304, 404) and environment is not None:
             self.on_object(content["Key"], environment)
         return responses.response(request, heard[0].status, heard[0].body, heard[0].headers)
 

@@ -134,7 +134,12 @@ class Settle(KeepMessages):
         return self.keep(delivery.received, problem, partial(self._lanes.send, delivery.task))
 
     def give_up(self, delivery: Delivery, problem: MatchcastError) -> Outcome:
-        """Bury the message, then fail the task: a crash in between repeats the burial, and loses nothing."""
+        """Bury the message, then fail the task: a crash in between repeats the burial, and loses nothing.
+
+        Another worker may have done both meanwhile: a model may take long to fail, and the message came again.
+        """
+        if self._is_over(delivery.task):
+            return Outcome(delivery.received.message_id, done=True, problem=problem)
         buried = self.bury(delivery.received, problem, delivery.task.task_id)
         if not buried.done:
             return buried
@@ -149,6 +154,14 @@ class Settle(KeepMessages):
     def final(self, task: Task, **state: object) -> Task:
         """Return a task in a final state, as of now."""
         return task.model_copy(update={**state, "completed_at": self._now()})
+
+    def _is_over(self, task: Task) -> bool:
+        try:
+            with faults_named():
+                record = self._tasks.get_many([task.task_id]).get(task.task_id)
+        except MatchcastError:  # the table is out of reach, or its record cannot be read: a letter too many is no loss
+            return False
+        return record is not None and (record.status.is_final or record.generation != task.generation)
 
     def _finish(self, delivery: Delivery, **state: object) -> Outcome:
         final = self.final(delivery.task, **state)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -13,6 +14,9 @@ from matchcast.messages import encode
 from tests.support.releases import Release
 from tests.support.run_predictions import MATCH, Lanes, Unsteady, Worker, queued
 from tests.support.tasks import a_delivery, a_task
+
+if TYPE_CHECKING:
+    from matchcast.ports import Rows
 
 
 @pytest.mark.parametrize("body", ["no json", "[]", '{"version": 99}'])
@@ -107,6 +111,29 @@ def test_a_model_that_fails_is_not_tried_again() -> None:
     assert worker.task(task).status is TaskStatus.FAILED
     assert [letter.cause for letter in worker.lanes.dead_letters] == ["model-failed"]
     assert worker.lanes.buried == [task.task_id]
+
+
+@pytest.mark.parametrize("generation", [0, 1])
+def test_a_message_whose_task_another_worker_ended_meanwhile_is_not_buried_again(generation: int) -> None:
+    # GIVEN a model that takes long to fail, and another worker that fails the task before
+    worker = Worker()
+    (task,) = queued(worker, 1)
+    predict = worker.release.model.predict
+
+    def fail(rows: Rows) -> Rows:
+        other = {"status": TaskStatus.FAILED} if generation == 0 else {"generation": generation}
+        worker.tasks._tasks[task.task_id] = task.model_copy(update=other)
+        worker.release.model.broken = True
+        return predict(rows)
+
+    worker.release.model.predict = fail  # type: ignore[method-assign]
+
+    # WHEN it fails here as well
+    outcome = worker(a_delivery(task))["message-1"]
+
+    # THEN the message is done, and the dead letters have no second copy
+    assert outcome.done
+    assert worker.lanes.dead_letters == []
 
 
 def test_a_task_whose_burial_fails_is_kept_queued_with_its_message() -> None:
