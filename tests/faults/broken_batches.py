@@ -168,10 +168,16 @@ def old_output(keys: BatchKeys, _: int) -> str:
 # Joins, cancellations, sweeps.
 
 
-def join_any(join: JoinBatches, message: JoinBatch) -> None:
+def of_anything(join: JoinBatches, message: JoinBatch) -> Batch | None:
     batch = join._batches.get_many([message.batch_id]).get(message.batch_id)
-    if batch is not None and batch.generation == message.generation and not batch.status.is_final:
-        join._end(batch, BatchStatus.CANCELLED if batch.status is BatchStatus.CANCELLING else BatchStatus.SUCCEEDED)
+    is_other = batch is None or batch.generation != message.generation or batch.status.is_final
+    return None if is_other else batch
+
+
+def by_one_look(join: JoinBatches, message: JoinBatch) -> None:
+    batch = join._due(message)
+    if batch is not None:
+        join._end(batch, {part.number: part for part in join._batches.parts(batch.batch_id)})
 
 
 def cancelled_at_once(track: TrackBatches, tenant: str, batch_id: str) -> Batch:
@@ -186,11 +192,6 @@ def cancelled_at_once(track: TrackBatches, tenant: str, batch_id: str) -> Batch:
 
 
 cancel = TrackBatches.cancel
-
-
-def not_delayed(operation: str, content: Any) -> bool:
-    is_batch = operation == "SendMessage" and content["QueueUrl"].endswith("/batches")
-    return is_batch and content.get("DelaySeconds", 0) == 30
 
 
 def no_lost_parts(_: LostParts, __: Any) -> int:
@@ -242,7 +243,8 @@ BATCH_MUTANTS = (
     Mutant("files of parts without generation and digest", BatchKeys, "part_output", one_name),
     Mutant("files of parts without digest", BatchKeys, "part_output", generation_name),
     Mutant("output files without generation", BatchKeys, "output", old_output),
-    Mutant("a join of anything", JoinBatches, "join", join_any),
+    Mutant("a join of anything", JoinBatches, "_due", of_anything),
+    Mutant("a join that looks at its batch once", JoinBatches, "join", by_one_look),
     Mutant("a cancellation without safety net", TrackBatches, "cancel", cancelled_at_once),
     Mutant("a retry without safety net", TrackBatches, "_run_again", retried_at_once),
     Mutant("a retry counts its wrong rows no more", SplitBatches, "_from_parts", again_with_invalid),

@@ -64,17 +64,24 @@ class JoinBatches:
         StorageUnavailable
             If it has to be done again.
         """
+        if self._due(message) is None:
+            return
+        ended = {part.number: part for part in self._batches.parts(message.batch_id)}
+        # While a join is due, no part ends. If it was due before and after they were read, every join reads the same;
+        # else the batch may have ended meanwhile, and a retry of it may have ended parts that its files do not have.
+        batch = self._due(message)
+        if batch is not None:
+            self._end(batch, ended)
+
+    def _due(self, message: JoinBatch) -> Batch | None:
+        """Return the batch of a message if it is time to join it."""
         batch = self._batches.get_many([message.batch_id]).get(message.batch_id)
         if batch is None or batch.generation != message.generation or not batch.is_readable_at(self._now()):
-            return
-        if batch.status is BatchStatus.CANCELLING:
-            self._end(batch, BatchStatus.CANCELLED)
-        elif batch.status is BatchStatus.RUNNING and batch.all_parts_done:
-            self._end(batch, BatchStatus.SUCCEEDED)
+            return None
+        is_done = batch.status is BatchStatus.RUNNING and batch.all_parts_done
+        return batch if is_done or batch.status is BatchStatus.CANCELLING else None
 
-    def _end(self, batch: Batch, status: BatchStatus) -> None:
-        # Read after the record: in this state of it no part ends any more.
-        ended = {part.number: part for part in self._batches.parts(batch.batch_id)}
+    def _end(self, batch: Batch, ended: Mapping[int, Part]) -> None:
         keys = BatchKeys(batch.batch_id, batch.output_format)
         with self._folder() as folder:
             output = JoinedFile(folder / "output", OUTPUT, batch.output_format)
@@ -90,6 +97,8 @@ class JoinBatches:
             content_type = CONTENT_TYPES[batch.output_format]
             self._files.upload(output.path, keys.output(batch.generation), content_type)
             self._files.upload(errors.path, keys.errors(batch.generation), content_type)
+        is_cancelled = batch.status is BatchStatus.CANCELLING
+        status = BatchStatus.CANCELLED if is_cancelled else BatchStatus.SUCCEEDED
         final = {"status": status, "output_generation": batch.generation, "completed_at": self._now(), **counts}
         self._batches.change(batch.model_copy(update=final), [batch.status])
 

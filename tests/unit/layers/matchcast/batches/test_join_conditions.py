@@ -57,6 +57,36 @@ def test_an_expired_batch_is_not_joined() -> None:
     assert flow.batch(batch).status is BatchStatus.RUNNING
 
 
+def test_a_join_that_is_overtaken_by_another_one_and_a_retry_writes_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    # GIVEN a cancelled batch, and a join of it that stops before it reads the parts
+    flow = Flow(size=2, window=1)
+    batch = flow.submitted(MIXED)
+    for _ in range(3):
+        flow.step()
+    flow.track.cancel("north", batch.batch_id)
+    files: list[tuple[bytes, bytes]] = []
+    parts = flow.records.parts
+
+    def overtaken(batch_id: str) -> Any:
+        monkeypatch.setattr(flow.records, "parts", parts)
+        flow.settle()
+        files.append(flow.files(batch))
+        flow.track.retry_failed("north", batch.batch_id)
+        flow.settle()
+        return parts(batch_id)
+
+    monkeypatch.setattr(flow.records, "parts", overtaken)
+
+    # WHEN it goes on after the rest of the rows has run in the next generation
+    join(flow, batch)
+
+    # THEN the files of the first one are as they were
+    keys = BatchKeys(batch.batch_id, batch.output_format)
+    assert flow.batch(batch).output_generation == 1
+    found = [flow.raw.get(key) for key in (keys.output(0), keys.errors(0))]
+    assert [stored and stored.body for stored in found] == list(files[0])
+
+
 @pytest.mark.parametrize(
     "changes",
     [{"succeeded": 7}, {"total": 11}, {"status": BatchStatus.CANCELLING, "total": 11}],
