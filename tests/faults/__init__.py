@@ -17,11 +17,12 @@ simulated is below them: the wire, the services at its end, time and chance.
   accident.
 - `transactions`: several writes of the table at once, their reasons, conflicts and tokens.
 - `batches` (with `batch_rows`, `batch_files`, `batch_sizes`), `batch_clients`, `batch_witness`: batches of some rows,
-  in parts of three to five, beside the tasks of every third schedule. Every write of a batch or a part is judged as it
+  in parts of three to five, beside the tasks of two of five schedules. Every write of a batch or a part is judged as it
   happens, and the files of each end row by row: each row once, in input order, by the pinned model and snapshot.
 - `bucket`, `models`: two releases, which the real code publishes and reads; objects of them are lost or damaged for a
   while. `poison`: messages that cannot be read, or can be read and cannot be served, with their right ends.
-- `plots`, `clients` (with `requests`), `services`, `operators`: who acts, and what a schedule is about.
+- `plots` (with `batch_plots`), `clients` (with `requests`), `services`, `operators`: who acts, and what a schedule is
+  about.
 - `ledger`: every write of a record, judged as it happens. `witness`: every answer, compared with all others. `closing`:
   every record after all has settled. Nothing may be
     lost:     a task of which a client saw a 202, a dead letter, or an entry of a list;
@@ -30,7 +31,7 @@ simulated is below them: the wire, the services at its end, time and chance.
     stuck:    a task is queued and nothing will end it, or it took long in calm weather;
     needless: an end without its cause, a failed request or a message that comes again, and nothing had gone wrong.
 - `mutants` (with `tampering`, `broken_serving`, `broken_batches`): broken copies of the product, which the same
-  schedules have to catch.
+  schedules have to catch; a schedule that shows something without a mutant too catches none.
 
 `specification` is a second, independent proof: the API's contract as a small model, to which sequences of
 requests through the real handlers (`handlers`) are compared (`comparison`).

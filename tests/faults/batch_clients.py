@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tests.faults.batch_rows import FORMATS, draw_rows, encoded
+from tests.faults.batch_rows import FORMATS, Row, draw_rows, encoded
 from tests.faults.batch_witness import BatchWitness
 from tests.faults.clients import Client
 from tests.faults.requests import Request
@@ -79,9 +79,8 @@ class BatchClient:
 
     def _submit(self) -> None:
         body: dict[str, Any] = {"output_format": self._rng.choice(("parquet", "jsonl"))}
-        failing = self._world.plot.failing_rows
         if self._rng.random() < 0.4:
-            rows = draw_rows(self._rng, failing=failing, only_matches=True)
+            rows = self._rows(only_matches=True)
             body["match_ids"] = [row.match_id for row in rows]
         else:
             file_format = self._rng.choice(FORMATS)
@@ -97,9 +96,13 @@ class BatchClient:
             # The form takes another file, which is another version.
             self._upload(body["input"], file_format)
 
+    def _rows(self, *, only_matches: bool) -> tuple[Row, ...]:
+        plot = self._world.plot
+        return draw_rows(self._rng, failing=plot.failing_rows, most=plot.most_rows, only_matches=only_matches)
+
     def _upload(self, key: str, file_format: str) -> None:
         s3, is_broken = self._world.s3, self._rng.random() < 0.08
-        rows = draw_rows(self._rng, failing=self._world.plot.failing_rows)
+        rows = self._rows(only_matches=False)
         s3.put(key, self._rng.choice(_BROKEN) if is_broken else encoded(rows, file_format))
         self._world.batches.inputs[key, s3.stored[key].version_id] = None if is_broken else rows
 

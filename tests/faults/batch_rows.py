@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -38,9 +39,11 @@ class Row:
         return self.features != (None, None)
 
 
-def draw_rows(rng: random.Random, *, failing: float, only_matches: bool = False) -> tuple[Row, ...]:
-    """Return four to thirty rows of all kinds; `failing` is the share of those for which the model fails."""
-    rows = [_draw(rng, failing, only_matches=only_matches) for _ in range(rng.randint(4, rng.choice((8, 12, 30))))]
+def draw_rows(
+    rng: random.Random, *, failing: float, most: Sequence[int], only_matches: bool = False
+) -> tuple[Row, ...]:
+    """Return at least four rows of all kinds; `failing` is the share of those for which the model fails."""
+    rows = [_draw(rng, failing, only_matches=only_matches) for _ in range(rng.randint(4, rng.choice(most)))]
     if only_matches:
         return tuple(Row(match_id=row.match_id) for row in rows)
     return tuple(Row(f"row {number}", row.match_id, row.features) for number, row in enumerate(rows))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from matchcast.adapters.batch_items import read_batch, read_part
 from matchcast.batch_messages import decode_batch_message, decode_part
 from matchcast.domain.batch import Batch, BatchKeys, BatchStatus, Part
-from matchcast.errors import InvalidMessage
+from matchcast.errors import InvalidMessage, UnexpectedFault
 from tests.faults.batch_files import Files, digest_of, judged
 from tests.faults.batch_rows import Row
 from tests.faults.expressions import Item
@@ -116,6 +116,8 @@ class Batches:
         is_begun = after.status is _S.RUNNING and (before is None or before.status is not _S.RUNNING)
         if is_begun:
             self._check_counts(after)
+            if after.generation:
+                self._fix(BatchKeys(after.batch_id).plan(after.generation))
         if after.status in (_S.SUCCEEDED, _S.CANCELLED) and after.total is not None:
             self._judge_files(after)
 
@@ -191,6 +193,8 @@ class Batches:
                 # Without its manifest there is no snapshot, and then a row with a match alone cannot be predicted.
                 is_refused = self.rows(batch) is None or batch.provenance.snapshot_id is None
                 return "" if is_refused else "its input can be read"
+            if batch.error.code == UnexpectedFault.code:
+                return "" if self.world.was_denied(self._now()) else "that is a defect"
             letter = (batch.batch_id, batch.generation, batch.error.code)
             return "" if letter in self._letters else f"no letter has the cause {batch.error.code}"
         return ""

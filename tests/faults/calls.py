@@ -47,13 +47,13 @@ class Calls:
         Unanswered
             If the caller gets no answer.
         """
-        weather, draw = self.weather, self._rng.random
+        weather, draw = self.weather.at(name), self._rng.random
         actor = self._scheduler.me()
         environment = actor.environment
         if environment is None:
             raise Killed  # what code would still do after its process has ended
         self._end_if_dead(environment)
-        self._scheduler.pause(seconds + self._delay())
+        self._scheduler.pause(seconds + self._delay(weather))
         if environment.is_dead or self._scheduler.now > actor.killed_at:
             self._kill(environment, f"{name}: killed, it took too long")
         environment.calls_left -= 1
@@ -108,8 +108,8 @@ class Calls:
             actor = self._scheduler.current
             self.trace.append(f"{self._scheduler.now:9.2f} s  {actor.name if actor else '-':14} {text}")
 
-    def _delay(self) -> float:
-        weather, draw = self.weather, self._rng.random()
+    def _delay(self, weather: Weather) -> float:
+        draw = self._rng.random()
         if draw < weather.frozen:
             return self._freeze()
         if draw < weather.frozen + weather.stalled:

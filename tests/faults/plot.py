@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from tests.faults.weather import Weather
 
@@ -57,31 +59,27 @@ class Plot:
     most_poison: int = 2
     losing: float = 0.1
     """Share of the stormy schedules in which an object of the bucket is gone or damaged for a while."""
-    killed: float | None = None
-    model_seconds: tuple[float, ...] | None = None
-    duplicated: float | None = None
     batches: float = 0.12
     """Share of the schedules with batches."""
     batch_acts: tuple[str, ...] = _ANY_BATCH_ACTS
     most_batch_acts: int = 5
     batch_haste: float = 8.0
     """Mean time between two acts of a client of batches."""
+    most_rows: tuple[int, ...] = (8, 12, 30)
+    """How many rows a batch has at most, one of these."""
+    windows: tuple[int, ...] = (1, 2, 4)
+    """How many parts of a batch are in the lane at once, one of these."""
     failing_rows: float = 0.08
     """Share of the rows of batches for which the model fails."""
     keen: float = 0.5
     """Share of the operators who see every letter as it comes."""
     is_calm: bool = False
-    page: int | None = None
+    forced: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    """What of the weather is one of these, whatever is drawn for it."""
 
     def weather(self, rng: random.Random) -> Weather:
         """Return the weather of a schedule."""
         drawn = Weather.draw(rng)
         if self.is_calm:
             drawn = Weather(lag=drawn.lag, page=drawn.page)
-        if self.killed is not None:
-            drawn = replace(drawn, killed=self.killed)
-        if self.duplicated is not None:
-            drawn = replace(drawn, duplicated=self.duplicated)
-        if self.model_seconds is not None:
-            drawn = replace(drawn, model_seconds=rng.choice(self.model_seconds))
-        return replace(drawn, page=self.page or drawn.page)
+        return replace(drawn, **{name: rng.choice(values) for name, values in self.forced.items()})

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import random
-from typing import Any
 
+from tests.faults.batch_plots import BATCHES
 from tests.faults.plot import Plot
 
 _LETTERS = Plot(
@@ -16,51 +16,7 @@ _LETTERS = Plot(
     most_receives=(2,),
     operators=(1, 2, 2),
     most_sweeps=4,
-    killed=0.04,
-    model_seconds=(0, 0, 5),
-)
-_BESIDE: dict[str, Any] = {"batches": 1.0, "acts": ("ask",), "most_acts": 2, "hows": ("submit",), "operators": (0, 1)}
-"""Batches beside a few tasks."""
-_BATCHES: tuple[tuple[int, Plot], ...] = (
-    (6, Plot("batches", **_BESIDE, switched=0.5)),
-    (
-        4,
-        Plot(
-            "dying parts",
-            **_BESIDE,
-            most_receives=(1, 2),
-            killed=0.05,
-            most_sweeps=8,
-            sweeps_pause=(20.0, 300.0),
-            storms=(3600.0,),
-            batch_haste=40.0,
-        ),
-    ),
-    (
-        3,
-        Plot(
-            "cancelled and retried",
-            **_BESIDE,
-            batch_acts=("cancel", "cancel", "retry", "retry", "read"),
-            most_batch_acts=8,
-            failing_rows=0.3,
-            twins=0.6,
-            mended=1.0,
-        ),
-    ),
-    (
-        2,
-        Plot(
-            "late parts",
-            **_BESIDE,
-            pollers=(2, 3),
-            model_seconds=(4, 10),
-            duplicated=0.5,
-            batch_acts=("cancel", "retry", "retry", "read"),
-            batch_haste=30.0,
-            storms=(3600.0,),
-        ),
-    ),
+    forced={"killed": (0.04,), "model_seconds": (0, 0, 5)},
 )
 _PLOTS: tuple[tuple[int, Plot], ...] = (
     (8, Plot()),
@@ -76,9 +32,7 @@ _PLOTS: tuple[tuple[int, Plot], ...] = (
             operators=(1, 2),
             keen=1.0,
             pollers=(3,),
-            model_seconds=(10, 20),
-            duplicated=0.5,
-            killed=0.0,
+            forced={"model_seconds": (10, 20), "duplicated": (0.5,), "killed": (0.0,)},
         ),
     ),
     (
@@ -96,7 +50,7 @@ _PLOTS: tuple[tuple[int, Plot], ...] = (
             most_sweeps=8,
             sweeps_pause=(50.0, 300.0),
             storms=(3600.0,),
-            killed=0.08,
+            forced={"killed": (0.08,)},
         ),
     ),
     (
@@ -118,7 +72,7 @@ _PLOTS: tuple[tuple[int, Plot], ...] = (
             discarded=0.5,
             is_calm=True,
             cut_off=0.7,
-            killed=0.02,
+            forced={"killed": (0.02,)},
         ),
     ),
     (
@@ -149,7 +103,7 @@ _PLOTS: tuple[tuple[int, Plot], ...] = (
             twins=0.8,
             own_features=0.9,
             cursed=0.0,
-            model_seconds=(2, 20),
+            forced={"model_seconds": (2, 20)},
         ),
     ),
     (
@@ -162,7 +116,7 @@ _PLOTS: tuple[tuple[int, Plot], ...] = (
             hurried=0.9,
             cursed=0.0,
             workers_begin=(0, 30),
-            model_seconds=(0, 5, 20),
+            forced={"model_seconds": (0, 5, 20)},
         ),
     ),
     (2, Plot("keys", acts=("ask", "repeat", "repeat", "read"), haste=30.0, keyed=1.0, lifetime=60.0)),
@@ -182,7 +136,7 @@ _PLOTS: tuple[tuple[int, Plot], ...] = (
             is_calm=True,
         ),
     ),
-    (1, Plot("lists", acts=("ask", "ask", "list"), most_acts=6, haste=2.0, keyed=0.1, page=2)),
+    (1, Plot("lists", acts=("ask", "ask", "list"), most_acts=6, haste=2.0, keyed=0.1, forced={"page": (2,)})),
     (
         1,
         Plot(
@@ -215,10 +169,18 @@ _PLOTS: tuple[tuple[int, Plot], ...] = (
         3,
         Plot("poison", acts=("ask", "read"), hows=("submit",), cursed=0.0, poisoned=1.0, most_poison=8),
     ),
-    *_BATCHES,
+    *BATCHES,
     (
         1,
-        Plot("backlog", most_acts=4, hows=("submit",), haste=1.0, cursed=0.0, high_workers_begin=(20, 90), killed=0.03),
+        Plot(
+            "backlog",
+            most_acts=4,
+            hows=("submit",),
+            haste=1.0,
+            cursed=0.0,
+            high_workers_begin=(20, 90),
+            forced={"killed": (0.03,)},
+        ),
     ),
 )
 

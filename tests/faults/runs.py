@@ -108,11 +108,11 @@ def watched(seed: int) -> Verdict:
 
 
 def hunt(number: int, seed: int) -> Hunt:
-    """Run schedules with a mutant until one catches it."""
+    """Run schedules with a mutant until one catches it: one that shows nothing of the product as it is."""
     mutant = MUTANTS[number]
-    with mutant.alive():
-        for tried in range(MOST_SCHEDULES_FOR_A_MUTANT):
+    for tried in range(MOST_SCHEDULES_FOR_A_MUTANT):
+        with mutant.alive():
             verdict = watched(seed + tried)
-            if verdict.findings:
-                return Hunt(mutant.name, tried + 1, verdict.findings.lines()[0])
+        if verdict.findings and not watched(seed + tried).findings:
+            return Hunt(mutant.name, tried + 1, verdict.findings.lines()[0])
     return Hunt(mutant.name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 PARTS = ("table", "queue", "bucket", "inference")
 _RATES = (0.0, 0.0, 0.02, 0.05, 0.15)
@@ -23,6 +23,8 @@ class Outage:
 class Weather:
     """How often what goes wrong: shares of all calls (or messages, or keys), lengths in seconds, and outages."""
 
+    aim: str = ""
+    """The operation at which processes are killed, stop or are late; at any, where it is empty."""
     killed: float = 0.0
     """Calls that are the last ones of their process, before or after they took effect."""
     refused: float = 0.0
@@ -54,6 +56,10 @@ class Weather:
     def is_calm(self) -> bool:
         """Return whether nothing goes wrong at all."""
         return self == Weather(lag=self.lag, page=self.page)
+
+    def at(self, operation: str) -> Weather:
+        """Return what a call meets."""
+        return self if operation.startswith(self.aim) else replace(self, killed=0.0, frozen=0.0, stalled=0.0)
 
     @classmethod
     def draw(cls, rng: random.Random) -> Weather:

@@ -79,7 +79,7 @@ class World:
             "CURSOR_SECRET_NAME": "cursors",
             "BATCHES_QUEUE_URL": url("batches"),
             "BATCHES_DEAD_LETTER_QUEUE_URL": url("batches-dead"),
-            "BATCH_WINDOW": str(rng.choice((1, 2, 4))),
+            "BATCH_WINDOW": str(rng.choice(self.plot.windows)),
             "MAX_OPEN_BATCHES": str(rng.choice((2, 100))),
         }
 
