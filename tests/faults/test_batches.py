@@ -11,6 +11,8 @@ from botocore.exceptions import ClientError
 from matchcast.adapters.batch_items import batch_item, part_key, part_values
 from matchcast.batches.part_files import ERRORS, OUTPUT, encode_table
 from matchcast.domain.batch import Batch, BatchKeys, BatchStatus
+from matchcast.domain.task import TaskError
+from matchcast.errors import UnexpectedFault
 from tests.faults.batch_rows import Row, expected
 from tests.faults.bucket import MATCHES, SNAPSHOTS
 from tests.faults.stage import Stage
@@ -68,6 +70,9 @@ def test_steps_of_a_batch_that_are_illegal_or_have_no_cause_are_noticed() -> Non
     later = batch.model_copy(update={"status": _S.QUEUED, "generation": 1})
     other = batch.model_copy(update={"total": 5})
     cancelling = batch.model_copy(update={"status": _S.CANCELLING})
+    defect = TaskError(code=UnexpectedFault.code, detail="")
+    failed = batch.model_copy(update={"status": _S.FAILED, "error": defect, "completed_at": NOW})
+    again = later.model_copy(update={"status": _S.RUNNING})
 
     # WHEN it goes from one to another
     # THEN
@@ -75,6 +80,8 @@ def test_steps_of_a_batch_that_are_illegal_or_have_no_cause_are_noticed() -> Non
     assert findings(batch, later) == [f"illegal: ..{batch.batch_id[-4:]}: running g0 -> queued g1"]
     assert "another batch" in findings(batch, other)[0]
     assert "nobody asked for that" in findings(batch, cancelling)[0]
+    assert "that is a defect" in findings(batch, failed)[0]
+    assert "plans/1.json counts, and is not there" in findings(later, again)[0]
     assert "its files are not there" in findings(batch, final)[0]
     assert "counts (3, 0, 0), its parts (0, 0, 0)" in findings(queued, batch.model_copy(update={"succeeded": 3}))[0]
 

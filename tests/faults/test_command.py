@@ -9,10 +9,12 @@ import typer
 from typer.testing import CliRunner, Result
 
 from tests.faults import __main__ as command
+from tests.faults import runs
 from tests.faults.findings import Findings
 from tests.faults.mutants import MUTANTS
 from tests.faults.runs import Hunt, Report
-from tests.faults.schedule import run_schedule
+from tests.faults.schedule import Verdict, run_schedule
+from tests.faults.weather import Weather
 
 if TYPE_CHECKING:
     import pytest
@@ -63,6 +65,29 @@ def test_a_schedule_can_be_replayed_step_by_step_with_and_without_a_mutant() -> 
     # WHEN the mutant is unknown
     # THEN that is a usage error
     assert invoke("--replay", "1", "--mutant", "no such").exit_code == 2
+
+
+def test_a_schedule_that_shows_something_without_a_mutant_does_not_catch_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    # GIVEN a mutant that every schedule shows, and two schedules that show something of the product as it is
+    mutant = MUTANTS[0]
+    real = getattr(mutant.owner, mutant.attribute)
+
+    def watched(seed: int) -> Verdict:
+        is_broken = getattr(mutant.owner, mutant.attribute) is not real
+        return Verdict(seed, Findings(stuck=["it is queued"]) if seed < 3 or is_broken else Findings())
+
+    monkeypatch.setattr(runs, "watched", watched)
+
+    # WHEN it is hunted from the seed 1 on
+    # THEN the third schedule is the first one that catches it
+    assert runs.hunt(0, 1) == Hunt(mutant.name, 3, "stuck: it is queued")
+
+
+def test_weather_that_aims_kills_and_stops_at_one_operation_alone() -> None:
+    weather = Weather(aim="Query", killed=0.1, frozen=0.2, stalled=0.3, refused=0.4)
+
+    assert weather.at("Query {}") == weather
+    assert weather.at("GetItem 1") == Weather(aim="Query", refused=0.4)
 
 
 def caught(name: str, seed: int) -> bool:
