@@ -211,10 +211,9 @@ def again_with_invalid(split: SplitBatches, batch: Batch) -> Batch:
 from_parts = SplitBatches._from_parts
 
 
-def retried_at_once(track: TrackBatches, batch: Batch, generation: int) -> tuple[Batch, bool]:
-    queued = batch.model_copy(update={"status": BatchStatus.QUEUED, "generation": batch.generation})
-    del generation
-    again = queued.model_copy(update={"generation": batch.generation + 1, "error": None})
+def retried_at_once(track: TrackBatches, batch: Batch, _: int) -> tuple[Batch, bool]:
+    begun = {"status": BatchStatus.QUEUED, "generation": batch.generation + 1, "error": None}
+    again = batch.model_copy(update=begun)
     split = SplitBatch(batch_id=batch.batch_id, tenant=batch.tenant, generation=again.generation)
     changed = track._batches.change(again, [batch.status], batch.generation)
     if changed:
@@ -222,13 +221,12 @@ def retried_at_once(track: TrackBatches, batch: Batch, generation: int) -> tuple
     return again, changed
 
 
-_NO_GENERATION = without_conditions(0, " AND generation = :generation", "")
-_ANY_STATUS = without_conditions(0, "#status = :running AND ", "")
-
 BATCH_MUTANTS = (
     on_the_wire("counts added without the transaction", without_transaction),
-    on_the_wire("a part ends in any generation of its batch", _NO_GENERATION),
-    on_the_wire("a part ends while its batch is cancelled", _ANY_STATUS),
+    on_the_wire(
+        "a part ends in any generation of its batch", without_conditions(0, " AND generation = :generation", "")
+    ),
+    on_the_wire("a part ends while its batch is cancelled", without_conditions(0, "#status = :running AND ", "")),
     Mutant("the next part is sent at the end", RunParts, "_work", next_at_the_end),
     Mutant("no join on a duplicate of an ended part", FinishParts, "open", no_join_of_duplicates),
     Mutant("the join is sent by an old record", FinishParts, "join_if_done", join_sent_before),
