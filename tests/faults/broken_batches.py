@@ -194,10 +194,6 @@ def cancelled_at_once(track: TrackBatches, tenant: str, batch_id: str) -> Batch:
 cancel = TrackBatches.cancel
 
 
-def no_lost_parts(_: LostParts, __: Any) -> int:
-    return 0
-
-
 def ended_is_enough(batches: BatchStore, batch: Batch | None, part: RunPart) -> bool:
     ended = batches.part(part.batch_id, part.number)
     return batch is not None and batch.status is BatchStatus.RUNNING and ended is None
@@ -246,7 +242,7 @@ BATCH_MUTANTS = (
     Mutant("a cancellation without safety net", TrackBatches, "cancel", cancelled_at_once),
     Mutant("a retry without safety net", TrackBatches, "_run_again", retried_at_once),
     Mutant("a retry counts its wrong rows no more", SplitBatches, "_from_parts", again_with_invalid),
-    Mutant("the sweep leaves lost parts", LostParts, "lose", no_lost_parts),
+    Mutant("the sweep leaves lost parts", LostParts, "lose", lambda *_: 0),
     Mutant("the sweep takes an ended part for all", sweep, "is_waited_for", ended_is_enough),
 )
 """The broken copies of batches."""
