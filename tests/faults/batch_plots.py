@@ -9,9 +9,9 @@ from tests.faults.plot import Plot
 _BESIDE: dict[str, Any] = {"batches": 1.0, "acts": ("ask",), "most_acts": 2, "hows": ("submit",), "operators": (0, 1)}
 """Batches beside a few tasks."""
 BATCHES: tuple[tuple[int, Plot], ...] = (
-    (6, Plot("batches", **_BESIDE, switched=0.5)),
+    (3, Plot("batches", **_BESIDE, switched=0.5)),
     (
-        4,
+        2,
         Plot(
             "dying parts",
             **_BESIDE,
@@ -24,7 +24,7 @@ BATCHES: tuple[tuple[int, Plot], ...] = (
         ),
     ),
     (
-        3,
+        2,
         Plot(
             "cancelled and retried",
             **_BESIDE,
@@ -36,7 +36,7 @@ BATCHES: tuple[tuple[int, Plot], ...] = (
         ),
     ),
     (
-        2,
+        1,
         Plot(
             "late parts",
             **_BESIDE,
@@ -48,7 +48,7 @@ BATCHES: tuple[tuple[int, Plot], ...] = (
         ),
     ),
     (
-        6,
+        2,
         Plot(
             "retried at once",
             **_BESIDE,
@@ -64,7 +64,7 @@ BATCHES: tuple[tuple[int, Plot], ...] = (
         ),
     ),
     (
-        6,
+        2,
         Plot(
             "splits that meet",
             **_BESIDE,
@@ -90,7 +90,7 @@ BATCHES: tuple[tuple[int, Plot], ...] = (
         ),
     ),
     (
-        6,
+        2,
         Plot(
             "cancellations that break off",
             **_BESIDE,
