@@ -35,7 +35,7 @@ _OF_LISTS = (
 )
 _HEALTH_BODY = {"application/json": {"model": HealthReport}}
 HEALTH_ANSWERS: dict[int, Any] = {
-    200: {"description": "Requests are answered; `degraded`: out of an old snapshot.", "content": _HEALTH_BODY},
+    200: {"description": "Requests are answered; `degraded`: out of old data.", "content": _HEALTH_BODY},
     503: {"description": "There is no snapshot to answer from.", "content": _HEALTH_BODY},
 }
 
@@ -109,7 +109,8 @@ def precomputed(match_id: str) -> Response[Any]:
 def health() -> Response[Any]:
     """Tell what is served and how good it is, as the answering environment knows it.
 
-    `degraded` is served too: from a snapshot that is old, or in place of a newer one that was refused.
+    `degraded` is served too: from a snapshot that is old, whose newest result is, or in place of a newer one that was
+    refused.
     """
     found = snapshots.serve_snapshot().health()
     manifest, problem = found.manifest, found.problem
@@ -121,6 +122,9 @@ def health() -> Response[Any]:
             created_at=manifest.created_at if manifest else None,
             age_seconds=found.age_seconds,
             stale=found.stale,
+            newest_result=manifest.newest_result if manifest else None,
+            results_age_seconds=found.results_age_seconds,
+            results_stale=found.results_stale,
             problem=HealthProblem(code=problem.code, detail=problem.public_detail) if problem else None,
         ),
         model=manifest.model if manifest else None,

@@ -160,6 +160,9 @@ class SnapshotHealth(BaseModel):
     created_at: datetime | None
     age_seconds: float | None = Field(description="Since it was made.")
     stale: bool = Field(description="Whether it is older than it should be; it is served all the same.")
+    newest_result: date | None = Field(description="The last match day with a result; null where it is not known.")
+    results_age_seconds: float | None = Field(description="Since the beginning of that day.")
+    results_stale: bool = Field(description="Whether that is too long ago: the data ends, however new the snapshot is.")
     problem: HealthProblem | None = Field(description="What is wrong with a newer snapshot, where there is one.")
 
 

@@ -16,7 +16,7 @@ from matchcast.domain.manifests import MODEL_MANIFEST_KEY, SNAPSHOT_MANIFEST_KEY
 from matchcast.http.cursors import Cursors
 from matchcast.releases.readers import ManifestReader
 from matchcast.settings import ServePredictionsSettings
-from matchcast.snapshots.serve import ServeSnapshot
+from matchcast.snapshots.serve import ServeSnapshot, StaleAfter
 from tests.support.snapshots import NOW
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Service:
         manifests = ManifestReader(self.objects, SNAPSHOT_MANIFEST_KEY, SnapshotManifest, 30, monotonic=self.seconds)
         self.models = ManifestReader(self.objects, MODEL_MANIFEST_KEY, ModelManifest, 30, monotonic=self.seconds)
         parse = partial(parse_snapshot, bookmaker=self.settings.odds_bookmaker)
-        stale = self.settings.snapshot_stale_seconds
+        stale = StaleAfter(self.settings.snapshot_stale_seconds, self.settings.results_stale_seconds)
         self.use_case = ServeSnapshot(manifests, self.objects, parse, lambda: self.now, stale)
 
     def seconds(self) -> float:

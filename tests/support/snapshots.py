@@ -154,13 +154,18 @@ def snapshot_files(**rows: Sequence[Mapping[str, Any]]) -> dict[str, bytes]:
 
 
 def snapshot_manifest(
-    files: Mapping[str, bytes], *, snapshot_id: str = SNAPSHOT_ID, created_at: datetime = NOW
+    files: Mapping[str, bytes],
+    *,
+    snapshot_id: str = SNAPSHOT_ID,
+    created_at: datetime = NOW,
+    newest_result: date | None = None,
 ) -> SnapshotManifest:
     """Return the manifest of some files."""
     return SnapshotManifest(
         snapshot_id=snapshot_id,
         created_at=created_at,
         as_of=created_at - timedelta(days=2),
+        newest_result=newest_result,
         prefix=f"snapshots/{snapshot_id}/",
         bookmaker=BOOKMAKER,
         model=MODEL,
@@ -174,10 +179,11 @@ def put_snapshot(
     *,
     snapshot_id: str = SNAPSHOT_ID,
     created_at: datetime = NOW,
+    newest_result: date | None = None,
 ) -> SnapshotManifest:
     """Publish a snapshot: its files, then the manifest."""
     files = snapshot_files() if files is None else files
-    manifest = snapshot_manifest(files, snapshot_id=snapshot_id, created_at=created_at)
+    manifest = snapshot_manifest(files, snapshot_id=snapshot_id, created_at=created_at, newest_result=newest_result)
     for name, body in files.items():
         objects.put(manifest.prefix + name, body)
     objects.put(SNAPSHOT_MANIFEST_KEY, manifest.body())

@@ -72,6 +72,7 @@ def compute_features(*, data: DataDir, as_json: AsJson = False) -> None:
 def evaluate(
     paths: Annotated[list[str], typer.Argument(help="Match files, folders, patterns or zip archives.")],
     *,
+    data: DataDir,
     book: Annotated[str, typer.Option(help="Whose odds: a column prefix (B365, PSC) or a name (bet365).")] = "B365",
     margin: Annotated[str, typer.Option(help="How the margin is removed: multiplicative, power, shin.")] = (
         "multiplicative"
@@ -85,7 +86,10 @@ def evaluate(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Score a bookmaker's odds, and a model on the same matches: in all, per season, per division."""
+    """Score a bookmaker's odds, and a model on the same matches: in all, per season, per division.
+
+    A model's features rest on the matches of the files and on those of the imported dataset.
+    """
     from matchcast_tools.evaluation.bookmaker import evaluate_book, read_files, select
     from matchcast_tools.importing.books import parse_price
 
@@ -98,11 +102,17 @@ def evaluate(
     if model is None:
         figures = evaluate_book(scored, method)
     else:
+        from matchcast_tools.evaluation.history import with_history
         from matchcast_tools.evaluation.model import compare
 
         with output.progress("scoring the model"):
-            comparison = compare(dataset, scored, _forecaster(model), method, edge)
+            comparison = compare(dataset, scored, _forecaster(model), method, edge, history=with_history(dataset, data))
         figures = comparison.figures
+        for region, first in figures["history"]["cold_regions"].items():
+            output.warn(
+                f"The ratings of {region} start cold: no match is known in the year before {first}, neither in the "
+                f"files nor in the dataset ({data}), so the model looks worse than it is. Import earlier seasons."
+            )
         if picture is not None:
             from matchcast_tools.evaluation.charts import draw
 

@@ -51,6 +51,11 @@ def show_import(report: ImportReport) -> None:
     answers.print(table)
     for file in report.files:
         _show_notes(file)
+    for each in report.renames:
+        say(
+            f"{each.team} ({each.region}) appears on {each.first}, and {each.like} was last seen on {each.last}. If "
+            "they are one club, its ratings begin anew: give it one name in the files."
+        )
     changes = report.changes
     say(
         f"{changes.added} matches added, {changes.updated} updated, {changes.unchanged} unchanged, "
@@ -91,7 +96,7 @@ def show_evaluation(result: dict[str, Any]) -> None:
             cells += [_cell(name, part.get("model", {}).get(name)) for name in _MODEL]
         table.add_row(label, *cells)
     answers.print(table)
-    say(f"The margin is removed by the {result['margin']} method.")
+    say(f"The margin is removed by the {result['margin']} method. The base rate is that of {result['base_rate_of']}.")
     if has_model:
         _show_model(result)
 
@@ -100,7 +105,8 @@ def _show_model(result: dict[str, Any]) -> None:
     model, (mean, low, high) = result["model"], result["intervals"]["model_minus_book"]["log_loss"]
     say(
         f"{model['name']} version {model['version']} ({model['alias']}), on matches after {model['trained_until']}: "
-        f"its log loss is {mean:+.4f} against the book's (95% interval {low:+.4f} to {high:+.4f})."
+        f"its log loss is {mean:+.4f} against the book's (95% interval {low:+.4f} to {high:+.4f}). Ratings know "
+        f"{result['history']['stored_matches']} matches of the dataset as well."
     )
     for row in result["bets"]:
         if row["region"] == "all":

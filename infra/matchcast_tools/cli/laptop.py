@@ -200,7 +200,8 @@ def show_findings(findings: Sequence[Finding]) -> None:
 
     for finding in findings:
         sign, style = SIGNS[finding.state]
-        answers.print(f"[{style}]{sign}[/] {finding.check}: ", end="", highlight=False)
+        answers.print(sign, style=style, end=" ", highlight=False)
+        answers.print(f"{finding.check}: ", end="", highlight=False)
         say(finding.detail)
         if finding.remedy:
             say(f"    {finding.remedy}")

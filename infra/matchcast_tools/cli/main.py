@@ -98,10 +98,10 @@ def _is_of_library(error: Exception) -> bool:
 
 def explain(error: MatchcastError) -> int:
     """Print an error with what to do about it, and return its exit code."""
-    notes.print(f"[bold red]{error.title}:[/] ", end="")
-    notes.print(error.detail, markup=False, highlight=False, soft_wrap=True)
+    notes.print(f"{error.title}: ", style="bold red", highlight=False, end="")
+    notes.print(error.detail, highlight=False, soft_wrap=True)
     for field in error.errors:
         # The pointer to the whole body is the empty text.
         where = field.pointer or field.parameter or field.header or "the request"
-        notes.print(f"  {where}: {field.detail}", markup=False, soft_wrap=True)
+        notes.print(f"  {where}: {field.detail}", soft_wrap=True)
     return exit_code(error)

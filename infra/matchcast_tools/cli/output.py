@@ -14,12 +14,14 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.prompt import Confirm
+from rich.text import Text
 
 from matchcast_tools.progress import Items, Steps
 
-# A table that goes into a file or a pipe needs no line breaks.
-answers = Console(width=None if sys.stdout.isatty() else 160)
-notes = Console(stderr=True)
+# A table that goes into a file or a pipe needs no line breaks. Names of files and teams are shown as they are: brackets
+# in them are no markup, and colons no emoji.
+answers = Console(width=None if sys.stdout.isatty() else 160, markup=False, emoji=False)
+notes = Console(stderr=True, markup=False, emoji=False)
 
 
 def answer(content: Any, show: Callable[[], None], *, as_json: bool) -> None:
@@ -47,18 +49,18 @@ def _finite(content: Any) -> Any:
 
 def say(text: str) -> None:
     """Print a sentence of an answer as it is."""
-    answers.print(text, soft_wrap=True, highlight=False, markup=False)
+    answers.print(text, soft_wrap=True, highlight=False)
 
 
 def warn(text: str, style: str = "yellow") -> None:
     """Print what people should notice, as it is."""
-    notes.print(text, style=style, soft_wrap=True, highlight=False, markup=False)
+    notes.print(text, style=style, soft_wrap=True, highlight=False)
 
 
 def confirm(question: str) -> None:
     """Ask on stderr, and go on only after a yes: stdout is for answers, and `typer.confirm` writes a space to it."""
     try:
-        agreed = Confirm.ask(question, console=notes, default=False)
+        agreed = Confirm.ask(Text(question), console=notes, default=False)
     except EOFError:
         warn("There is nobody to ask. Use --yes.")
         agreed = False
@@ -81,14 +83,15 @@ def said_after(seconds: float, text: str) -> Iterator[None]:
 @contextmanager
 def progress(what: str) -> Iterator[Steps]:
     """Show what is going on while the block runs; it yields what shows the next step."""
-    with notes.status(what) as status:
-        yield status.update
+    with notes.status(Text(what)) as status:
+        yield lambda step: status.update(Text(step))
 
 
 @contextmanager
 def progress_bar(what: str) -> Iterator[Items]:
     """Show a bar while the block runs; it yields what moves the bar."""
-    columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[item]}"), TimeElapsedColumn()
+    item_column = TextColumn("{task.fields[item]}", markup=False)
+    columns = TextColumn("{task.description}"), BarColumn(), item_column, TimeElapsedColumn()
     with Progress(*columns, console=notes, transient=True, disable=not notes.is_terminal) as bar:
         task = bar.add_task(what, total=None, item="")
         yield lambda done, total, item: bar.update(task, completed=done, total=total, item=item)

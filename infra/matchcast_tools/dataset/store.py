@@ -20,6 +20,9 @@ from matchcast_tools.errors import BadInput
 
 _HOW_TO_IMPORT = "Run `matchcast import PATH` with match files, or `matchcast import --sample` for the sample league."
 
+_PART = 250_000
+"""Rows that are written at once."""
+
 
 def read_matches(data_dir: Path) -> pa.Table:
     """Return the matches (`MATCHES_SCHEMA`), sorted by id.
@@ -35,15 +38,17 @@ def read_matches(data_dir: Path) -> pa.Table:
     return table
 
 
-def read_odds(data_dir: Path) -> pa.Table:
+def read_odds(data_dir: Path, *, coded: bool = False) -> pa.Table:
     """Return the odds (`ODDS_SCHEMA`), sorted by match, bookmaker and time; there may be none.
+
+    `coded` reads the ids of their matches as a dictionary, which takes a fraction of the memory.
 
     Raises
     ------
     BadInput
         If nothing has been imported yet, or the file cannot be read.
     """
-    return read_table(data_dir / ODDS_FILE, _HOW_TO_IMPORT)
+    return read_table(data_dir / ODDS_FILE, _HOW_TO_IMPORT, ["match_id"] if coded else None)
 
 
 def read_features(data_dir: Path) -> pa.Table:
@@ -69,19 +74,21 @@ def has_dataset(data_dir: Path) -> bool:
 
 
 def write_dataset(data_dir: Path, matches: pa.Table, odds: pa.Table) -> None:
-    """Write matches and odds, sorted and dictionary-encoded."""
-    matches = matches.sort_by("match_id")
-    odds = odds.sort_by([("match_id", "ascending"), ("bookmaker", "ascending"), ("taken_at", "ascending")])
+    """Write matches, sorted by id, and odds, sorted by match, bookmaker and time; repeated text as dictionaries."""
     # Odds first: readers go by the matches, and odds of unknown matches are never looked at.
-    write_table(data_dir / ODDS_FILE, encode(odds, ODDS_SCHEMA))
-    write_table(data_dir / MATCHES_FILE, encode(matches, MATCHES_SCHEMA))
+    write_table(data_dir / ODDS_FILE, odds, ODDS_SCHEMA)
+    write_table(data_dir / MATCHES_FILE, matches, MATCHES_SCHEMA)
 
 
-def write_table(path: Path, table: pa.Table) -> None:
-    """Write one parquet file under its name only when it is complete."""
+def write_table(path: Path, table: pa.Table, schema: pa.Schema | None = None) -> None:
+    """Write one parquet file, with the types of a schema, under its name only when it is complete."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
-    pq.write_table(table, partial, compression="zstd")
+    with pq.ParquetWriter(partial, schema or table.schema, compression="zstd") as writer:
+        # Part by part: a copy of the whole with other types would take as much memory again.
+        for start in range(0, max(len(table), 1), _PART):
+            part = table.slice(start, _PART)
+            writer.write_table(part if schema is None else encode(part, schema))
     partial.replace(path)
 
 
@@ -101,7 +108,7 @@ def decode(table: pa.Table) -> pa.Table:
     return table.cast(plain_schema(table.schema))
 
 
-def read_table(path: Path, what_to_do: str) -> pa.Table:
+def read_table(path: Path, what_to_do: str, dictionaries: list[str] | None = None) -> pa.Table:
     """Return a parquet file; `what_to_do` ends the error message where it is missing or damaged.
 
     Raises
@@ -110,7 +117,7 @@ def read_table(path: Path, what_to_do: str) -> pa.Table:
         In these two cases.
     """
     try:
-        return pq.read_table(path)
+        return pq.read_table(path, read_dictionary=dictionaries)
     except FileNotFoundError:
         raise BadInput(f"There is no {path.name} in {path.parent}. {what_to_do}") from None
     except (pa.ArrowInvalid, OSError) as error:

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from matchcast.domain.prediction import OUTCOMES
 from matchcast.snapshots import scoring
+from matchcast_tools.dataset.store import decode
 from matchcast_tools.errors import BadInput
 from matchcast_tools.importing.books import Price
 from matchcast_tools.importing.match_file import parse_match_file
@@ -74,12 +75,13 @@ def select(dataset: Dataset, price: Price) -> Scored:
     quotes = dataset.quotes
     own = pc.and_(pc.equal(quotes["bookmaker"], price.bookmaker), pc.equal(quotes["closing"], price.closing))
     scored = dataset.matches.filter(pc.is_valid(dataset.matches["result"]))
-    table = quotes.filter(own).join(
+    table = decode(quotes.filter(own)).join(
         scored.select(["match_id", "division", "season", "date", "result"]), "match_id", join_type="inner"
     )
     table = table.sort_by("match_id")
     if not len(table):
-        offered = pa.Table.group_by(quotes, ["bookmaker", "closing"]).aggregate([])
+        kinds = decode(quotes.select(["bookmaker", "closing"]))
+        offered = pa.Table.group_by(kinds, ["bookmaker", "closing"]).aggregate([])
         names = sorted(str(Price(row["bookmaker"], row["closing"])) for row in offered.to_pylist())
         there = f"There are: {', '.join(names)}." if names else "There are no odds at all."
         raise BadInput(f"No match with a result has odds of {price}. {there}")
@@ -115,23 +117,37 @@ def scores(chances: scoring.Floats, results: scoring.Results) -> dict[str, float
     return {name: _rounded(value * 100 if name == "accuracy" else value) for name, value in found.items()}
 
 
-def evaluate_book(scored: Scored, margin: scoring.Margin, model: scoring.Floats | None = None) -> dict[str, Any]:
+def evaluate_book(
+    scored: Scored,
+    margin: scoring.Margin,
+    model: scoring.Floats | None = None,
+    earlier: scoring.Results | None = None,
+) -> dict[str, Any]:
     """Return the figures of a bookmaker in all, with those of the base rate, per season and per division.
 
     With the probabilities of a model its scores, and those of the base rate, are in every season and division too.
+    The base rate is that of `earlier` results, and without them that of the scored matches themselves.
     """
+    base = scored.results if earlier is None else earlier
     return {
         "book": str(scored.price),
         "margin": margin,
         **figures(scored, margin),
-        "base_rate": scores(scoring.base_rate(scored.results), scored.results),
-        "per_season": _parts(scored, "season", scored.seasons, margin, model),
-        "per_division": _parts(scored, "division", scored.divisions, margin, model),
+        "base_rate": scores(scoring.base_rate(base, len(scored)), scored.results),
+        "base_rate_of": "the same matches" if earlier is None else "earlier matches",
+        "per_season": _parts(scored, "season", scored.seasons, margin=margin, model=model, base=base),
+        "per_division": _parts(scored, "division", scored.divisions, margin=margin, model=model, base=base),
     }
 
 
 def _parts(
-    scored: Scored, key: str, labels: npt.NDArray[np.str_], margin: scoring.Margin, model: scoring.Floats | None
+    scored: Scored,
+    key: str,
+    labels: npt.NDArray[np.str_],
+    *,
+    margin: scoring.Margin,
+    model: scoring.Floats | None,
+    base: scoring.Results,
 ) -> list[dict[str, Any]]:
     rows = []
     for label in np.unique(labels):
@@ -141,7 +157,7 @@ def _parts(
             chances = model[labels == label]
             row |= {
                 "model": scores(chances, part.results),
-                "base_rate": scores(scoring.base_rate(part.results), part.results),
+                "base_rate": scores(scoring.base_rate(base, len(part)), part.results),
             }
         rows.append(row)
     return rows

@@ -18,8 +18,10 @@ from matchcast.domain.prediction import OUTCOMES
 from matchcast.snapshots import scoring
 from matchcast.snapshots.betting import bets, summarise
 from matchcast.snapshots.due_predictions import latest_odds
+from matchcast_tools.dataset.store import decode
 from matchcast_tools.errors import BadInput
 from matchcast_tools.evaluation.bookmaker import Scored, evaluate_book, scores
+from matchcast_tools.evaluation.history import History
 from matchcast_tools.features.build import compute, features_table, rows_by_region
 from matchcast_tools.features.feature_row import FEATURE_COLUMNS
 from matchcast_tools.features.ratings import Tuning
@@ -51,24 +53,34 @@ class Comparison:
 
 
 def compare(
-    dataset: Dataset, scored: Scored, model: Forecaster, margin: scoring.Margin, edge_threshold: float
+    dataset: Dataset,
+    scored: Scored,
+    model: Forecaster,
+    margin: scoring.Margin,
+    edge_threshold: float,
+    *,
+    history: History | None = None,
 ) -> Comparison:
     """Return the figures of a book together with those of a model, in all, per season and per division.
 
-    Features come from the dataset itself, each from earlier matches only. Matches up to the last day that the
-    model was trained on are left out. Closing odds are scored, but no bets are placed at them.
+    Features come from the history (by default the dataset itself), each from earlier matches only. Matches up to the
+    last day that the model was trained on, and awarded results, are left out; the base rate is that of matches up to
+    that day. Closing odds are scored, but no bets are placed at them.
 
     Raises
     ------
     BadInput
         If the model's training has no known end, if no match is later, or if it needs other features.
     """
-    unseen = _unseen(scored, model)
-    predictions = _predict(dataset, model)
+    history = history or History(dataset.matches)
+    unseen = _unseen(scored, model, history)
+    predictions = _predict(history.matches, model)
     chances = predictions.loc[list(unseen.ids), list(OUTCOMES)].to_numpy(dtype=np.float64)
     book = scoring.probabilities(unseen.odds, margin)
+    earlier = None if model.trained_until is None else history.results_until(model.trained_until)
     figures = {
-        **evaluate_book(unseen, margin, chances),
+        **evaluate_book(unseen, margin, chances, earlier),
+        "history": {"stored_matches": history.stored, "cold_regions": history.cold_regions(list(unseen.ids))},
         "model": {
             "name": model.name,
             "version": model.version,
@@ -108,14 +120,14 @@ def calibration(chances: scoring.Floats, results: scoring.Results) -> list[dict[
     return rows
 
 
-def _unseen(scored: Scored, model: Forecaster) -> Scored:
+def _unseen(scored: Scored, model: Forecaster, history: History) -> Scored:
     until = model.trained_until
     if until is None:
         raise BadInput(
             f"It is not known which matches {model.name} version {model.version} has seen. Train it with "
             "`matchcast train`, or set the tag `trained_until` of the version in MLflow."
         )
-    later = (scored.days > until).astype(bool)
+    later = (scored.days > until).astype(bool) & history.are_played(scored.ids)
     if not later.any():
         raise BadInput(
             f"{model.name} version {model.version} was trained until {until}, and no match with odds is later. "
@@ -124,15 +136,15 @@ def _unseen(scored: Scored, model: Forecaster) -> Scored:
     return scored.pick(later)
 
 
-def _predict(dataset: Dataset, model: Forecaster) -> pd.DataFrame:
-    """Return the model's probabilities of every match of the dataset, by id."""
+def _predict(matches: pa.Table, model: Forecaster) -> pd.DataFrame:
+    """Return the model's probabilities of every match, by id."""
     missing = [name for name in model.features if name not in FEATURE_COLUMNS]
     if missing:
         raise BadInput(
             f"{model.name} version {model.version} needs features that are not computed from match files: "
             f"{', '.join(missing)}."
         )
-    parts = [compute(rows, Tuning()) for rows in rows_by_region(dataset.matches).values()]
+    parts = [compute(rows, Tuning()) for rows in rows_by_region(matches).values()]
     table = features_table(parts)
     chances = model.predict(np.column_stack([table[name].to_numpy() for name in model.features]))
     ids = pd.Index(table["match_id"].to_pylist(), name="match_id")
@@ -147,7 +159,7 @@ def _bet(
     overround = sum(1 / quotes[name].to_numpy() for name in OUTCOMES)
     right = pa.array((overround >= OVERROUND[0]) & (overround <= OVERROUND[1]))
     quotes = quotes.filter(pc.and_(right, pc.equal(quotes["bookmaker"], scored.price.bookmaker)))
-    odds = quotes.append_column("taken_at", taken_times(dataset.matches, quotes))
+    odds = decode(quotes.append_column("taken_at", taken_times(dataset.matches, quotes)))
     if scored.price.closing:
         # The price that was asked for comes too late, and another one was not asked for.
         odds = odds.filter(pa.array([False] * len(odds), pa.bool_()))

@@ -17,6 +17,7 @@ from matchcast.snapshots.dataset import FEATURES_FILE, MOMENT, STATISTICS
 from matchcast_tools.dataset import store
 from matchcast_tools.features.feature_row import FEATURE_COLUMNS, describe
 from matchcast_tools.features.ratings import Played, Region, Tuning
+from matchcast_tools.importing.teams import team_key
 from matchcast_tools.progress import Items
 
 
@@ -83,11 +84,12 @@ def rows_by_region(matches: pa.Table) -> dict[str, list[Row]]:
         days, kickoffs, *columns, strict=True
     ):
         played = None
+        clubs = team_key(region, home), team_key(region, away)
         # Awarded results say nothing about how well a team plays.
         if status == "played":
             known = [math.nan if count is None else count for count in seen]
-            played = Played(division, season, day, home, away, home_goals, away_goals, *known)
-        row = Row(day, match_id, kickoff, division, season, home, away, played)
+            played = Played(division, season, day, *clubs, home_goals, away_goals, *known)
+        row = Row(day, match_id, kickoff, division, season, *clubs, played)
         regions.setdefault(region, []).append(row)
     for rows in regions.values():
         rows.sort(key=lambda row: (row.day, row.match_id))

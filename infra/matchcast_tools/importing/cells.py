@@ -15,7 +15,15 @@ _YEAR_FIRST = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})", re.ASCII)
 _TIME = re.compile(r"(\d{1,2})[:.](\d{2})(?::\d{2})?", re.ASCII)
 _WHOLE = re.compile(r"\d{1,2}(?:\.0+)?", re.ASCII)
 _TWO_DIGIT_YEARS_FROM = 1970
+_MONTHS, _LONGEST_MONTH = 12, 31
 _EXCEL_ERROR = re.compile(r"#(?:REF|N/A|NAME|VALUE|DIV/0|NULL|NUM)[!?]?", re.IGNORECASE)
+_STATUS_WORDS = {
+    **dict.fromkeys(("abandoned", "aban", "abnd", "abd"), "abandoned"),
+    **dict.fromkeys(("cancelled", "canceled", "annulled", "void"), "abandoned"),
+    **dict.fromkeys(("awarded", "awd", "awrd", "walkover", "w/o"), "awarded"),
+    **dict.fromkeys(("postponed", "postp", "ppd", "p-p"), "fixture"),
+}
+_ANY_STATUS_WORD = re.compile("|".join(map(re.escape, _STATUS_WORDS)), re.IGNORECASE)
 EARLIEST = date(1870, 1, 1)
 LATEST = date(2100, 1, 1)
 
@@ -40,6 +48,27 @@ def parse_date(text: str) -> date | None:
     except ValueError:
         return None
     return parsed if EARLIEST <= parsed < LATEST else None
+
+
+def is_day_first(text: str) -> bool | None:
+    """Return whether a date can only have the day first (`16/08/14`), only the month (`08/16/14`), or None: both."""
+    found = _DAY_FIRST.fullmatch(text.strip())
+    if found is None:
+        return None
+    first, second = int(found[1]), int(found[2])
+    if first <= _MONTHS < second <= _LONGEST_MONTH:
+        return False
+    return True if second <= _MONTHS < first <= _LONGEST_MONTH else None
+
+
+def parse_status(text: str) -> str | None:
+    """Return the status that a cell names in a word: `abandoned` (cancelled too), `awarded`, `fixture` (postponed)."""
+    return _STATUS_WORDS.get(text.strip().lower())
+
+
+def may_have_status(text: str) -> bool:
+    """Return whether a text may have a cell that names a status."""
+    return _ANY_STATUS_WORD.search(text) is not None
 
 
 @lru_cache(maxsize=5_000)

@@ -74,6 +74,9 @@ _EXTRA_LEAGUES: dict[str, str] = {
     "USA": "USA",
 }
 
+CALENDAR_YEARS = frozenset({"ARG", "BRA", "CHN", "FIN", "IRL", "JPN", "NOR", "SWE", "USA"})
+"""Extra leagues that mostly play from spring to autumn, in one calendar year."""
+
 DIVISIONS: dict[str, Division] = {
     code: Division(code, region, league)
     for regions in (_SEASON_FILES, SAMPLE_DIVISIONS)
@@ -111,7 +114,12 @@ def label_seasons(days: Iterable[date]) -> dict[date, str]:
         in_summer = _SUMMER_MONTH <= day.month <= _LATEST_START
         if (in_summer and day - previous >= enough) or day - previous >= _ONE_SEASON:
             first = day
-        year = first.year if first.month >= _SUMMER_MONTH else first.year - 1
-        labels[day] = f"{year}/{(year + 1) % 100:02d}"
+        labels[day] = split_season(first)
         previous = day
     return labels
+
+
+def split_season(day: date) -> str:
+    """Return the season (`2014/15`) that a date falls into, where seasons begin in summer."""
+    year = day.year if day.month >= _SUMMER_MONTH else day.year - 1
+    return f"{year}/{(year + 1) % 100:02d}"

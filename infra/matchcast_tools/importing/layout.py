@@ -6,13 +6,18 @@ import csv
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from matchcast_tools.errors import BadInput
 from matchcast_tools.importing.books import find_triples
+from matchcast_tools.importing.cells import may_have_status, parse_status
+from matchcast_tools.importing.columns import unread_columns
 from matchcast_tools.importing.report import FileReport
 
 _LINE_END = re.compile(r"\r*\n|\r")
 _SEPARATORS = (",", ";", "\t")
+_CELL_END = "\x00"
+"""No text that was decoded has it."""
 _HEADER_WITHIN = 15
 """How many lines a title or blank lines may take before the header."""
 _DATE_WITHIN = 8
@@ -26,8 +31,8 @@ _ALIASES: dict[str, tuple[str, ...]] = {
     "time": ("Time",),
     "home": ("HomeTeam", "Home", "HT"),
     "away": ("AwayTeam", "Away", "AT"),
-    "home_goals": ("FTHG", "HG"),
-    "away_goals": ("FTAG", "AG"),
+    "home_goals": ("FTHG", "HG", "HomeGoals"),
+    "away_goals": ("FTAG", "AG", "AwayGoals"),
     "result": ("FTR", "Res"),
     "half_time_home": ("HTHG",),
     "half_time_away": ("HTAG",),
@@ -35,15 +40,30 @@ _ALIASES: dict[str, tuple[str, ...]] = {
     "away_shots": ("AS",),
 }
 
+_NAMES = ("division", "country", "league", "home", "away")
+
 
 @dataclass(slots=True)
 class Section:
-    """The rows under one header, each as long as the header; `lines` are their places in the file."""
+    """The rows under one header, each as long as the header; `lines` are their places in the file.
+
+    `marked` are the places of rows with a cell that names a status, such as `Abandoned`.
+    """
 
     header: list[str]
     columns: dict[str, int]
-    rows: list[list[str]] = field(default_factory=list)
+    rows: list[str] = field(default_factory=list)
     lines: list[int] = field(default_factory=list)
+    marked: dict[int, str] = field(default_factory=dict)
+
+    def add(self, cells: Sequence[str], line: int) -> None:
+        """Add a row; it is kept as one text, since a cell of its own takes ten times the memory of what is in it."""
+        self.rows.append(_CELL_END.join(cells))
+        self.lines.append(line)
+
+    def cells(self, place: int) -> list[str]:
+        """Return the cells of a row."""
+        return self.rows[place].split(_CELL_END)
 
     @property
     def format(self) -> str:
@@ -59,10 +79,10 @@ def read_sections(text: str, report: FileReport) -> list[Section]:
     BadInput
         If no line among the first ones is the header of a match file.
     """
-    lines = _LINE_END.split(text)
-    separator = _separator(lines, report.name)
+    separator = _separator(text, report.name)
+    words = may_have_status(text)
     sections: list[Section] = []
-    for number, cells in _cells(lines, separator, report):
+    for number, cells in _cells(text, separator, report):
         header = _header(cells, number, report)
         if header is not None:
             if sections:
@@ -74,17 +94,29 @@ def read_sections(text: str, report: FileReport) -> list[Section]:
         elif not any(cell.strip() for cell in cells):
             report.blank_rows += 1
         else:
+            if words:
+                _mark(sections[-1], cells)
             _append(sections[-1], cells, number, report)
     return sections
 
 
-def _separator(lines: Sequence[str], name: str) -> str:
+def _lines(text: str) -> Iterator[str]:
+    """Yield the lines of a text without their ends, one after the other: a list of them would be the text again."""
+    start = 0
+    for end in _LINE_END.finditer(text):
+        yield text[start : end.start()]
+        start = end.end()
+    if start < len(text):
+        yield text[start:]
+
+
+def _separator(text: str, name: str) -> str:
     """Return the separator of the first line that is a header."""
-    for line in lines[:_HEADER_WITHIN]:
+    for line in islice(_lines(text), _HEADER_WITHIN):
         for separator in _SEPARATORS:
             if _is_header([cell.strip().strip('"') for cell in line.split(separator)]):
                 return separator
-    start = next((line.strip() for line in lines if line.strip()), "")[:60]
+    start = next((line.strip() for line in _lines(text) if line.strip()), "")[:60]
     raise BadInput(
         f"{name} is not a match file: it begins with {start!r}. The header needs Date, HomeTeam, AwayTeam and Div "
         "(season files), or Date, Home, Away and Country (extra leagues)."
@@ -121,13 +153,14 @@ def _header(cells: Sequence[str], number: int, report: FileReport) -> Section | 
         report.note("info", "columns without a name are left out")
     if not find_triples(names):
         report.note("info", "the header has no odds")
+    for sentence in unread_columns(names, _ALIASES):
+        report.note("info", sentence)
     return Section(names, _columns(names))
 
 
-def _cells(lines: Sequence[str], separator: str, report: FileReport) -> Iterator[tuple[int, list[str]]]:
+def _cells(text: str, separator: str, report: FileReport) -> Iterator[tuple[int, list[str]]]:
     """Yield each line's number and cells; a quoted cell ends with its line."""
-    last = len(lines) - 1 if lines and not lines[-1] else len(lines)
-    for number, line in enumerate(lines[:last], start=1):
+    for number, line in enumerate(_lines(text), start=1):
         if '"' not in line:
             yield number, line.split(separator)
         elif line.count('"') % 2:
@@ -141,6 +174,16 @@ def _cells(lines: Sequence[str], separator: str, report: FileReport) -> Iterator
                 yield number, line.replace('"', "").split(separator)
 
 
+def _mark(section: Section, cells: Sequence[str]) -> None:
+    """Keep the status that a cell of the next row names, wherever it stands; a name is no status."""
+    names = {section.columns[meaning] for meaning in _NAMES if meaning in section.columns}
+    found = next(
+        (status for place, cell in enumerate(cells) if place not in names and (status := parse_status(cell))), None
+    )
+    if found is not None:
+        section.marked[len(section.rows)] = found
+
+
 def _append(section: Section, cells: list[str], number: int, report: FileReport) -> None:
     width = len(section.header)
     if len(cells) > width:
@@ -152,5 +195,4 @@ def _append(section: Section, cells: list[str], number: int, report: FileReport)
         if len(cells) <= max(section.columns.values()):
             report.note("repaired", "the row ends early; missing cells count as blank", number)
         cells = cells + [""] * (width - len(cells))
-    section.rows.append(cells)
-    section.lines.append(number)
+    section.add(cells, number)

@@ -8,17 +8,22 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from matchcast.domain.prediction import OUTCOMES
 from matchcast.snapshots.dataset import MATCHES_SCHEMA, plain_schema
 from matchcast_tools.importing.match_file import ParsedFile
-from matchcast_tools.importing.quotes import QUOTES
+from matchcast_tools.importing.quotes import QUOTES, coded, places_among
 from matchcast_tools.importing.report import Changes
+from matchcast_tools.importing.seasons import fill_seasons
+from matchcast_tools.importing.teams import team_key
 
-_MOVED_WITHIN = timedelta(days=60)
+_MOVED_WITHIN, _ONE_DAY = timedelta(days=60), timedelta(days=1)
+
+Pair = tuple[str, str, str, str]
+"""Division, season, and the keys of the two clubs."""
+Score = tuple[int | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +43,13 @@ def merge(stored: Dataset, files: Sequence[ParsedFile]) -> tuple[Dataset, Change
     """Return the dataset with the matches and odds of the files in it.
 
     A later file wins over an earlier one, and any file over what is stored, but a missing score never over a
-    score. In each division and season of the files, stored matches without a score that the files no longer
-    have are withdrawn, and played ones that the files have on another date are taken as moved there.
+    score. In each division and season of the files, a stored match without a score is withdrawn if the files have it
+    on another date, or name all matches around its date without it. A played one that the files have on another date,
+    or under other names of its clubs, is taken as moved there.
     """
     changes = Changes()
-    fresh = _latest(pa.concat_tables([file.matches for file in files]), changes)
+    read = fill_seasons(pa.concat_tables([file.matches for file in files]), stored.matches)
+    fresh = _latest(read, changes)
     fresh = _keep_scores(stored.matches, fresh, changes)
     _find_gone(stored.matches, fresh, changes)
     gone = pa.array(changes.withdrawn + changes.moved, pa.string())
@@ -59,16 +66,15 @@ def merge(stored: Dataset, files: Sequence[ParsedFile]) -> tuple[Dataset, Change
 
 def _latest(matches: pa.Table, changes: Changes) -> pa.Table:
     """Return one row a match: the last one, unless only an earlier one has the score."""
-    chosen: dict[str, int] = {}
-    scored = pc.is_valid(matches["home_goals"]).to_pylist()
-    for place, match_id in enumerate(matches["match_id"].to_pylist()):
-        earlier = chosen.get(match_id)
-        if earlier is not None:
-            changes.repeated += 1
-            if scored[earlier] and not scored[place]:
-                continue
-        chosen[match_id] = place
-    return matches.take(pa.array(chosen.values(), pa.int64()))
+    codes = matches["match_id"].combine_chunks().dictionary_encode()
+    changes.repeated = len(matches) - len(codes.dictionary)
+    if not changes.repeated:
+        return matches
+    # Those with a score come after all others here; the last one of a match counts.
+    rank = np.arange(len(matches)) + len(matches) * pc.is_valid(matches["home_goals"]).to_numpy()
+    last = np.zeros(len(codes.dictionary), np.int64)
+    np.maximum.at(last, codes.indices.to_numpy(), rank)
+    return matches.take(pa.array(last % len(matches)))
 
 
 def _keep_scores(stored: pa.Table, fresh: pa.Table, changes: Changes) -> pa.Table:
@@ -76,31 +82,56 @@ def _keep_scores(stored: pa.Table, fresh: pa.Table, changes: Changes) -> pa.Tabl
     scored = stored.filter(pc.is_valid(stored["home_goals"]))
     losing = pc.and_(pc.is_null(fresh["home_goals"]), _among(fresh, scored))
     changes.kept_scores = pc.sum(losing).as_py() or 0
+    if not changes.kept_scores:
+        return fresh
     return pa.concat_tables([fresh.filter(pc.invert(losing)), _aligned(scored, fresh.filter(losing))])
 
 
 def _find_gone(stored: pa.Table, fresh: pa.Table, changes: Changes) -> None:
     """List the ids of stored matches that are withdrawn or moved in the changes."""
-    scope = set(zip(fresh["division"].to_pylist(), fresh["season"].to_pylist(), strict=True))
-    dates: dict[tuple[object, ...], list[date]] = defaultdict(list)
-    for _, day, key in _identities(_without(fresh, stored)):
-        dates[key].append(day)
-    for match_id, day, key in _identities(_without(stored, fresh)):
-        division, season, *_, home_goals, _ = key
-        if (division, season) not in scope:
+    # Few divisions have lost a match, and in a large import the others are many.
+    lost = _without(stored, fresh)
+    touched = pc.unique(lost["division"])
+    fresh = fresh.filter(pc.is_in(fresh["division"], touched))
+    listed = _listed_until(fresh)
+    came: dict[Pair, list[tuple[date, Score]]] = defaultdict(list)
+    for _, day, pair, score in _identities(_without(fresh, stored)):
+        came[pair].append((day, score))
+    for match_id, day, pair, score in _identities(lost):
+        span = listed.get(pair[:2])
+        if span is None:
             continue
-        if home_goals is None:
-            changes.withdrawn.append(match_id)
-        elif (other := next((each for each in dates[key] if abs(each - day) <= _MOVED_WITHIN), None)) is not None:
-            dates[key].remove(other)
+        near = [new for new in came[pair] if abs(new[0] - day) <= _MOVED_WITHIN]
+        if None in score:
+            if near or span[0] <= day <= span[1]:
+                changes.withdrawn.append(match_id)
+        elif (same := next((new for new in near if new[1] == score), None)) is not None:
+            came[pair].remove(same)
             changes.moved.append(match_id)
 
 
-def _identities(matches: pa.Table) -> Iterable[tuple[str, date, tuple[object, ...]]]:
-    """Return the id and the date of each match, and what stays the same when it moves to another date."""
-    names = ("division", "season", "home_team", "away_team", "home_goals", "away_goals")
-    same = zip(*(matches[name].to_pylist() for name in names), strict=True)
-    return zip(matches["match_id"].to_pylist(), matches["date"].to_pylist(), same, strict=True)
+def _listed_until(fresh: pa.Table) -> dict[tuple[str, str], tuple[date, date]]:
+    """Return from when and until when the files name every match of each division and season.
+
+    Results are named from the beginning of a season to the day before the last of them; that day may not be over.
+    Fixtures are named from the first to the last.
+    """
+    spans: dict[tuple[str, str], tuple[date, date]] = {}
+    names = ("division", "season", "date", "home_goals")
+    for division, season, day, goals in zip(*(fresh[name].to_pylist() for name in names), strict=True):
+        first, last = (day, day) if goals is None else (date.min, day - _ONE_DAY)
+        known = spans.get((division, season), (first, last))
+        spans[division, season] = min(first, known[0]), max(last, known[1])
+    return spans
+
+
+def _identities(matches: pa.Table) -> Iterable[tuple[str, date, Pair, Score]]:
+    """Return the id, the date, the clubs, and the score of each match; names of a club may be spelt in other ways."""
+    columns = ("match_id", "date", "division", "season", "region", "home_team", "away_team", "home_goals", "away_goals")
+    for match_id, day, division, season, region, home, away, *score in zip(
+        *(matches[name].to_pylist() for name in columns), strict=True
+    ):
+        yield match_id, day, (division, season, team_key(region, home), team_key(region, away)), tuple(score)
 
 
 def _merge_quotes(matches: pa.Table, stored: pa.Table, fresh: Sequence[pa.Table]) -> tuple[pa.Table, pa.Array]:
@@ -109,30 +140,36 @@ def _merge_quotes(matches: pa.Table, stored: pa.Table, fresh: Sequence[pa.Table]
     Of several odds for one match, bookmaker and kind the last table's count, and any over what is stored.
     """
     quotes = pa.concat_tables([stored, *fresh])
-    match = pc.index_in(quotes["match_id"], matches["match_id"].combine_chunks())
-    present = pc.is_valid(match)
-    stored_count = pc.sum(present.slice(0, len(stored))).as_py() or 0
-    quotes = quotes.filter(present)
-    keys = _quote_keys(match.drop_null().to_numpy(), quotes)
+    ids = matches["match_id"].combine_chunks()
+    books = pa.array(
+        sorted({name for chunk in quotes["bookmaker"].chunks for name in chunk.dictionary.to_pylist()}), pa.string()
+    )
+    # Millions of rows: arrays that are done with are not kept beside the next ones.
+    # One number for match, bookmaker and kind, which sorts as these three do; below zero where there is no such match.
+    keys = places_among(quotes["match_id"], ids).astype(np.int64)
+    keys *= len(books)
+    keys += places_among(quotes["bookmaker"], books)
+    keys *= 2
+    keys += quotes["closing"].to_numpy()
+    order = np.argsort(keys, kind="stable")
+    order = order[np.count_nonzero(keys < 0) :]
+    keys = keys[order]
     # The first row of a key is the stored one, if there is one; the last row counts.
-    _, first = np.unique(keys, return_index=True)
-    _, from_end = np.unique(keys[::-1], return_index=True)
-    last = len(keys) - 1 - from_end
-    same = first < stored_count
+    new = np.concatenate([[True], keys[1:] != keys[:-1], [True]]) if len(keys) else np.zeros(1, dtype=bool)
+    first, last, keys = order[new[:-1]], order[new[1:]], keys[new[:-1]]
+    del order
+    same = first < len(stored)
+    odds = []
     for name in OUTCOMES:
-        odds = quotes[name].to_numpy()
-        same &= odds[first] == odds[last]
-    chosen = quotes.take(pa.array(last)).combine_chunks()
-    return chosen, chosen["match_id"].filter(pa.array(~same)).combine_chunks()
-
-
-def _quote_keys(match: npt.NDArray[np.int32], quotes: pa.Table) -> npt.NDArray[np.int64]:
-    """Return one number for match, bookmaker and kind that sorts as these three do."""
-    names = pc.unique(quotes["bookmaker"]).sort()
-    bookmaker = pc.index_in(quotes["bookmaker"], names).to_numpy().astype(np.int64)
-    closing = quotes["closing"].to_numpy()
-    keys: npt.NDArray[np.int64] = (match.astype(np.int64) * (len(names) + 1) + bookmaker) * 2 + closing
-    return keys
+        prices = quotes[name].to_numpy()
+        same &= prices[first] == prices[last]
+        odds.append(prices[last])
+    del first, last, prices
+    closing = keys % 2 == 1
+    keys //= 2
+    match, bookmaker = (part.astype(np.int32) for part in np.divmod(keys, max(len(books), 1)))
+    chosen = pa.table([coded(match, ids), coded(bookmaker, books), closing, *odds], schema=QUOTES)
+    return chosen, ids.take(pa.array(np.unique(match[~same])))
 
 
 def _among(matches: pa.Table, others: pa.Table) -> pa.ChunkedArray:

@@ -22,15 +22,19 @@ OVERROUND = (0.9, 1.5)
 """The sum of 1/odds that three odds of one bookmaker can have (best prices of many lie below 1)."""
 QUOTES = pa.schema(
     [
-        ("match_id", pa.string()),
-        ("bookmaker", pa.string()),
+        ("match_id", pa.dictionary(pa.int32(), pa.string())),
+        ("bookmaker", pa.dictionary(pa.int32(), pa.string())),
         ("closing", pa.bool_()),
         *((name, pa.float64()) for name in OUTCOMES),
     ]
 )
-"""Odds on their way into the dataset; the time they were taken at follows from the match."""
+"""Odds on their way into the dataset; the time they were taken at follows from the match.
+
+There are ten times as many as matches, so that ids and names are dictionaries here: each is in memory once.
+"""
 
 _LEAST = 1.0
+_AT_ONCE = 100_000
 _TUESDAY, _FRIDAY = 1, 4
 _NOON = 12
 
@@ -80,33 +84,64 @@ def read_quotes(
 
 def quotes_table(ids: Sequence[str], quotes: Sequence[Quotes]) -> pa.Table:
     """Return the odds of matches with these ids as a table with the columns of `QUOTES`."""
-    names = np.array(ids, dtype=object)
-    parts = [
-        pa.table(
-            [
-                pa.array(names[quoted.places], pa.string()),
-                pa.repeat(quoted.price.bookmaker, len(quoted.places)),
-                pa.repeat(quoted.price.closing, len(quoted.places)),
-                *quoted.odds.T,
-            ],
-            schema=QUOTES,
-        )
-        for quoted in quotes
-    ]
-    return pa.concat_tables([QUOTES.empty_table(), *parts])
+    if not quotes:
+        return QUOTES.empty_table()
+    books = sorted({quoted.price.bookmaker for quoted in quotes})
+    counts = [len(quoted.places) for quoted in quotes]
+    book = np.repeat([books.index(quoted.price.bookmaker) for quoted in quotes], counts)
+    return pa.table(
+        [
+            coded(np.concatenate([quoted.places for quoted in quotes]), pa.array(ids, pa.string())),
+            coded(book, pa.array(books, pa.string())),
+            np.repeat([quoted.price.closing for quoted in quotes], counts),
+            *np.concatenate([quoted.odds for quoted in quotes]).T,
+        ],
+        schema=QUOTES,
+    )
 
 
-def taken_times(matches: pa.Table, quotes: pa.Table) -> pa.Array:
+def coded(places: npt.NDArray[Any], values: pa.Array) -> pa.DictionaryArray:
+    """Return a column of `QUOTES` that has these of the values."""
+    return pa.DictionaryArray.from_arrays(pa.array(places, pa.int32()), values)
+
+
+def places_among(column: pa.ChunkedArray, values: pa.Array) -> npt.NDArray[np.int32]:
+    """Return where the values of a dictionary column are among others, and -1 where they are not.
+
+    Every chunk has a dictionary of its own; all of them are looked up at once.
+    """
+    chunks = column.chunks
+    if not chunks:
+        return np.empty(0, np.int32)
+    own = pa.chunked_array([chunk.dictionary for chunk in chunks], pa.string())
+    places = pc.fill_null(pc.index_in(own, values), -1).to_numpy()
+    starts = np.cumsum([0, *(len(chunk.dictionary) for chunk in chunks)])
+    found = [places[start + chunk.indices.to_numpy()] for start, chunk in zip(starts[:-1], chunks, strict=True)]
+    return np.concatenate(found)
+
+
+def taken_times(matches: pa.Table, quotes: pa.Table) -> pa.ChunkedArray:
     """Return the time of each odds row: when odds are collected before the match, or kick-off if they are closing."""
-    days, kickoffs = matches["date"].to_pylist(), matches["kickoff"].to_pylist()
-    before = pa.array(map(taken_before, days, kickoffs), MOMENT)
-    match = pc.index_in(quotes["match_id"], matches["match_id"].combine_chunks())
-    return pc.if_else(quotes["closing"], matches["kickoff"].take(match), before.take(match))
+    parts = matches.select(["date", "kickoff"]).to_batches(max_chunksize=_AT_ONCE)
+    before = pa.chunked_array(
+        [
+            pa.array(map(taken_before, *(part[name].to_pylist() for name in ("date", "kickoff"))), MOMENT)
+            for part in parts
+        ],
+        MOMENT,
+    )
+    match = pa.array(places_among(quotes["match_id"], matches["match_id"].combine_chunks()))
+    taken = []
+    for start in range(0, len(quotes), _AT_ONCE):
+        own = match.slice(start, _AT_ONCE)
+        closing = quotes["closing"].slice(start, _AT_ONCE)
+        taken += pc.if_else(closing, matches["kickoff"].take(own), before.take(own)).chunks
+    return pa.chunked_array(taken, MOMENT)
 
 
 def closing_flags(matches: pa.Table, odds: pa.Table) -> pa.Array:
     """Return, for each stored odds row, whether it was taken at kick-off."""
-    match = pc.index_in(odds["match_id"], matches["match_id"].combine_chunks())
+    match = pa.array(places_among(odds["match_id"], matches["match_id"].combine_chunks()))
     return pc.equal(odds["taken_at"], matches["kickoff"].take(match))
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
+from matchcast_tools.importing.teams import Rename
+
 Kind = Literal["info", "repaired", "skipped", "rejected"]
 
 
@@ -94,10 +96,11 @@ class Changes:
 
 @dataclass(frozen=True, slots=True)
 class ImportReport:
-    """The files of one import, what they changed, and the number of matches and odds in the dataset."""
+    """The files of one import, what they changed, new teams that look like old ones, and what the dataset holds."""
 
     files: list[FileReport]
     changes: Changes
+    renames: list[Rename]
     matches: int
     odds: int
     seconds: float
@@ -118,6 +121,7 @@ class ImportReport:
             "files_failed": len(self.failed),
             **{count.name: self.total(count.name) for count in fields(Counts)},
             **asdict(self.changes),
+            "renames": [asdict(rename) for rename in self.renames],
             "dataset": {"matches": self.matches, "odds": self.odds},
             "seconds": round(self.seconds, 3),
             "per_file": [file.as_dict() for file in self.files],

@@ -37,8 +37,32 @@ class Match:
     line: int
 
 
+_RESULTS = frozenset("HDA")
+_KEPT_AS = {
+    "abandoned": "abandoned, without a score",
+    "awarded": "awarded, not used for features",
+    "fixture": "a fixture, whose date may change",
+}
+
+
 class NoMatchError(ValueError):
     """A row that cannot be a match; the text goes into the report."""
+
+
+@dataclass(slots=True)
+class DateOrder:
+    """How many dates of a file can only have the day first; line and text of those that can only have the month."""
+
+    day_first: int = 0
+    month_first: list[tuple[int, str]] = field(default_factory=list)
+
+    def see(self, text: str, line: int) -> None:
+        """Count a date."""
+        day_first = cells.is_day_first(text)
+        if day_first:
+            self.day_first += 1
+        elif day_first is False:
+            self.month_first.append((line, text.strip()))
 
 
 @dataclass(slots=True)
@@ -47,6 +71,7 @@ class RowReader:
 
     report: FileReport
     sections: list[Section]
+    order: DateOrder = field(default_factory=DateOrder)
     _only_division: str | None = field(init=False)
 
     def __post_init__(self) -> None:
@@ -54,27 +79,32 @@ class RowReader:
             parsed
             for section in self.sections
             if "division" in section.columns
-            for row in section.rows
-            if (parsed := cells.parse_name(row[section.columns["division"]]))
+            for place in range(len(section.rows))
+            if (parsed := cells.parse_name(section.cells(place)[section.columns["division"]]))
         }
         self._only_division = codes.pop() if len(codes) == 1 else None
 
     def read(self, number: int, place: int) -> Match | None:
         """Return the match of a row, or None when it was noted as skipped."""
         section = self.sections[number]
-        row, line = section.rows[place], section.lines[place]
+        row, line = section.cells(place), section.lines[place]
         cell = {meaning: row[column] for meaning, column in section.columns.items()}
+        named = section.marked.get(place)
+        self.order.see(cell["date"], line)
         try:
             day = _day(cell["date"])
             home, away = _teams(cell["home"], cell["away"])
             division = self._division(cell, line)
-            goals = _goals(cell.get("home_goals", ""), cell.get("away_goals", ""))
+            goals = _goals(cell.get("home_goals", ""), cell.get("away_goals", ""), named)
         except NoMatchError as reason:
             self.report.note("skipped", str(reason), line)
             return None
         half_time = cells.parse_goals(cell.get("half_time_home", "")), cells.parse_goals(cell.get("half_time_away", ""))
         self._check_result(cell.get("result", ""), goals, line)
-        unplayed = "fixture" if None in half_time else "abandoned"
+        status = "played" if goals is not None else "fixture" if None in half_time else "abandoned"
+        if named is not None and (goals is None or named != "fixture"):
+            self.report.note("info", f"a cell says so: kept as {_KEPT_AS[named]}", line)
+            status = named
         return Match(
             match_id=make_match_id(division.code, day, home, away),
             division=division,
@@ -83,7 +113,7 @@ class RowReader:
             home=home,
             away=away,
             goals=goals,
-            status=unplayed if goals is None else "played",
+            status=status,
             half_time=half_time,
             statistics=tuple(cells.parse_goals(cell.get(name, "")) for name in STATISTICS),
             season=self._season(cell.get("season", ""), line),
@@ -113,7 +143,13 @@ class RowReader:
 
     def _check_result(self, text: str, goals: tuple[int, int] | None, line: int) -> None:
         letter = text.strip().upper()
-        if goals is not None and letter and letter != result(goals):
+        if not letter or cells.parse_status(letter) is not None:
+            return
+        if letter not in _RESULTS:
+            self.report.note("repaired", f"the result {letter[:20]!r} is not H, D or A; it is left out", line)
+        elif goals is None:
+            self.report.note("repaired", "a result without a score; it is left out", line)
+        elif letter != result(goals):
             self.report.note("repaired", "the result differs from the score; the score counts", line)
 
     def _clock(self, text: str, line: int) -> time | None:
@@ -177,8 +213,11 @@ def _teams(home_text: str, away_text: str) -> tuple[str, str]:
     return home, away
 
 
-def _goals(home_text: str, away_text: str) -> tuple[int, int] | None:
+def _goals(home_text: str, away_text: str, named: str | None) -> tuple[int, int] | None:
     home, away = cells.parse_goals(home_text), cells.parse_goals(away_text)
+    if named == "abandoned" or cells.parse_status(home_text) or cells.parse_status(away_text):
+        # What stood when a match was abandoned is not its result.
+        return None
     if home is not None and away is not None:
         return home, away
     given = home_text.strip(), away_text.strip()

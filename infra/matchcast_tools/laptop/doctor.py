@@ -37,7 +37,7 @@ from matchcast_tools.laptop.state import Folder, engine_is_running
 from matchcast_tools.stack.deployed import STACK_NAME_VARIABLE, Stack
 from matchcast_tools.stack.find_stack import find_stack
 
-STALE = timedelta(days=1)
+STALE, RESULTS_STALE = timedelta(days=1), timedelta(days=30)
 
 Read = Callable[[str], bytes | None]
 """Returns the body of an object, or None."""
@@ -148,6 +148,9 @@ def describe_snapshot(body: bytes, now: datetime) -> Iterator[Finding]:
         yield Finding("snapshot", "warning", f"{manifest.snapshot_id} is {age.days} days old.", "`matchcast snapshot`")
     else:
         yield Finding("snapshot", "ok", f"{manifest.snapshot_id}, made {manifest.created_at:%Y-%m-%d %H:%M} UTC")
+    if manifest.newest_result is not None and now.date() - manifest.newest_result > RESULTS_STALE:
+        detail = f"The newest result is of {manifest.newest_result}: the data ends there."
+        yield Finding("results", "warning", detail, "Import newer match files, then `matchcast features`, `snapshot`.")
     odds = manifest.files.get(SHOWN_ODDS_FILE)
     if odds is None or not odds.rows:
         detail = f"The snapshot has no odds of {manifest.bookmaker}: cards and odds are empty lists."

@@ -110,6 +110,9 @@ class ServePredictionsSettings(HttpSettings, DataSettings, CursorSettings, Lifet
     snapshot_stale_seconds: float = Field(
         default=86_400, ge=0, description="Age in seconds above which /health and all answers call a snapshot stale."
     )
+    results_stale_seconds: float = Field(
+        default=2_592_000, ge=0, description="Age in seconds of the newest result above which /health is degraded."
+    )
 
 
 class AcceptTaskSettings(HttpSettings, DataSettings, TaskSettings, QueueSettings, LifetimeSettings):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from functions.serve_predictions.schemas import HealthReport
@@ -30,6 +31,9 @@ def test_health_says_what_is_served_and_needs_no_token(service: Service, get: Ge
             "created_at": "2026-03-01T12:00:00Z",
             "age_seconds": 300.0,
             "stale": False,
+            "newest_result": None,
+            "results_age_seconds": None,
+            "results_stale": False,
             "problem": None,
         },
         "model": MODEL.model_dump(),
@@ -52,6 +56,24 @@ def test_an_old_snapshot_degrades_the_health(service: Service, get: Get) -> None
     service.later(86_400)
     found = get("/health/")
     assert (found.status, found.json["status"], found.json["snapshot"]["stale"]) == (200, "degraded", True)
+
+
+def test_a_new_snapshot_of_old_results_degrades_the_health(empty: Service, get: Get) -> None:
+    # GIVEN a snapshot of five minutes, whose newest result was thirty days ago
+    newest = empty.now.date() - timedelta(days=30)
+    put_snapshot(empty.objects, newest_result=newest)
+    empty.restart(snapshot_stale_seconds=1e9, results_stale_seconds=31 * 86_400)
+    # THEN its results are new enough
+    fresh = get("/health").json
+    assert (fresh["status"], fresh["snapshot"]["results_stale"]) == ("ok", False)
+
+    # WHEN no match is played for two more days
+    empty.later(2 * 86_400)
+    # THEN the snapshot says so, and not that it is old itself
+    old = get("/health").json
+    assert (old["status"], old["snapshot"]["results_stale"], old["snapshot"]["stale"]) == ("degraded", True, False)
+    assert old["snapshot"]["newest_result"] == newest.isoformat()
+    assert old["snapshot"]["results_age_seconds"] > 31 * 86_400
 
 
 def test_without_a_snapshot_that_can_be_read_the_function_is_unavailable(empty: Service, get: Get) -> None:

@@ -8,7 +8,7 @@ from matchcast.adapters.parquet_snapshot import parse_snapshot
 from matchcast.bootstrap import releases
 from matchcast.domain.task import utc_now
 from matchcast.settings import ServePredictionsSettings
-from matchcast.snapshots.serve import ServeSnapshot
+from matchcast.snapshots.serve import ServeSnapshot, StaleAfter
 
 
 @cache
@@ -22,4 +22,5 @@ def serve_snapshot() -> ServeSnapshot:
     """Return the use case of serve_predictions."""
     settings = serve_predictions_settings()
     parse = partial(parse_snapshot, bookmaker=settings.odds_bookmaker)
-    return ServeSnapshot(releases.snapshots(), releases.objects(), parse, utc_now, settings.snapshot_stale_seconds)
+    limits = StaleAfter(settings.snapshot_stale_seconds, settings.results_stale_seconds)
+    return ServeSnapshot(releases.snapshots(), releases.objects(), parse, utc_now, limits)

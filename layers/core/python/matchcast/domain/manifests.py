@@ -193,6 +193,9 @@ class SnapshotManifest(Manifest):
     snapshot_id: str
     created_at: datetime
     as_of: datetime
+    newest_result: date | None = Field(
+        default=None, description="The last match day with a result; null in snapshots from before it was recorded."
+    )
     prefix: str
     bookmaker: str
     model: ModelRef

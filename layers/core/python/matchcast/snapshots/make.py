@@ -29,7 +29,7 @@ from matchcast.snapshots.dataset import FEATURES_FILE, MATCHES_FILE, ODDS_FILE, 
 from matchcast.snapshots.due_predictions import PredictMany, latest_odds, predict_due
 from matchcast.snapshots.features import FeatureTable
 from matchcast.snapshots.parquet import as_parquet, as_table
-from matchcast.snapshots.settled_matches import make_scorecard
+from matchcast.snapshots.settled_matches import make_scorecard, newest_result
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +89,7 @@ def make_snapshot(
         created_at=now,
         # Odds may be newer than the features; neither may claim to come from the future.
         as_of=min(now, max([dataset.as_of, *shown["taken_at"].dt.to_pydatetime()])),
+        newest_result=newest_result(frame, now),
         prefix=f"snapshots/{snapshot_id}/",
         bookmaker=bookmaker,
         model=model.published.ref(model.stage),

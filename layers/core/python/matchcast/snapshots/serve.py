@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
 
 from matchcast.domain.manifests import SnapshotManifest
@@ -53,13 +53,26 @@ class ServedSnapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class StaleAfter:
+    """The ages in seconds past which a snapshot, and the newest result in it, are called stale."""
+
+    snapshot: float
+    results: float
+
+
+@dataclass(frozen=True, slots=True)
 class Health:
-    """What is served now; `problem` is why it is not the newest release."""
+    """What is served now; `problem` is why it is not the newest release.
+
+    `results_stale` is whether the snapshot may be new and its data is not: no match in it was played lately.
+    """
 
     status: HealthStatus
     manifest: SnapshotManifest | None
     age_seconds: float | None
     stale: bool
+    results_age_seconds: float | None
+    results_stale: bool
     problem: MatchcastError | None
 
 
@@ -74,8 +87,8 @@ class ServeSnapshot:
         Makes tables of a snapshot's files.
     now
         The clock.
-    stale_seconds
-        The age past which a snapshot is called stale; it is served all the same.
+    stale_after
+        The ages past which a snapshot and its results are called stale; it is served all the same.
     """
 
     def __init__(
@@ -84,13 +97,13 @@ class ServeSnapshot:
         objects: ObjectStore,
         parse: SnapshotParser,
         now: Callable[[], datetime],
-        stale_seconds: float,
+        stale_after: StaleAfter,
     ) -> None:
         self._manifests = manifests
         self._objects = objects
         self._parse = parse
         self._now = now
-        self._stale_seconds = stale_seconds
+        self._stale_after = stale_after
         self._kept: LastGood[SnapshotManifest, SnapshotManifest, ServedSnapshot] = LastGood(
             manifests, lambda manifest: manifest, self._load
         )
@@ -120,21 +133,39 @@ class ServeSnapshot:
         try:
             manifest = self.current().manifest
         except MatchcastError as error:
-            return Health(HealthStatus.UNAVAILABLE, None, None, stale=True, problem=self.problem or error)
-        age = self.age_seconds(manifest)
+            problem = self.problem or error
+            return Health(
+                HealthStatus.UNAVAILABLE,
+                manifest=None,
+                age_seconds=None,
+                stale=True,
+                results_age_seconds=None,
+                results_stale=True,
+                problem=problem,
+            )
         stale = self.stale_since(manifest) is not None
-        status = HealthStatus.DEGRADED if stale or self.problem else HealthStatus.OK
-        return Health(status, manifest, age, stale, self.problem)
+        results_age = self.results_age_seconds(manifest)
+        old_results = results_age is not None and results_age > self._stale_after.results
+        status = HealthStatus.DEGRADED if stale or old_results or self.problem else HealthStatus.OK
+        age = self.age_seconds(manifest)
+        return Health(status, manifest, age, stale, results_age, old_results, self.problem)
 
     def age_seconds(self, manifest: SnapshotManifest) -> float:
         """Return how long ago a snapshot was made."""
         return max((self._now() - manifest.created_at).total_seconds(), 0.0)
 
+    def results_age_seconds(self, manifest: SnapshotManifest) -> float | None:
+        """Return how long ago the day of the newest result began, or None where it is not known."""
+        if manifest.newest_result is None:
+            return None
+        began = datetime.combine(manifest.newest_result, time(), UTC)
+        return max((self._now() - began).total_seconds(), 0.0)
+
     def stale_since(self, manifest: SnapshotManifest) -> datetime | None:
         """Return when a snapshot became older than it should be, or None while it is not."""
-        if self.age_seconds(manifest) <= self._stale_seconds:
+        if self.age_seconds(manifest) <= self._stale_after.snapshot:
             return None
-        return manifest.created_at + timedelta(seconds=self._stale_seconds)
+        return manifest.created_at + timedelta(seconds=self._stale_after.snapshot)
 
     def _load(self, manifest: SnapshotManifest) -> ServedSnapshot:
         names = (*SERVED_FILES, *(name for name in OPTIONAL_FILES if name in manifest.files))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,12 @@ def played_matches(matches: pd.DataFrame) -> pd.DataFrame:
         outcome=scoring.as_numbers(frame["result"]),
         day=np.array(days, dtype=np.int64),
     )
+
+
+def newest_result(matches: pd.DataFrame, now: datetime) -> date | None:
+    """Return the last day up to now on which a match was played, or None where none was."""
+    days = [day for day in played_matches(matches)["day"] if day <= now.date().toordinal()]
+    return date.fromordinal(max(days)) if days else None
 
 
 def make_scorecard(

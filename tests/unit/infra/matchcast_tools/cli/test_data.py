@@ -64,6 +64,28 @@ def test_import_shows_a_table_and_every_note(files: Path, tmp_path: Path) -> Non
     assert "2 files" in stdout
 
 
+@pytest.mark.parametrize("name", ["E0[bold].csv", "E0[].csv", "E0[red]:smile:.csv"])
+def test_names_in_brackets_are_shown_as_they_are(tmp_path: Path, name: str) -> None:
+    # GIVEN a file whose name looks like markup, of a division whose code does
+    write(tmp_path / "files", {name: csv_bytes([season_row(division="[bold]")])})
+    # WHEN
+    _, stdout, _ = run("import", tmp_path / "files", "--data", tmp_path / "data")
+    _, table, _ = run("evaluate", tmp_path / "files")
+
+    # THEN
+    assert any(line.lstrip().startswith(f"files/{name} ") for line in stdout.splitlines())
+    assert "[bold]" in table
+
+
+def test_a_new_team_that_looks_like_an_old_one_is_shown(files: Path, tmp_path: Path) -> None:
+    run("import", files, "--data", tmp_path / "data")
+    write(files, {"E1.csv": csv_bytes([season_row("16/08/2016", "Alpha FC")])})
+    # WHEN
+    _, stdout, _ = run("import", files, "--data", tmp_path / "data")
+    # THEN
+    assert "Alpha FC (England) appears on 2016-08-16, and Alpha was last seen on 2015-" in stdout
+
+
 def test_a_file_that_cannot_be_used_is_an_error_after_the_others_are_imported(files: Path, tmp_path: Path) -> None:
     write(files, {"page.csv": b"<html>"})
     with pytest.raises(BadInput, match=r"1 of 2 files could not be used; the others are imported.*web page"):
@@ -153,7 +175,27 @@ def test_evaluate_scores_a_model_with_the_book(tmp_path: Path, monkeypatch: pyte
 
     # THEN
     assert result["model"]["name"] == "elo"
+    assert result["base_rate_of"] == "earlier matches"
     assert all("model" in part for part in result["per_division"])
     assert picture.exists()
     assert "elo version 3 (champion), on matches after 2025-03-01" in table
     assert "bets:" in table
+
+
+def test_evaluate_takes_history_from_the_dataset_or_says_that_there_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN five seasons in the dataset, and a file of the last one
+    monkeypatch.setattr(data, "_forecaster", lambda _: forecaster())
+    files = [path for path in write_sample(tmp_path / "sample", date(2026, 3, 14)) if path.name.startswith("AM1")]
+    run("import", *files[:-1], "--data", tmp_path / "data")
+    arguments = ("evaluate", files[-1], "--book", "FON", "--model", "champion", "--data")
+
+    # WHEN
+    _, known, quiet = run(*arguments, tmp_path / "data")
+    _, _, warned = run(*arguments, tmp_path / "empty")
+
+    # THEN
+    assert quiet == ""
+    assert "Ratings know 960 matches of the dataset as well." in known
+    assert "The ratings of Aldermark start cold" in warned

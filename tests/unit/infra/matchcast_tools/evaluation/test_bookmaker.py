@@ -1,23 +1,27 @@
 from __future__ import annotations
 
 import math
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from matchcast.snapshots import scoring
 from matchcast_tools.errors import BadInput
 from matchcast_tools.evaluation.bookmaker import evaluate_book, figures, read_files, select
 from matchcast_tools.evaluation.charts import draw
+from matchcast_tools.evaluation.history import with_history
 from matchcast_tools.evaluation.model import Forecaster, calibration, compare
 from matchcast_tools.features.feature_row import FEATURE_COLUMNS
 from matchcast_tools.importing.books import Price
+from matchcast_tools.importing.import_files import import_paths
 from matchcast_tools.importing.merging import Dataset
 from matchcast_tools.sample.league import write_sample
 from tests.support.forecasters import forecaster
-from tests.support.match_files import SEASON_HEADER, csv_bytes, fixture_row, season_row, write
+from tests.support.match_files import SEASON_HEADER, League, csv_bytes, fixture_row, season_row, write
 
 ROWS = [
     season_row("16/08/2014", "Hull", "Stoke", (1, 0), odds=("2.0", "3.5", "4.0")),
@@ -117,6 +121,54 @@ def test_a_model_is_scored_with_the_book_on_matches_it_has_not_seen(sample: Data
     assert found["bets"][-1]["region"] == "all"
     assert found["bets"][-1]["bets"] == len(comparison.bets)
     assert comparison.bets["day"].min() > date(2025, 3, 1).toordinal()
+
+
+def test_a_model_takes_its_history_from_the_dataset(tmp_path: Path) -> None:
+    # GIVEN five seasons in the dataset, and a file of the last one
+    paths = [path for path in write_sample(tmp_path / "sample", TODAY) if path.name.startswith("BN1")]
+    import_paths(paths[:-1], tmp_path / "data")
+    whole, last = read_files(paths)[0], read_files(paths[-1:])[0]
+    model = forecaster(trained_until=min(last.matches["date"].to_pylist()) - timedelta(days=1))
+
+    # WHEN the model is scored on the file with the dataset, on all files, and on the file alone
+    scored = select(last, Price("fonbet"))
+    known = compare(last, scored, model, "multiplicative", 0.05, history=with_history(last, tmp_path / "data"))
+    same = compare(whole, select(whole, Price("fonbet")), model, "multiplicative", 0.05)
+    cold = compare(last, scored, model, "multiplicative", 0.05, history=with_history(last, tmp_path / "empty"))
+
+    # THEN the dataset takes the place of the earlier files, to the last digit
+    assert known.model.tolist() == same.model.tolist() != cold.model.tolist()
+    assert known.figures["base_rate"] == same.figures["base_rate"] != cold.figures["base_rate"]
+    assert known.figures["history"] == {"stored_matches": len(whole.matches) - len(last.matches), "cold_regions": {}}
+    # THEN without it the region that starts cold is named
+    assert list(cold.figures["history"]["cold_regions"]) == ["Brennia"]
+
+
+def test_the_base_rate_is_that_of_earlier_matches(sample: Dataset) -> None:
+    # WHEN
+    found = compare(sample, select(sample, Price("fonbet")), forecaster(), "multiplicative", 0.05)
+
+    # THEN
+    early = sample.matches.filter(pc.less_equal(sample.matches["date"], pa.scalar(date(2025, 3, 1))))
+    shares = np.array([early["result"].to_pylist().count(letter) for letter in "HDA"]) / len(early)
+    expected = -np.log(shares[found.scored.results]).mean()
+    assert found.figures["base_rate"]["log_loss"] == pytest.approx(expected, abs=1e-6)
+    assert found.figures["base_rate_of"] == "earlier matches"
+
+
+def test_an_awarded_result_is_not_scored(tmp_path: Path) -> None:
+    # GIVEN two seasons with half-time scores, and a match of the second without
+    header = (*SEASON_HEADER, "HTHG", "HTAG")
+    rows = [{**row, "HTHG": "0", "HTAG": "0"} for row in League().rows]
+    rows[-1] |= {"FTHG": "3", "FTAG": "0", "FTR": "H", "HTHG": "", "HTAG": ""}
+    dataset, _ = read_files(write(tmp_path, {"a.csv": csv_bytes(rows, header)}))
+
+    # WHEN
+    model = forecaster(trained_until=date(2015, 7, 1))
+    comparison = compare(dataset, select(dataset, Price("bet365")), model, "multiplicative", 0.05)
+
+    # THEN
+    assert comparison.figures["rows"] == len(rows) // 2 - 1
 
 
 def test_no_bets_are_placed_at_closing_odds(sample: Dataset) -> None:

@@ -121,6 +121,35 @@ def test_the_old_date_of_a_postponed_fixture_is_withdrawn(data: Data) -> None:
     assert {row["match_id"] for row in data.odds()} == set(data.matches())
 
 
+def test_fixtures_stay_when_a_season_file_comes_that_holds_results_only(data: Data) -> None:
+    # GIVEN fixtures of today and later, imported before the season file; one was played before, on another day
+    fixtures = [
+        fixture_row("16/08/2014", "Hull"),
+        fixture_row("23/08/2014", "Stoke"),
+        fixture_row("10/08/2014", "Leeds"),
+    ]
+    data.put([*fixtures, fixture_row("30/08/2014", "Derby")])
+
+    # WHEN
+    report = data.put(
+        [season_row("09/08/2014", "Everton"), season_row("16/08/2014"), season_row("09/08/2014", "Derby")]
+    )
+
+    # THEN what the file would name if it had been played then is withdrawn, and so is what was played on another day
+    assert report.changes.withdrawn == ["e0-2014-08-10-leeds-crystal-palace", "e0-2014-08-30-derby-crystal-palace"]
+    stayed = {match["home_team"] for match in data.matches().values() if match["status"] == "fixture"}
+    assert stayed == {"Hull", "Stoke"}
+    assert {row["match_id"] for row in data.odds()} == set(data.matches())
+
+
+def test_a_list_of_fixtures_says_nothing_of_days_that_it_does_not_name(data: Data) -> None:
+    data.put([fixture_row("16/08/2014"), fixture_row("24/08/2014", "Hull"), fixture_row("20/09/2014", "Stoke")])
+    report = data.put([fixture_row("23/08/2014", "Leeds"), fixture_row("30/08/2014", "Derby")])
+
+    assert report.changes.withdrawn == ["e0-2014-08-24-hull-crystal-palace"]
+    assert len(data.matches()) == 4
+
+
 def test_fixtures_of_other_divisions_and_seasons_stay(data: Data) -> None:
     data.put([fixture_row(division="E1"), fixture_row("15/08/2015", division="E0")])
     report = data.put([season_row()])

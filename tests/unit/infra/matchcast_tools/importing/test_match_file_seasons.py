@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+
+from matchcast_tools.dataset import store
+from matchcast_tools.importing.import_files import import_paths
 from matchcast_tools.importing.match_file import parse_match_file
 from tests.support.match_files import (
+    EXTRA_HEADER,
     csv_bytes,
+    extra_row,
     season_row,
+    write,
 )
 from tests.support.parsed_files import rows_of
 
@@ -34,3 +43,33 @@ def test_a_file_of_many_seasons_is_split_at_the_summer_breaks() -> None:
     days = ("16/08/2014", "24/05/2015", "08/08/2015", "17/05/2016", "13/08/2016")
     parsed = parse_match_file("E0.csv", csv_bytes([season_row(day) for day in days]))
     assert [match["season"] for match in rows_of(parsed)] == ["2014/15", "2014/15", "2015/16", "2015/16", "2016/17"]
+
+
+@pytest.mark.parametrize(
+    ("country", "known", "day", "season"),
+    [
+        ("Brazil", [("01/11/2025", "2025")], "10/04/2026", "2026"),
+        ("Brazil", [("20/02/2021", "2020")], "25/02/2021", "2020"),
+        ("Denmark", [("17/05/2026", "2025/2026")], "20/07/2026", "2026/27"),
+        ("Denmark", [("17/05/2026", "2025/2026")], "24/05/2026", "2025/26"),
+        ("Japan", [("06/12/2025", "2025"), ("01/11/2026", "2026/2027")], "20/02/2027", "2026/27"),
+        ("Sweden", [], "10/04/2026", "2026"),
+        ("Poland", [], "10/04/2026", "2025/26"),
+    ],
+)
+def test_a_fixture_of_an_extra_league_without_a_season_takes_the_form_of_its_league(
+    tmp_path: Path, country: str, known: list[tuple[str, str]], day: str, season: str
+) -> None:
+    # GIVEN results with their seasons in the dataset, and a file of fixtures that has no such column
+    header = tuple(name for name in EXTRA_HEADER if name != "Season")
+    results = [extra_row(played, "Alpha", "Bravo", season=label, country=country) for played, label in known]
+    fixture = extra_row(day, "Bravo", "Alpha", ("", ""), country=country)
+    if results:
+        import_paths(write(tmp_path, {"a.csv": csv_bytes(results, EXTRA_HEADER)}), tmp_path / "data")
+
+    # WHEN
+    import_paths(write(tmp_path, {"b.csv": csv_bytes([fixture], header)}), tmp_path / "data")
+
+    # THEN
+    matches = store.read_matches(tmp_path / "data").to_pylist()
+    assert [match["season"] for match in matches if match["status"] == "fixture"] == [season]

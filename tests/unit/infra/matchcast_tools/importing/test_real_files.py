@@ -28,8 +28,8 @@ SAMPLES = {
     "03_E0_2004-05_nbsp-0xA0_ragged.csv": (380, 0, 380, 0, 0, 0, 45, 0, 2658, 0),
     # 35 longer rows; LB, LB, LB are Ladbrokes' three odds.
     "04_D2_2004-05_dup-header-LB_blank-header-cols.csv": (306, 0, 306, 0, 0, 0, 35, 0, 1942, 0),
-    # Niki Volos withdrew and OFI was punished: 23 results were awarded 3-0, one match has no score.
-    "07_G1_2014-15_unplayed-match.csv": (306, 46, 282, 23, 0, 1, 0, 0, 2699, 0),
+    # Niki Volos withdrew and OFI was punished: 25 results were awarded 3-0, two of them with odds; one has no score.
+    "07_G1_2014-15_unplayed-match.csv": (306, 46, 280, 25, 0, 1, 0, 0, 2699, 0),
     # Panathinaikos - Olympiakos: half-time cells are filled, the final score is blank.
     "08_G1_2018-19_abandoned-match_yyyy-dates.csv": (240, 0, 239, 0, 1, 0, 0, 0, 2103, 0),
     "10_E0_2019-20_time-col_new-closing-cols.csv": (380, 0, 380, 0, 0, 0, 0, 0, 6080, 0),
@@ -79,11 +79,15 @@ def test_each_sample_file_has_exactly_these_counts(name: str) -> None:
     ) == SAMPLES[name]
 
 
-def test_the_season_files_are_77_and_hold_26296_played_matches(seasons: Path, tmp_path: Path) -> None:
+def test_the_season_files_are_77_and_hold_26293_played_matches_and_3_awarded_ones(
+    seasons: Path, tmp_path: Path
+) -> None:
     report = import_paths([seasons], tmp_path)
 
     assert len(report.files) == 77
-    assert report.total("played") == report.total("rows") == report.changes.added == report.matches == 26_296
+    assert report.total("rows") == report.changes.added == report.matches == 26_296
+    # Bolton - Brentford, Bastia - Lyon and Sassuolo - Pescara have odds, and no half-time score.
+    assert (report.total("played"), report.total("awarded")) == (26_293, 3)
     assert (report.total("skipped"), report.total("repaired"), report.total("odds_rejected")) == (0, 0, 14)
     assert set(store.read_matches(tmp_path)["season"].to_pylist()) == {f"20{y}/{y + 1}" for y in range(14, 21)}
     assert report.seconds < 20

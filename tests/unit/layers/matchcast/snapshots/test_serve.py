@@ -20,11 +20,11 @@ from matchcast.errors import (
 )
 from matchcast.ports import StoredObject
 from matchcast.releases.readers import ManifestReader
-from matchcast.snapshots.serve import HealthStatus, ServeSnapshot
+from matchcast.snapshots.serve import HealthStatus, ServeSnapshot, StaleAfter
 from matchcast.snapshots.tables import Filters
 from tests.support.snapshots import BOOKMAKER, NOW, SNAPSHOT_ID, prediction_rows, put_snapshot, snapshot_files
 
-STALE = 86_400
+STALE, RESULTS_STALE = 86_400, 30 * 86_400
 NEXT_ID = "20260302T000000Z-ffffffff"
 
 
@@ -57,7 +57,9 @@ class Service:
         self.now = NOW + timedelta(minutes=5)
         manifests = ManifestReader(self.objects, SNAPSHOT_MANIFEST_KEY, SnapshotManifest, 30, monotonic=self.seconds)
         parse = partial(parse_snapshot, bookmaker=BOOKMAKER)
-        self.use_case = ServeSnapshot(manifests, self.objects, parse, lambda: self.now, STALE)
+        self.use_case = ServeSnapshot(
+            manifests, self.objects, parse, lambda: self.now, StaleAfter(STALE, RESULTS_STALE)
+        )
 
     def seconds(self) -> float:
         return self.now.timestamp()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from matchcast.adapters.in_memory import InMemoryObjects
@@ -42,6 +43,22 @@ class TestManifest:
         assert refresh(objects).as_of == known
         early = known - timedelta(days=100)
         assert refresh(objects, now=early).as_of == early
+
+    def test_names_the_newest_result_and_one_from_before_it_was_named_is_read(
+        self, objects: InMemoryObjects, data_dir: Path
+    ) -> None:
+        # GIVEN
+        matches = dataset_table(data_dir, "matches").to_pylist()
+        played = sorted(match["date"] for match in matches if match["status"] == "played")
+        # WHEN
+        manifest = refresh(objects)
+        # THEN it is of the last match that was played, also where the clock is behind the data
+        assert manifest.newest_result == played[-1]
+        early = datetime(played[0].year, played[0].month, played[0].day, 12, tzinfo=UTC)
+        assert refresh(objects, now=early).newest_result == played[0]
+        # THEN a manifest without it is one
+        older = manifest.model_dump(mode="json", exclude={"newest_result"})
+        assert SnapshotManifest.parse(json.dumps(older).encode(), "x").newest_result is None
 
     def test_is_what_the_readers_read(self, objects: InMemoryObjects) -> None:
         manifest = refresh(objects)
