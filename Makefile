@@ -20,7 +20,7 @@ DEMO_SAMPLE := $(CURDIR)/.local/sample
 LINTERS := lint-style lint-types lint-imports lint-template
 
 .PHONY: help setup up demo test lint $(LINTERS) faults build deploy clean
-.PHONY: prove-tasks prove-batches prove-releases prove-scale prove-stops prove-permissions prove-offline prove-clients fuzz mutants
+.PHONY: prove-tasks prove-batches prove-callbacks prove-releases prove-scale prove-stops prove-permissions prove-offline prove-clients fuzz mutants
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-16s %s\n", $$1, $$2}'
@@ -69,6 +69,9 @@ prove-tasks: setup ## Load, poison, kill and slow down a laptop stack; every acc
 
 prove-batches: setup ## Run a file of ROWS rows on a laptop stack, killed, cancelled, retried; each row ends once (ROWS=1000000)
 	@$(RUN)/python -m tests.proofs.batches $(ROWS:%=--rows %)
+
+prove-callbacks: setup ## Deliver callbacks to a bad receiver, killed meanwhile; none goes inside (EVENTS=200 WAITING=200000)
+	@$(RUN)/python -m tests.proofs.callbacks $(EVENTS:%=--events %) $(WAITING:%=--waiting %)
 
 prove-releases: setup ## Move, corrupt, promote and gate releases on a laptop stack (PROMOTIONS=100)
 	@$(RUN)/python -m tests.proofs.releases $(PROMOTIONS:%=--promotions %)

@@ -10,9 +10,10 @@ from pydantic import Field
 
 from functions.manage_batches.schemas import BatchRequest, UploadRequest
 from matchcast.batches.submit import BatchSubmission
-from matchcast.bootstrap import batches, http, parts
+from matchcast.bootstrap import batches, callbacks, http, parts
 from matchcast.domain.batch import FileFormat
 from matchcast.errors import (
+    AddressRefused,
     BatchGone,
     BatchNotFound,
     Conflict,
@@ -22,6 +23,7 @@ from matchcast.errors import (
     KeyMalformed,
     KeyReused,
     QueueUnavailable,
+    SecretMissing,
     StageNotFound,
     StorageUnavailable,
     TooManyBatches,
@@ -44,6 +46,8 @@ ACCEPTING = (
     TooManyBatches,
     *MODEL,
     *SNAPSHOT,
+    AddressRefused,
+    SecretMissing,
     QueueUnavailable,
     StorageUnavailable,
 )
@@ -82,9 +86,15 @@ def submit_batch(body: BatchRequest, key: Key = None) -> Response[BatchEnvelope]
     same batch.
     """
     use_case = batches.submit_batch()
-    once = idempotency_key(key, "POST /predict/batch/", body.model_dump(mode="json"))
-    submission = BatchSubmission(body.stage, body.match_ids, body.input, FileFormat(body.output_format))
-    batch, is_new = use_case.submit(api.tenant, submission, once)
+    once = idempotency_key(key, "POST /predict/batch/", body.fingerprinted())
+    tenant, url = api.tenant, body.callback_url
+
+    def submission() -> BatchSubmission:
+        if url is not None:
+            callbacks.check_callback().check(tenant, url)
+        return BatchSubmission(body.stage, body.match_ids, body.input, FileFormat(body.output_format), url)
+
+    batch, is_new = use_case.submit(tenant, submission, once)
     api.asked.stage = batch.provenance.model.stage  # a stage of that name is published, or was
     api.asked.became_task(is_new=is_new)
     return accepted_batch(batch, batches.track_batches().progress(batch))
@@ -165,4 +175,11 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     return serve(api, event, context)
 
 
-parts.make_at_init(batches.make_upload, batches.submit_batch, batches.track_batches, http.cursors, http.settings)
+parts.make_at_init(
+    batches.make_upload,
+    batches.submit_batch,
+    batches.track_batches,
+    callbacks.check_callback,
+    http.cursors,
+    http.settings,
+)

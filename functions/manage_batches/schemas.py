@@ -8,6 +8,7 @@ from pydantic import Field, GetJsonSchemaHandler, model_validator
 
 from matchcast.domain.batch import MOST_IDS_BYTES, FileFormat
 from matchcast.http.bodies import RequestBody
+from matchcast.http.callbacks import CallbackBody
 from matchcast.http.contract import StageName
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class UploadRequest(RequestBody):
     gzip: bool = Field(default=False, description="Whether the file is compressed by gzip; Parquet is as it is.")
 
 
-class BatchRequestBody(RequestBody):
+class BatchRequestBody(CallbackBody):
     """How a batch runs, whatever its rows are."""
 
     stage: StageName = "champion"

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 from aws_lambda_powertools.event_handler import Response
 from pydantic import Field, GetJsonSchemaHandler, model_validator
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from matchcast.bootstrap import http, parts, table, tasks
+from matchcast.bootstrap import callbacks, http, parts, table, tasks
 from matchcast.domain.prediction import Subject
 from matchcast.domain.task import Priority
+from matchcast.errors import AddressRefused, SecretMissing
 from matchcast.http.api import Api, serve
-from matchcast.http.bodies import RequestBody
+from matchcast.http.bodies import WHOLE
+from matchcast.http.callbacks import CallbackBody
 from matchcast.http.contract import ACCEPTING, WRITE, Features, StageName, answers
 from matchcast.http.envelope import TaskEnvelope, accepted
 from matchcast.http.idempotency import Key, idempotency_key
@@ -21,9 +23,10 @@ from matchcast.settings import LONGEST_LIFETIME_SECONDS
 from matchcast.tasks.submit import Submission
 
 api = Api(http.settings)
+CALLBACK = (AddressRefused, SecretMissing)
 
 
-class Waiting(RequestBody):
+class Waiting(CallbackBody):
     """How a task waits, whatever it is about."""
 
     stage: StageName = "champion"
@@ -32,10 +35,8 @@ class Waiting(RequestBody):
         strict=False,  # strictly, JSON has no member of an enumeration
         description="The lane that the task waits in; `normal` if it is left out.",
     )
-    start_within: int | None = Field(
+    start_within: Annotated[int, Field(ge=1, le=LONGEST_LIFETIME_SECONDS), WHOLE] | None = Field(
         default=None,
-        ge=1,
-        le=LONGEST_LIFETIME_SECONDS,
         description="Seconds, at most the lifetime of a task; one that is not started by then is `expired`.",
     )
 
@@ -74,10 +75,22 @@ class SubmitRequest(Waiting):
 
     def submission(self) -> Submission:
         """Return what the use case takes."""
-        return Submission(Subject(self.match_id, self.features), self.stage, self.priority, self.start_within)
+        return Submission(
+            Subject(self.match_id, self.features),
+            self.stage,
+            self.priority,
+            self.start_within,
+            callback_url=self.callback_url,
+        )
+
+    def checked(self, tenant: str) -> Submission:
+        """Return what the use case takes, once the tenant may be called back there."""
+        if self.callback_url is not None:
+            callbacks.check_callback().check(tenant, self.callback_url)
+        return self.submission()
 
 
-@api.post("/predict/async/", security=WRITE, responses=answers(202, *ACCEPTING, model=TaskEnvelope))
+@api.post("/predict/async/", security=WRITE, responses=answers(202, *ACCEPTING, *CALLBACK, model=TaskEnvelope))
 def submit(body: SubmitRequest, key: Key = None) -> Response[TaskEnvelope]:
     """Accept a prediction for later and say where to ask for it.
 
@@ -87,8 +100,9 @@ def submit(body: SubmitRequest, key: Key = None) -> Response[TaskEnvelope]:
     use_case = tasks.submit_prediction()
     if use_case.has_stage(body.stage):
         api.asked.stage = body.stage
-    once = idempotency_key(key, "POST /predict/async/", body.model_dump(mode="json"))
-    task, is_new = use_case.submit(api.tenant, body.submission(), once)
+    tenant = api.tenant
+    once = idempotency_key(key, "POST /predict/async/", body.fingerprinted())
+    task, is_new = use_case.submit(tenant, lambda: body.checked(tenant), once)
     api.asked.became_task(is_new=is_new)
     return accepted(task, table.lane_speed().retry_after(task.priority))
 
@@ -98,4 +112,4 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     return serve(api, event, context)
 
 
-parts.make_at_init(tasks.submit_prediction, table.lane_speed, http.settings)
+parts.make_at_init(tasks.submit_prediction, callbacks.check_callback, table.lane_speed, http.settings)

@@ -16,8 +16,8 @@ OWN_PACKAGES = ("matchcast", "matchcast_tools")
 def main() -> None:
     """Run the command; exit with code 3 and a message if a library is not installed."""
     open_standard_streams()
-    if sys.argv[1:2] == ["up"]:
-        # `make` and background jobs start it with SIGINT ignored; what it starts must not outlive a Ctrl-C.
+    if sys.argv[1:2] == ["up"] or sys.argv[1:3] == ["webhook", "listen"]:
+        # `make` and background jobs start it with SIGINT ignored, and Ctrl-C is how it ends, with all that it started.
         signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         from matchcast_tools.cli.main import main as run

@@ -24,8 +24,19 @@ _VALUES: dict[str, Any] = {
     "InputFile.key": "input/4f1c8b7a9d2e/019cb2d1-7c00-7000-8000-000000000000.csv",
     "InputFile.size": 204_800,
     "InputFile.version_id": None,
+    "DeliveryEnvelope.attempts": [
+        {
+            "number": 1,
+            "series": 0,
+            "started_at": "2026-03-01T12:00:01Z",
+            "duration_ms": 87,
+            "status": 204,
+            "error": None,
+        }
+    ],
     "detail": "The newest release cannot be read; it has to be published again.",
     "duration_ms": 0.15,
+    "endpoint_id": "0f4c1b7a9d2e3f5061728394a5b6c7d8",
     "away": 0.25,
     "draw": 0.25,
     "home": 0.5,
@@ -58,6 +69,7 @@ _VALUES: dict[str, Any] = {
     "rows": 380,
     "run_id": "ba080a2c08c44834",
     "runtime": "onnx",
+    "secret_id": TASK_ID,
     "settled": 400,
     "snapshot_features": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
     "snapshot_id": "20260301T000000Z-0a1b2c3d",

@@ -37,12 +37,14 @@ _SHARED = {
 }
 """What operations of a kind answer without naming it."""
 _DETAILS = {
+    "address-refused": "The host 10.0.0.1 is not a public address.",
     "batch-gone": f"The batch {TASK_ID} expired at 2026-03-08T12:00:00Z; submit it again.",
     "batch-not-found": f"There is no batch {TASK_ID}.",
     "conflict": f"The task {TASK_ID} is succeeded already; only a queued one can be cancelled.",
     "cursor-not-found": "The cursor is not one of this list. Use `next_cursor` with the filters it was issued for, or "
     "start without a cursor.",
     "content-too-large": f"The body is too long; this resource takes {RequestBody.max_bytes} bytes at most.",
+    "endpoint-not-found": "There is no failing endpoint 0f4c1b7a9d2e3f5061728394a5b6c7d8.",
     "idempotency-key-reused": "This key was used with another request. Send a new key, or the request as it was.",
     "idempotency-key-malformed": "Send 1 to 255 visible ASCII characters, in double quotes or without any.",
     "input-not-found": "There is no file under this key. Upload it with the form of POST /predict/batch/uploads.",
@@ -50,12 +52,15 @@ _DETAILS = {
     "release-unfit": "The model of this stage needs features that the present snapshot lacks: odds_home.",
     "route-not-found": "There is nothing under this path; GET /openapi.json lists all that there is.",
     "scope-missing": "`Prefer: respond-async` makes a task, for which the token needs the scope predictions/write.",
+    "secret-not-found": f"There is no signing secret {TASK_ID}.",
     "stage-not-found": "No model is published under the stage 'autumn'.",
     "task-gone": f"The task {TASK_ID} expired at 2026-03-08T12:00:00Z; submit it again.",
     "task-not-found": f"There is no task {TASK_ID}.",
     "task-over": f"The task {TASK_ID} is expired.",
     "too-many-batches": "10 batches are open, which is as many as may be; submit again when one has ended.",
+    "too-many-secrets": "There are 5 live secrets; end one with DELETE /webhooks/secrets/{id}.",
     "too-many-tasks": "10000 tasks are open, which is as many as may be; submit again when some have ended.",
+    "webhook-secret-missing": "You have no secret that signs callbacks. Make one with POST /webhooks/secrets first.",
     "unsupported-media-type": "The body has to be JSON. Send the header Content-Type: application/json.",
 }
 

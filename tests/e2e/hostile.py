@@ -103,7 +103,7 @@ def requests(match_id: str) -> Iterator[Hostile]:
             f"not JSON by its type, POST {path}", "POST", path, (415,), {"Content-Type": "text/xml"}, body="<a/>"
         )
         yield Hostile(f"an encoded body, POST {path}", "POST", path, (415,), {"Content-Encoding": "gzip"}, body="{}")
-    for within in ("true", '"5"', "5.0", "[5]"):
+    for within in ("true", '"5"', "5.5", "[5]"):
         body = f'{{"match_id": "{match_id}", "start_within": {within}}}'
         yield Hostile(f"start_within: {within}", "POST", "/predict/async/", (422,), body=body)
     for task_id in ("x" * 2_044, "%00", "%ED%A0%80", "..%2F..", "A" * 36):

@@ -13,6 +13,7 @@ from typing import Any
 import urllib3
 
 from matchcast.adapters.dynamodb_batches import DynamoDBBatches
+from matchcast.adapters.dynamodb_endpoints import DynamoDBEndpoints
 from matchcast.adapters.dynamodb_tasks import DynamoDBTasks
 from matchcast.domain.task import TaskError, TaskStatus, utc_now
 from matchcast_tools.stack.api_client import ApiClient
@@ -36,6 +37,8 @@ def gather(api: ApiClient, stack: Stack, tenant: str) -> dict[str, list[str]]:
         "region": sorted({item["region"] for item in items}),
         "task_id": [task["task_id"], *plant_tasks(stack, tenant, matches[0])],
         "batch_id": [*cancelled_batches(api, matches), *plant_batches(stack, tenant)],
+        "secret_id": [api.post("/webhooks/secrets", {}).expect(201)["secret_id"] for _ in range(3)],
+        "endpoint_id": plant_endpoints(stack, tenant),
         "input": [upload(api, json.dumps({"match_id": match}).encode()) for match in matches[:2]],
     }
 
@@ -57,6 +60,12 @@ def plant_batches(stack: Stack, tenant: str) -> list[str]:
     for batch in batches:
         store.create(batch)
     return [batch.batch_id for batch in batches]
+
+
+def plant_endpoints(stack: Stack, tenant: str) -> list[str]:
+    """Note failures of addresses that nobody calls; return their ids."""
+    store = DynamoDBEndpoints(stack.client("dynamodb"), stack.output("WebhooksTableName"))
+    return [store.failed(tenant, f"https://client.net/{number}", utc_now()).endpoint_id for number in range(5)]
 
 
 def upload(api: ApiClient, content: bytes) -> str:

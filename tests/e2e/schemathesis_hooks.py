@@ -6,6 +6,8 @@ import itertools
 import json
 import os
 import secrets
+from collections import defaultdict
+from collections.abc import Iterator
 from typing import Any
 
 import schemathesis
@@ -18,11 +20,15 @@ LONGEST = 255
 INTERNAL = (b"arn:aws", b"Traceback", b"/python/", b"/var/task", b"amazonaws", b"matchcast-", b"botocore", b"pydantic")
 REASONS: dict[int, list[tuple[str, list[str]]]] = {
     410: [("urn:matchcast:problem:task-gone", []), ("urn:matchcast:problem:batch-gone", [])],
-    422: [("urn:matchcast:problem:invalid-request", [pointer]) for pointer in ("/features", "/gzip")],
+    422: [
+        *(("urn:matchcast:problem:invalid-request", [pointer]) for pointer in ("/features", "/gzip", "/since")),
+        ("urn:matchcast:problem:address-refused", ["/callback_url"]),
+    ],
     429: [("urn:matchcast:problem:too-many-batches", [])],
 }
 _run = secrets.token_hex(4)
 _numbers = itertools.count()
+_turns: dict[str, Iterator[int]] = defaultdict(itertools.count)
 _known: dict[str, list[str]] = json.loads(os.environ.get("MATCHCAST_KNOWN", "{}"))
 
 
@@ -49,7 +55,7 @@ def is_replaceable(name: str, value: Any) -> bool:
 
 def known(name: str) -> str:
     """Return one of the values that the stack knows, another one each time."""
-    return _known[name][next(_numbers) % len(_known[name])]
+    return _known[name][next(_turns[name]) % len(_known[name])]
 
 
 def is_good(key: str) -> bool:

@@ -10,10 +10,13 @@ from typing import Any
 
 import pytest
 
+from matchcast.domain.task import Priority
 from matchcast.tasks.dead_letters import Discard, Redrive
 from matchcast_tools.stack.api_client import ApiClient
 from matchcast_tools.stack.deployed import Stack
 from tests.support.laptop import Lanes, queue_depth
+
+OF_POISON = ("--cause", "invalid-message")
 
 
 @pytest.fixture(scope="module")
@@ -125,17 +128,20 @@ def test_poison_is_dead_lettered_with_its_cause_and_does_not_stop_good_messages(
     # THEN the poison is among the dead letters, and can be shown, not redriven, and discarded
     deadline = time.monotonic() + 30
     counts: list[dict[str, Any]] = []
+    # Generated requests may have left letters of batches.
     while sum(row["letters"] for row in counts) < 10 and time.monotonic() < deadline:
-        counts = json.loads(laptop_command.run("dlq", "list", "--json").stdout)
+        listed = json.loads(laptop_command.run("dlq", "list", "--json").stdout)
+        counts = [row for row in listed if row["lane"] in set(Priority)]
     assert {(row["lane"], row["cause"], row["letters"]) for row in counts} == {
         ("high", "invalid-message", 5),
         ("normal", "invalid-message", 5),
     }
-    redriven = json.loads(laptop_command.run("dlq", "redrive", "--json").stdout)
+    redriven = json.loads(laptop_command.run("dlq", "redrive", *OF_POISON, "--json").stdout)
     assert redriven == {**dict.fromkeys(map(str, Redrive), 0), "no task": 10, "dry_run": False}
-    discarded = json.loads(laptop_command.run("dlq", "discard", "--yes", "--json").stdout)
+    discarded = json.loads(laptop_command.run("dlq", "discard", *OF_POISON, "--yes", "--json").stdout)
     assert discarded == {**dict.fromkeys(map(str, Discard), 0), "discarded": 10, "dry_run": False}
-    assert json.loads(laptop_command.run("dlq", "list", "--json").stdout) == []
+    left = json.loads(laptop_command.run("dlq", "list", "--json").stdout)
+    assert [row for row in left if row["cause"] == "invalid-message"] == []
 
 
 def test_a_message_that_the_queue_dead_lettered_fails_its_task_and_is_redriven_under_the_same_id(
@@ -156,14 +162,15 @@ def test_a_message_that_the_queue_dead_lettered_fails_its_task_and_is_redriven_u
     while swept["letters"] == 0 and time.monotonic() < deadline:
         swept = json.loads(stack.client("lambda").invoke(FunctionName=name, Payload=b"{}")["Payload"].read())
     # THEN the task has failed, and the letter is still there
-    assert swept["letters"] == 1
+    assert swept["letters"] >= 1
     failed = api.get(task["links"]["status"]).expect(200)
     assert (failed["status"], failed["error"]["code"]) == ("failed", "dead-lettered")
-    dry = json.loads(laptop_command.run("dlq", "redrive", "--dry-run", "--json").stdout)
+    dry = json.loads(laptop_command.run("dlq", "redrive", "--lane", "high", "--dry-run", "--json").stdout)
     assert (dry["planned"]["redriven"], dry["dry_run"]) == (1, True)
     # AND a redrive completes the task under its own id
-    assert json.loads(laptop_command.run("dlq", "redrive", "--json").stdout)["redriven"] == 1
+    assert json.loads(laptop_command.run("dlq", "redrive", "--lane", "high", "--json").stdout)["redriven"] == 1
     resting_lanes()
     done = api.wait(task["task_id"], seconds=60)
     assert (done["status"], done["generation"]) == ("succeeded", 1)
-    assert json.loads(laptop_command.run("dlq", "list", "--json").stdout) == []
+    left = json.loads(laptop_command.run("dlq", "list", "--json").stdout)
+    assert [row for row in left if row["lane"] == "high"] == []

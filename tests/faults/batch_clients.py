@@ -90,6 +90,9 @@ class BatchClient:
                 return
             body["input"] = found.json["fields"]["key"]
             self._upload(body["input"], file_format)
+        callback = self._world.callbacks.an_address(self._tenant)
+        if callback is not None:
+            body["callback_url"] = callback
         key = self._key()
         self._insist("submit", self._made_request("POST", _PATH, key, body))
         if "input" in body and self._rng.random() < 0.2:

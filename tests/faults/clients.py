@@ -107,7 +107,8 @@ class Client:
     def _request_for_one(self, how: str, key: str | None) -> Request:
         plot, rng = self._world.plot, self._rng
         within = rng.choice((1, 10, 40)) if rng.random() < plot.hurried else None
-        return making(rng, how, self._tenant, key, subject=draw_subject(rng, plot), within=within)
+        subject, callback = draw_subject(rng, plot), self._world.callbacks.an_address(self._tenant)
+        return making(rng, how, self._tenant, key, subject=subject, within=within, callback=callback)
 
     def _try_again(self) -> None:
         self._make(retrying(self._tenant, self._key(), self._any()))

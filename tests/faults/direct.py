@@ -35,8 +35,11 @@ class Direct:
         rng = random.Random(1)
         self.scheduler = Scheduler(rng)
         calls = Calls(self.scheduler, rng, Weather(lag=0.0))
+        tasks, webhooks = (Table(self.scheduler, rng, calls, name) for name in ("TasksTable", "WebhooksTable"))
         self.services = {
-            "DynamoDB_20120810": Table(self.scheduler, rng, calls).handle,
+            "DynamoDB_20120810": lambda operation, content: (
+                webhooks if "Webhooks" in str(content.get("TableName")) else tasks
+            ).handle(operation, content),
             "AmazonSQS": Queues(self.scheduler, rng, calls, most_receives=20).handle,
         }
         self.s3 = S3(self.scheduler)

@@ -1,4 +1,4 @@
-"""A small DynamoDB: one table with its indexes, as the template makes it.
+"""A small DynamoDB: its tables with their indexes, as the template makes them.
 
 Every item keeps its versions, so that indexes and reads that are not consistent can lag behind. `test_faithful.py`
 asks moto the same questions.
@@ -19,6 +19,7 @@ from tests.faults.scheduler import Scheduler
 from tests.faults.transactions import Key, ServiceError, Transactions, after_update, key_of
 
 TABLE = "tasks"
+WEBHOOKS_TABLE = "webhooks"
 
 
 @dataclass
@@ -31,11 +32,12 @@ class Version:
 
 
 class Table:
-    """The table, behind its requests as the wire brings them."""
+    """A table, behind its requests as the wire brings them; `resource` is its name in the template."""
 
-    def __init__(self, scheduler: Scheduler, rng: random.Random, calls: Calls) -> None:
+    def __init__(self, scheduler: Scheduler, rng: random.Random, calls: Calls, resource: str = "TasksTable") -> None:
         self.on_write: Callable[[Item | None, Item | None], None] = lambda _before, _after: None
         """Is told of every change of an item."""
+        self._resource = resource
         self._scheduler = scheduler
         self._rng = rng
         self._calls = calls
@@ -157,7 +159,7 @@ class Table:
         return answer
 
     def _query(self, asked: Any) -> dict[str, Any]:
-        index = indexes()[asked["IndexName"]] if "IndexName" in asked else Index("pk", "sk", None)
+        index = indexes(self._resource)[asked["IndexName"]] if "IndexName" in asked else Index("pk", "sk", None)
         names, values = asked.get("ExpressionAttributeNames"), asked.get("ExpressionAttributeValues")
         rows = [
             row
@@ -192,6 +194,19 @@ class Table:
                 continue
             keep = index.attributes
             yield item if keep is None else {name: value for name, value in item.items() if name in keep}
+
+
+class Tables:
+    """All tables by their names."""
+
+    def __init__(self, **tables: Table) -> None:
+        self._tables = tables
+
+    def handle(self, operation: str, content: Any) -> dict[str, Any]:
+        """Have the table answer that a request is for, or raise ServiceError."""
+        asked = content["TransactItems"][0]["Update"] if "TransactItems" in content else content
+        name = next(iter(asked["RequestItems"])) if "RequestItems" in asked else asked.get("TableName", TABLE)
+        return self._tables[name].handle(operation, content)
 
 
 def _named(asked: Any) -> set[str]:

@@ -18,7 +18,7 @@ Names = Mapping[str, str]
 Operand = Callable[[Item, Names, Values], Any]
 Condition = Callable[[Item, Names, Values], bool]
 
-_TOKEN = re.compile(r"\s*(<>|<=|>=|[=<>(),+-]|[#:]?[A-Za-z_][A-Za-z0-9_]*)")
+_TOKEN = re.compile(r"\s*(<>|<=|>=|[=<>(),+-]|[#:]?[A-Za-z_][A-Za-z0-9_]*(?:\.#?[A-Za-z_][A-Za-z0-9_]*)*)")
 _COMPARED: dict[str, Callable[[Any, Any], bool]] = {
     "<": lambda one, other: bool(one < other),
     "<=": lambda one, other: bool(one <= other),
@@ -39,11 +39,17 @@ def holds(expression: str | None, item: Item | None, names: Names | None, values
 def updated(expression: str, item: Item, names: Names | None, values: Values | None) -> Item:
     """Return an item after an update expression."""
     result = dict(item)
-    for name, value in _update(expression)(item, names or {}, values or {}):
+    for path, value in _update(expression)(item, names or {}, values or {}):
+        inner = result
+        for name in path[:-1]:
+            if name not in inner:
+                raise Unmodelled(f"a path through {name}, which is not there")
+            inner[name] = {"M": dict(inner[name]["M"])}
+            inner = inner[name]["M"]
         if value is None:
-            result.pop(name, None)
+            inner.pop(path[-1], None)
         else:
-            result[name] = value
+            inner[path[-1]] = value
     return result
 
 
@@ -145,9 +151,9 @@ class _Parser:
             return lambda *given: path(*given) if path(*given) is not None else default(*given)
         if self.following == "(":
             raise Unmodelled(f"the function {token}")
-        return lambda item, names, _: item.get(names.get(token, token))
+        return lambda item, names, _: _found(item, _path(token, names))
 
-    def update(self) -> Callable[[Item, Names, Values], list[tuple[str, Any]]]:
+    def update(self) -> Callable[[Item, Names, Values], list[tuple[tuple[str, ...], Any]]]:
         steps: list[tuple[str, Operand]] = []
         while self.following:
             clause = self.take("SET", "REMOVE", "ADD").upper()
@@ -156,7 +162,7 @@ class _Parser:
                 steps.append((name, self._step(clause, name)))
                 if not self.takes(","):
                     break
-        return lambda item, names, values: [(names.get(name, name), step(item, names, values)) for name, step in steps]
+        return lambda item, names, values: [(_path(name, names), step(item, names, values)) for name, step in steps]
 
     def _step(self, clause: str, name: str) -> Operand:
         if clause == "REMOVE":
@@ -164,7 +170,7 @@ class _Parser:
         if clause == "ADD":
             by = self._operand()
             return lambda item, names, values: _sum(
-                item.get(names.get(name, name), {"N": "0"}), by(item, names, values)
+                _found(item, _path(name, names)) or {"N": "0"}, by(item, names, values)
             )
         self.take("=")
         first = self._operand()
@@ -172,6 +178,17 @@ class _Parser:
             return first
         sign, second = (1 if self.take() == "+" else -1), self._operand()
         return lambda *given: _sum(first(*given), second(*given), sign)
+
+
+def _path(token: str, names: Names) -> tuple[str, ...]:
+    """Return the attribute that a token names, and of which maps it is a part."""
+    return tuple(names.get(name, name) for name in token.split("."))
+
+
+def _found(item: Item, path: tuple[str, ...]) -> Any:
+    for name in path[:-1]:
+        item = item.get(name, {}).get("M", {})
+    return item.get(path[-1])
 
 
 def _called(name: str, operands: list[Operand]) -> Condition:
@@ -211,5 +228,5 @@ def _condition(expression: str) -> Condition:
 
 
 @lru_cache(1000)
-def _update(expression: str) -> Callable[[Item, Names, Values], list[tuple[str, Any]]]:
+def _update(expression: str) -> Callable[[Item, Names, Values], list[tuple[tuple[str, ...], Any]]]:
     return _Parser(expression).update()

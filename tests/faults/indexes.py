@@ -1,4 +1,4 @@
-"""The indexes of the simulated table, as the template makes them."""
+"""The indexes of the simulated tables, as the template makes them."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def order(index: Index, row: Item) -> tuple[Any, ...]:
 
 
 @cache
-def indexes() -> dict[str, Index]:
-    """Return the indexes of the template's table."""
+def indexes(resource: str) -> dict[str, Index]:
+    """Return the indexes of one of the template's tables."""
     found = {}
-    for index in load()["Resources"]["TasksTable"]["Properties"].get("GlobalSecondaryIndexes", []):
+    for index in load()["Resources"][resource]["Properties"].get("GlobalSecondaryIndexes", []):
         keys = {each["KeyType"]: each["AttributeName"] for each in index["KeySchema"]}
         partition, sort, projection = keys["HASH"], keys.get("RANGE"), index["Projection"]
         attributes = None

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from functions.deliver_webhooks.handler import lambda_handler as deliver_webhooks
 from functions.manage_batches.handler import lambda_handler as manage_batches
+from functions.manage_webhooks.handler import lambda_handler as manage_webhooks
 from functions.predict_now.handler import lambda_handler as predict_now
 from functions.run_inference.handler import lambda_handler as run_inference
 from functions.split_batch.handler import lambda_handler as split_batch
@@ -24,7 +26,9 @@ from tests.faults.scheduler import Environment, Killed, Scheduler
 from tests.support.template import load
 
 HANDLERS: dict[str, Callable[[dict[str, Any], Any], Any]] = {
+    "deliver_webhooks": deliver_webhooks,
     "manage_batches": manage_batches,
+    "manage_webhooks": manage_webhooks,
     "predict_now": predict_now,
     "run_inference": run_inference,
     "split_batch": split_batch,

@@ -24,7 +24,9 @@ from matchcast.tasks.run import RunPredictions
 from matchcast.tasks.track import TrackTasks
 from tests.faults import tampering as wire
 from tests.faults.broken_batches import BATCH_MUTANTS
+from tests.faults.broken_callbacks import CALLBACK_MUTANTS
 from tests.faults.broken_serving import SERVING_MUTANTS
+from tests.faults.broken_webhooks import WEBHOOK_MUTANTS
 from tests.faults.invocations import HANDLERS
 from tests.faults.mutant import Mutant, on_the_wire
 
@@ -227,5 +229,8 @@ MUTANTS = (
     *SERVING_MUTANTS,
     # Batches end, whole and counted.
     *BATCH_MUTANTS,
+    # Events of callbacks arrive.
+    *CALLBACK_MUTANTS,
+    *WEBHOOK_MUTANTS,
 )
 """The broken copies."""

@@ -11,6 +11,8 @@ from tests.faults.weather import Weather
 
 _ANYTHING = ("ask", "ask", "read", "list", "cancel", "again", "repeat", "repeat")
 _ANY_BATCH_ACTS = ("read", "read", "list", "cancel", "retry", "retry", "repeat", "submit")
+_ANY_CALLBACK_ACTS = ("rotate", "end", "replay", "range", "enable", "look", "look", "stray")
+_ANY_RECEIVERS = ("works", "works", "works", "fails", "hangs", "shuts", "takes and fails", "is gone", "leads inside")
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,21 @@ class Plot:
     """How many parts of a batch are in the lane at once, one of these."""
     failing_rows: float = 0.08
     """Share of the rows of batches for which the model fails."""
+    callbacks: float = 0.03
+    """Share of the schedules with callbacks."""
+    called_back: float = 0.6
+    """Share of the tasks and batches that call back, once their tenant has a secret."""
+    callback_acts: tuple[str, ...] = _ANY_CALLBACK_ACTS
+    most_callback_acts: int = 3
+    callback_haste: float = 30.0
+    """Mean time between two acts of who sees to the callbacks of a tenant."""
+    receivers: tuple[str, ...] = _ANY_RECEIVERS
+    receivers_down: tuple[float, ...] = (60.0, 900.0, 7200.0)
+    """Until when receivers are down at most, one of these."""
+    stream_begins: tuple[float, float] = (0.0, 0.0)
+    """When the stream begins to be read."""
+    days: bool = False
+    """Whether clients come back for days, and replay all in the end."""
     keen: float = 0.5
     """Share of the operators who see every letter as it comes."""
     is_calm: bool = False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 from tests.faults.batch_plots import BATCHES
+from tests.faults.callback_plots import CALLBACKS
 from tests.faults.plot import Plot
 
 _LETTERS = Plot(
@@ -170,6 +171,7 @@ _PLOTS: tuple[tuple[int, Plot], ...] = (
         Plot("poison", acts=("ask", "read"), hows=("submit",), cursed=0.0, poisoned=1.0, most_poison=8),
     ),
     *BATCHES,
+    *CALLBACKS,
     (
         1,
         Plot(

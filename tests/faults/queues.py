@@ -11,6 +11,7 @@ from tests.support.template import load
 
 LANES = ("high", "normal")
 BATCHES = "batches"
+WEBHOOKS = "webhooks"
 _PREFIX = "https://sqs.us-east-1.amazonaws.com/123456789012/"
 
 
@@ -51,14 +52,15 @@ class Queue:
 
 
 def queues(most_receives: int, most_of_batches: int) -> dict[str, Queue]:
-    """Return the lanes and the queue of batches, each with its dead letters."""
+    """Return the lanes, the queue of batches and that of webhooks, each with its dead letters."""
     lanes: dict[str, Queue] = {}
-    for lane in (*LANES, BATCHES):
+    receives = {BATCHES: most_of_batches, WEBHOOKS: 20}
+    for lane in (*LANES, BATCHES, WEBHOOKS):
         dead = Queue(f"{lane}-dead", *_settings(f"{lane.title()}DeadLetterQueue"))
         visibility, retention = _settings(f"{lane.title()}Queue")
         lanes |= {
             dead.name: dead,
-            lane: Queue(lane, visibility, retention, most_of_batches if lane == BATCHES else most_receives, dead),
+            lane: Queue(lane, visibility, retention, receives.get(lane, most_receives), dead),
         }
     return lanes
 

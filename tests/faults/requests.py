@@ -63,12 +63,21 @@ def draw_subject(rng: random.Random, plot: Plot) -> Subject:
 
 
 def making(
-    rng: random.Random, how: str, tenant: str, key: str | None, *, subject: Subject, within: int | None
+    rng: random.Random,
+    how: str,
+    tenant: str,
+    key: str | None,
+    *,
+    subject: Subject,
+    within: int | None,
+    callback: str | None = None,
 ) -> Request:
     """Return a request for a prediction, by a task or at once."""
     given = {name: value for name, value in subject.items() if value is not None}
     if how == "submit":
         body = {**given, "priority": rng.choice(list(Priority)), "start_within": within}
+        if callback is not None:
+            body["callback_url"] = callback
         return Request(how, tenant, "submit_prediction", "POST", "/predict/async/", key, subject, body)
     prefer = {"ask": "respond-async", "wait": f"wait={rng.choice((1, 5, 28))}, respond-async", "predict": None}[how]
     if subject["match_id"] is not None:

@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from matchcast.domain.task import TaskStatus
 from tests.faults.batch_clients import BatchClient
 from tests.faults.batch_witness import BatchWitness
+from tests.faults.callback_clients import CallbackClient
 from tests.faults.clients import Client
 from tests.faults.closing import close
 from tests.faults.expressions import Unmodelled
 from tests.faults.findings import Findings
 from tests.faults.operators import Operators
-from tests.faults.services import Pollers, sweep, sweeps
+from tests.faults.services import DeliverySweeps, Pollers, sweep, sweeps
 from tests.faults.virtual import simulated
 from tests.faults.weather import Weather
 from tests.faults.world import World
@@ -36,6 +37,8 @@ class Verdict:
     steps: int = 0
     tasks: int = 0
     promised: int = 0
+    events: int = 0
+    """Final states with a callback."""
     trace: list[str] = field(default_factory=list)
 
 
@@ -59,6 +62,7 @@ def run_schedule(seed: int, *, tracing: bool = False) -> Verdict:
         steps=world.scheduler.steps,
         tasks=sum(1 for _ in world.table.items("task#")),
         promised=len(world.witness.promised),
+        events=len(world.callbacks.finals),
         trace=world.calls.trace or [],
     )
 
@@ -69,6 +73,7 @@ def _play(world: World) -> None:
     operators = Operators(world)
     operators.start()
     tenants = rng.choice(_TENANTS)
+    callback_clients = _callback_clients(world, tenants)
     clients, batch_clients = _clients(world, tenants), _batch_clients(world, tenants)
     _start_events(world)
     scheduler.run(until=rng.choice(world.plot.storms))
@@ -79,10 +84,13 @@ def _play(world: World) -> None:
         scheduler.start(f"reader {tenant}", lambda client=client, tenant=tenant: _look(world, client, tenant))  # type: ignore[misc]
     for tenant, batch_client in batch_clients.items():
         scheduler.start(f"batch reader {tenant}", batch_client.look)
+    for callback_client in callback_clients:
+        scheduler.start(callback_client.name, callback_client.look)
     scheduler.run()
     close(world, world.queues.letters())
     if not world.is_ageing:
         world.batches.close()
+        world.callbacks.close()
         for batch_client in batch_clients.values():
             batch_client.witness.close()
     if not world.is_ageing:
@@ -109,6 +117,22 @@ def _batch_clients(world: World, tenants: tuple[str, ...]) -> dict[str, BatchCli
         for number in range(world.rng.choice((1, 1, 2))):
             client = found[tenant] = BatchClient(world, f"{tenant}-batch-{number + 1}", tenant, witness, known)
             world.scheduler.start(client.name, client.work, after=world.rng.uniform(0, 5))
+    return found
+
+
+def _callback_clients(world: World, tenants: tuple[str, ...]) -> list[CallbackClient]:
+    """Start who sees to callbacks, of each tenant, and what delivers them, if the schedule has any."""
+    if not world.callbacks.is_on:
+        return []
+    world.stream.start()
+    DeliverySweeps(world)
+    if world.rng.random() < world.plot.poisoned:
+        world.scheduler.start("poison of callbacks", world.callbacks.send_poison)
+    found = [CallbackClient(world, tenant) for tenant in tenants]
+    for client in found:
+        world.scheduler.start(client.name, client.work)
+        if world.plot.days:
+            world.scheduler.start(f"{client.name}, later", client.days_later)
     return found
 
 
@@ -158,7 +182,8 @@ def _age(world: World) -> None:
     scheduler, days = world.scheduler, world.rng.choice((2, 5, 9, 16))
 
     def later() -> None:
-        forgotten = world.table.forget(scheduler.true_time().timestamp())
+        now = scheduler.true_time().timestamp()
+        forgotten = world.table.forget(now) + world.webhooks.forget(now)
         world.calls.note(f"---- {days} days later the table has forgotten {forgotten} items")
         sweep(world)
 

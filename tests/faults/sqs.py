@@ -15,7 +15,7 @@ from typing import Any
 
 from tests.faults.calls import Calls
 from tests.faults.expressions import Unmodelled
-from tests.faults.queues import BATCHES, LANES, Message, Queue, queues
+from tests.faults.queues import BATCHES, LANES, WEBHOOKS, Message, Queue, queues
 from tests.faults.scheduler import Actor, Scheduler
 from tests.faults.transactions import ServiceError
 from tests.support.tasks import NOW
@@ -25,7 +25,7 @@ _EPOCH = NOW.timestamp()
 
 
 class Queues:
-    """Both lanes and the queue of batches with their dead letters, behind their requests as the wire brings them.
+    """Both lanes, the queues of batches and webhooks, and their dead letters, behind requests as the wire brings them.
 
     A duplicate is a copy with a life of its own: the queue may deliver a message again, even after it was deleted.
     """
@@ -67,6 +67,10 @@ class Queues:
     def batch_letters(self) -> list[Message]:
         """Return the dead letters of the queue of batches."""
         return self.queues[f"{BATCHES}-dead"].messages
+
+    def webhook_letters(self) -> list[Message]:
+        """Return the dead letters of the queue of webhooks."""
+        return self.queues[f"{WEBHOOKS}-dead"].messages
 
     def next_visible(self, name: str) -> float:
         """Return when the next message of a queue can be received."""
@@ -118,6 +122,8 @@ class Queues:
             self.on_change(queue.name, message.visible_at)
             return
         self.on_letter(message, True)
+        if queue.name == f"{WEBHOOKS}-dead":
+            return
         for reader in self.readers:
             self._scheduler.wake(reader, self._scheduler.now)
 

@@ -31,6 +31,13 @@ QUICK = (
     "the input is not pinned",
     "a retry counts its wrong rows no more",
     "output files without generation",
+    "a queue outage drops stream records",
+    "a repeated stream record makes a new id",
+    "a new event replaces its record",
+    "a lost answer is a delivery",
+    "the tenth attempt is not the last",
+    "a range is not replayed",
+    "an old secret signs after its end",
 )
 """Mutants that few schedules catch; `make faults` hunts them all."""
 EVENTS = (
@@ -72,6 +79,15 @@ EVENTS = (
     "is back",
     "is not what was published",
     "is Kind(",
+    "records from",
+    "stream, again",
+    "SendMessage webhooks-dead",
+    "hangs -> DeliveryFailed",
+    "shuts -> DeliveryFailed",
+    "leads inside -> AddressRefused",
+    "swept {'sent': 1",
+    "POST /webhooks/replay",
+    "/enable  is answered with 200",
 )
 DIGEST = "import sys; from tests.faults.test_schedules import digest; print(digest(range(11, 21)))"
 

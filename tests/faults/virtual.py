@@ -36,7 +36,8 @@ from matchcast.settings import Settings
 from tests.faults import wire
 from tests.faults.batch_sizes import batch_sizes, folder_of
 from tests.faults.scheduler import Killed
-from tests.faults.threads import Lock, Mailbox, Pending, Thread, Threads
+from tests.faults.stands import Stand
+from tests.faults.threads import AtOnce, Lock, Mailbox, Pending, Thread, Threads
 from tests.support.releases import parse
 
 if TYPE_CHECKING:
@@ -91,27 +92,20 @@ def chance() -> float:
     return _world.rng.random()
 
 
-class _Stand:
-    """A module, or a part of one, of which some names are others."""
-
-    def __init__(self, real: Callable[[], Any], **others: Any) -> None:
-        self._real = real
-        self.__dict__.update(others)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._real(), name)
-
-
-_TIME = _Stand(lambda: time, monotonic=monotonic, sleep=sleep, time=wall, perf_counter=perf_counter)
-_RANDOM = _Stand(lambda: _world.rng)
-_SECRETS = _Stand(lambda: secrets, randbits=lambda bits: _world.rng.getrandbits(bits))  # noqa: PLW0108 - there is no world yet
-_THREADING = _Stand(
+_TIME = Stand(lambda: time, monotonic=monotonic, sleep=sleep, time=wall, perf_counter=perf_counter)
+_RANDOM = Stand(lambda: _world.rng)
+_SECRETS = Stand(
+    lambda: secrets,
+    randbits=lambda bits: _world.rng.getrandbits(bits),  # noqa: PLW0108 - there is no world yet
+    token_bytes=lambda size: _world.rng.randbytes(size),  # noqa: PLW0108 - nor here
+)
+_THREADING = Stand(
     lambda: threading,
     Thread=lambda **given: Thread(_world.scheduler, **given),
     Lock=lambda: Lock(_world.scheduler),
 )
-_UUID = _Stand(lambda: uuid, uuid4=lambda: uuid.UUID(int=_world.rng.getrandbits(128), version=4))
-_TEMPFILE = _Stand(lambda: tempfile, gettempdir=lambda: folder_of(_world.scheduler.me(), _world))
+_UUID = Stand(lambda: uuid, uuid4=lambda: uuid.UUID(int=_world.rng.getrandbits(128), version=4))
+_TEMPFILE = Stand(lambda: tempfile, gettempdir=lambda: folder_of(_world.scheduler.me(), _world))
 _NAMES: dict[str, tuple[Any, Any]] = {
     "uuid": (uuid, _UUID),
     "tempfile": (tempfile, _TEMPFILE),
@@ -123,7 +117,12 @@ _NAMES: dict[str, tuple[Any, Any]] = {
     "time": (time, _TIME),
     "random": (random, _RANDOM),
     "secrets": (secrets, _SECRETS),
+    "random_bytes": (secrets, _SECRETS),
 }
+_OTHERS: dict[tuple[str, str], Any] = {
+    ("matchcast.webhooks.deliver", "ThreadPoolExecutor"): lambda *_: AtOnce(_world.scheduler, _world.rng),
+}
+"""Where the threads of a map have to run at the same time: a receiver that hangs would hold up all others."""
 _DEFAULTS: list[tuple[Any, Any]] = [
     (time.monotonic, monotonic),
     (time.sleep, sleep),
@@ -175,7 +174,7 @@ def _patches() -> list[tuple[Any, str, Any, Any]]:
     quota = importlib.import_module("botocore.retries.quota").RetryQuota
     found.append((quota, "acquire", lambda _self, _amount: True))  # clients are shared, and so would be its quota
     found.append(
-        (observability, "single_metric", lambda **_: nullcontext(_Stand(lambda: None, add_dimension=lambda **_: None)))
+        (observability, "single_metric", lambda **_: nullcontext(Stand(lambda: None, add_dimension=lambda **_: None)))
     )
     for name in ("add_metric", "add_dimension", "add_dimensions", "flush_metrics"):
         found.append((AmazonCloudWatchEMFProvider, name, lambda *_, **__: None))
@@ -185,7 +184,7 @@ def _patches() -> list[tuple[Any, str, Any, Any]]:
 def _of_module(module: ModuleType) -> Iterator[tuple[Any, str, Any]]:
     for name, (real, other) in _NAMES.items():
         if vars(module).get(name) is real:
-            yield module, name, other
+            yield module, name, _OTHERS.get((module.__name__, name), other)
     for value in list(vars(module).values()):
         if getattr(value, "__module__", None) != module.__name__:
             continue
@@ -211,6 +210,7 @@ def _of_function(function: FunctionType) -> Iterator[tuple[Any, str, Any]]:
 def _parts(module: ModuleType) -> Iterator[tuple[Any, str, Any]]:
     """Replace what a module of the composition root makes, so that each process has its own."""
     others = {
+        "HttpsPoster": lambda **_: _world.receivers,
         "client": wire.client,
         "cursors": lambda: Cursors(lambda: b"key"),
         "loader_for": lambda runtime, *_: _world.models.loader(runtime),

@@ -19,7 +19,8 @@ from botocore.exceptions import ConnectionClosedError, ConnectTimeoutError, Endp
 from matchcast.bootstrap import parts
 from tests.faults import responses
 from tests.faults.calls import CONNECT_SECONDS, OBJECT_SECONDS, READ_SECONDS, Calls, Unanswered
-from tests.faults.dynamodb import Table
+from tests.faults.dynamodb import WEBHOOKS_TABLE, Tables
+from tests.faults.keys import Keys
 from tests.faults.s3 import S3, Reply, asked_of, refusal
 from tests.faults.scheduler import Environment, Scheduler
 from tests.faults.sqs import Queues
@@ -28,7 +29,7 @@ from tests.faults.transactions import ServiceError
 if TYPE_CHECKING:
     from botocore.awsrequest import AWSResponse
 
-_PREFIXES = {"DynamoDB_20120810": "table", "AmazonSQS": "queue"}
+_PREFIXES = {"DynamoDB_20120810": "table", "AmazonSQS": "queue", "TrentService": "key"}
 Invoke = Callable[[str, bytes, float], tuple[bytes, str | None]]
 """Runs a function with a payload, waiting some seconds at most; returns its answer, and which error it ended with."""
 
@@ -45,18 +46,20 @@ class Wire:
         rng: random.Random,
         calls: Calls,
         *,
-        table: Table,
+        tables: Tables,
         queues: Queues,
         s3: S3,
+        keys: Keys,
         invoke: Invoke,
     ) -> None:
         self._scheduler = scheduler
         self._rng = rng
         self._calls = calls
         self._services: dict[str, Callable[[str, Any], Any]] = {
-            "table": table.handle,
+            "table": tables.handle,
             "queue": queues.handle,
             "bucket": s3.handle,
+            "key": keys.handle,
         }
         self._invoke = invoke
         self.on_object: Callable[[str, Environment], None] = lambda _key, _environment: None
@@ -75,7 +78,8 @@ class Wire:
             # Else what is kept would be what the caller still holds.
             content = orjson.loads(request.body)
             name = operation if self._calls.trace is None else f"{operation} {_named(content)}"
-            answer = self._calls(what, name, lambda: self._answered(what, operation, content))
+            where = WEBHOOKS_TABLE if content.get("TableName") == WEBHOOKS_TABLE else what
+            answer = self._calls(where, name, lambda: self._answered(what, operation, content))
         except Unanswered as fault:
             return self._unanswered(request, what, fault)
         if isinstance(answer, ServiceError):

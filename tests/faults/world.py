@@ -10,17 +10,22 @@ from typing import Any
 
 from tests.faults.batches import Batches
 from tests.faults.bucket import REFRESH_SECONDS, Bucket
+from tests.faults.callbacks import Callbacks
 from tests.faults.calls import Calls
-from tests.faults.dynamodb import TABLE, Table
+from tests.faults.dynamodb import TABLE, WEBHOOKS_TABLE, Table, Tables
+from tests.faults.expressions import Item
 from tests.faults.invocations import Invocations
+from tests.faults.keys import KEY, Keys
 from tests.faults.ledger import MAX_ATTEMPTS
 from tests.faults.models import Models
 from tests.faults.plots import draw_plot
 from tests.faults.poison import Poison
-from tests.faults.queues import url
+from tests.faults.queues import WEBHOOKS, url
+from tests.faults.receivers import Receivers
 from tests.faults.s3 import S3
 from tests.faults.scheduler import Scheduler
 from tests.faults.sqs import Queues
+from tests.faults.stream import Stream
 from tests.faults.wire import Wire
 from tests.faults.witness import Witness
 from tests.support.tasks import NOW
@@ -43,6 +48,8 @@ class World:
         """Whether letters may pass away."""
         self.lifetime = timedelta(seconds=self.plot.lifetime)
         self.table = Table(self.scheduler, rng, self.calls)
+        self.webhooks = Table(self.scheduler, rng, self.calls, "WebhooksTable")
+        self.keys = Keys(self.scheduler)
         most, of_batches = rng.choice(self.plot.most_receives), rng.choice((2, 20, 20, 20))
         self.queues = Queues(self.scheduler, rng, self.calls, most, of_batches)
         s3 = S3(self.scheduler)
@@ -52,15 +59,23 @@ class World:
         self.witness = Witness(self)
         self.poison = Poison(self)
         self.batches = Batches(self)
+        self.callbacks = Callbacks(self)
+        self.receivers = Receivers(self)
+        self.receivers.on_post = self.callbacks.posted
+        self.stream = Stream(self)
         self.bucket.are_pinned = self.batches.is_on
         self.bucket.findings = self.witness.findings
         s3.least_piece = 1000
         self.s3 = s3
         s3.on_write = self._object_written
-        self.table.on_write = self.batches.written
+        self.table.on_write = self._subject_written
+        self.webhooks.on_write = self.callbacks.written
         self.queues.on_letter = self.batches.letter
         invoke = self.invocations.invoke
-        made = Wire(self.scheduler, rng, self.calls, table=self.table, queues=self.queues, s3=s3, invoke=invoke)
+        tables = Tables(**{TABLE: self.table, WEBHOOKS_TABLE: self.webhooks})
+        made = Wire(
+            self.scheduler, rng, self.calls, tables=tables, queues=self.queues, s3=s3, keys=self.keys, invoke=invoke
+        )
         made.on_object = self.bucket.delivered
         self.environ = {
             "DATA_BUCKET_NAME": "data",
@@ -81,7 +96,15 @@ class World:
             "BATCHES_DEAD_LETTER_QUEUE_URL": url("batches-dead"),
             "BATCH_WINDOW": str(rng.choice(self.plot.windows)),
             "MAX_OPEN_BATCHES": str(rng.choice((2, 100))),
+            "WEBHOOKS_TABLE_NAME": WEBHOOKS_TABLE,
+            "WEBHOOKS_QUEUE_URL": url(WEBHOOKS),
+            "WEBHOOKS_DEAD_LETTER_QUEUE_URL": url(f"{WEBHOOKS}-dead"),
+            "WEBHOOK_SECRETS_KEY_ID": KEY,
         }
+
+    def _subject_written(self, before: Item | None, after: Item | None) -> None:
+        self.batches.written(before, after)
+        self.callbacks.subject_written(before, after)
 
     def _object_written(self, key: str) -> None:
         self.bucket.written(key)

@@ -11,7 +11,9 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from tests.fuzz.batches import BATCH_IDS, INPUT
-from tests.fuzz.world import HANDLERS, MATCH, TASK_IDS, TENANT
+from tests.fuzz.callbacks import CALLBACK_ROUTES
+from tests.fuzz.routes import Route
+from tests.fuzz.world import CALLBACK, HANDLERS, MATCH, TASK_IDS, TENANT
 from tests.support.tasks import NOW
 
 EPOCH = int(NOW.timestamp() * 1000)
@@ -61,17 +63,6 @@ LIST = {**FILTERS, "limit": "3", "cursor": CURSOR}
 FEATURES = {"elo_difference": 12.5, "form": 0.3}
 
 
-@dataclass(frozen=True)
-class Route:
-    """A route with requests that it takes."""
-
-    handler: str
-    method: str
-    path: str
-    query: Mapping[str, str]
-    bodies: tuple[Mapping[str, Any], ...] = ()
-
-
 SERVE, PREDICT, TRACK, MANAGE = "serve_predictions", "predict_now", "track_tasks", "manage_batches"
 ROUTES = [
     *(Route(SERVE, "GET", f"/predict/{name}/", LIST) for name in ("predictions", "cards", "odds")),
@@ -92,6 +83,7 @@ ROUTES = [
             {"match_id": MATCH},
             {"features": FEATURES, "stage": "champion", "priority": "high", "start_within": 5},
             {"match_id": MATCH, "priority": "normal", "features": None, "start_within": None},
+            {"match_id": MATCH, "callback_url": CALLBACK},
         ),
     ),
     Route(TRACK, "GET", "/predict/async/", {"status": "queued", "match_id": MATCH, "limit": "5", "cursor": CURSOR}),
@@ -107,7 +99,7 @@ ROUTES = [
         {},
         (
             {"match_ids": [MATCH, MATCH], "stage": "champion", "output_format": "jsonl"},
-            {"input": INPUT, "match_ids": None, "output_format": "parquet"},
+            {"input": INPUT, "match_ids": None, "output_format": "parquet", "callback_url": CALLBACK},
         ),
     ),
     Route(MANAGE, "GET", "/predict/batch/", {"limit": "5", "cursor": CURSOR}),
@@ -117,6 +109,7 @@ ROUTES = [
     ),
     *(Route(MANAGE, "DELETE", f"/predict/batch/{each}", {}) for each in BATCH_IDS),
     *(Route(MANAGE, "POST", f"/predict/batch/{each}/retry-failed", {}) for each in BATCH_IDS),
+    *CALLBACK_ROUTES,
 ]
 METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "", "G\x00T", "x" * 300, "get"]
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from matchcast.domain.batch import MOST_IDS_BYTES
-from tests.fuzz.cases import HEADERS, PUMPS, ROUTES, TEXTS, Case, Route, context
+from tests.fuzz.cases import HEADERS, PUMPS, ROUTES, TEXTS, Case, context
+from tests.fuzz.routes import Route
 from tests.fuzz.runs import LONGEST_ANSWER, SLOWEST_SECONDS, SUCCESS_MAY_BE_LONG, ask
 from tests.fuzz.world import TASK_IDS, World, running
 from tests.support.http_events import Answer

@@ -1,4 +1,4 @@
-"""The five functions of the API over parts in memory, which refuse what the services on AWS refuse."""
+"""The six functions of the API over parts in memory, which refuse what the services on AWS refuse."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from functions.manage_batches.handler import lambda_handler as manage_batches
+from functions.manage_webhooks.handler import lambda_handler as manage_webhooks
 from functions.predict_now.handler import lambda_handler as predict_now
 from functions.serve_predictions.handler import lambda_handler as serve_predictions
 from functions.submit_prediction.handler import lambda_handler as submit_prediction
@@ -18,6 +19,7 @@ from functions.track_tasks.handler import lambda_handler as track_tasks
 from matchcast.adapters.in_memory import InMemoryKeys, InMemoryLanes, InMemoryResults, InMemorySpeeds, InMemoryTasks
 from matchcast.domain.prediction import Prediction, Subject
 from matchcast.domain.task import Priority, Task, TaskStatus
+from matchcast.domain.webhook import SecretRecord
 from matchcast.errors import DeadlineExceeded, StorageUnavailable
 from matchcast.messages import PredictRequest, encode
 from matchcast.observability import logger
@@ -28,6 +30,7 @@ from matchcast.tasks.retry import RetryTask
 from matchcast.tasks.track import TrackTasks
 from tests.fuzz.batches import BatchesWorld
 from tests.support.logs import Logged
+from tests.support.managed_webhooks import ManagedWebhooks
 from tests.support.on_demand import InProcess
 from tests.support.parts import put
 from tests.support.releases import MATCHES, Release
@@ -38,11 +41,13 @@ from tests.support.tasks import NOW, a_prediction, a_task
 
 TENANT = "north"
 MATCH = next(iter(MATCHES))
+CALLBACK = "https://client.net/hook"
 LONGEST_KEY_BYTES = 2_048
 LONGEST_MESSAGE_BYTES = 262_144
 LONGEST_ITEM_BYTES = 400_000
 HANDLERS: Mapping[str, Any] = {
     "manage_batches": manage_batches,
+    "manage_webhooks": manage_webhooks,
     "serve_predictions": serve_predictions,
     "predict_now": predict_now,
     "submit_prediction": submit_prediction,
@@ -98,6 +103,7 @@ class World:
     lanes: Lanes
     logged: Logged
     batches: BatchesWorld
+    webhooks: ManagedWebhooks
     task_ids: tuple[str, ...] = ()
     metrics: tuple[str, ...] = ()
 
@@ -111,11 +117,21 @@ class World:
         tasks = [
             a_task(task_id=TASK_IDS[0]),
             a_task(task_id=TASK_IDS[1], status=TaskStatus.SUCCEEDED, result=a_prediction(), completed_at=NOW),
-            a_task(task_id=TASK_IDS[2], status=TaskStatus.FAILED, completed_at=NOW, priority=Priority.HIGH),
+            a_task(
+                task_id=TASK_IDS[2],
+                status=TaskStatus.FAILED,
+                completed_at=NOW,
+                priority=Priority.HIGH,
+                callback_url=CALLBACK,
+            ),
             a_task(task_id=TASK_IDS[3], expires_at=NOW),
         ]
         for task in tasks:
             self.table.create(task)
+        self.webhooks.forget()
+        self.webhooks.record(tasks[2])
+        self.webhooks.endpoints.failed(TENANT, CALLBACK, NOW)
+        self.webhooks.secrets.add(TENANT, SecretRecord(secret_id=TASK_IDS[0], created_at=NOW), b"x" * 32)
 
 
 TASK_IDS = tuple(f"019cb2d1-7c00-7000-8000-{number:012x}" for number in range(4))
@@ -134,7 +150,9 @@ def running() -> Iterator[World]:
     with pytest.MonkeyPatch.context() as patch:
         service = Service(patch)
         put_snapshot(service.objects)
-        world = World(Table(), Lanes(), Logged(), BatchesWorld(patch))
+        table, batches = Table(), BatchesWorld(patch)
+        webhooks = ManagedWebhooks(patch.setattr, table, batches.records)
+        world = World(table, Lanes(), Logged(), batches, webhooks)
         patch.setattr(logger.registered_handler, "stream", world.logged)
         release, speed = Release(), LaneSpeed(InMemorySpeeds())
         # Keys are not kept from case to case, and no case sends a request twice.

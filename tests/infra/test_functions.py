@@ -18,6 +18,8 @@ SETTINGS: dict[str, type[Settings]] = {
     "submit_prediction": declared.SubmitPredictionSettings,
     "track_tasks": declared.TrackTasksSettings,
     "manage_batches": declared.ManageBatchesSettings,
+    "manage_webhooks": declared.ManageWebhooksSettings,
+    "deliver_webhooks": declared.DeliverWebhooksSettings,
     "sweep_dead_letters": declared.SweepDeadLettersSettings,
     "run_inference": declared.RunInferenceSettings,
     "split_batch": declared.SplitBatchSettings,
@@ -46,11 +48,13 @@ ACCEPT_TASKS = {
     "TasksTable": {"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem"},
     "TasksTable/index/open_index": {"dynamodb:Query"},
 }
+CHECK_CALLBACKS = {"WebhooksTable": {"dynamodb:Query"}}
+KEEP_WEBHOOKS = {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"}
 GRANTS: dict[str, dict[str, set[str]]] = {
     "serve_predictions": READ_SNAPSHOT | SIGN,
     "predict_now": {name: actions for name, actions in ACCEPT_TASKS.items() if name != "NormalQueue"}
     | {"RunInferenceFunction": {"lambda:InvokeFunction"}},
-    "submit_prediction": ACCEPT_TASKS,
+    "submit_prediction": ACCEPT_TASKS | CHECK_CALLBACKS,
     "track_tasks": {
         **ACCEPT_TASKS,
         **SIGN,
@@ -66,6 +70,23 @@ GRANTS: dict[str, dict[str, set[str]]] = {
         "TasksTable/index/tenant_index": {"dynamodb:Query"},
         "DataBucket/input/*": READ | WRITE,
         "DataBucket/batches/*": READ | WRITE,
+        **CHECK_CALLBACKS,
+    },
+    "manage_webhooks": {
+        "TasksTable": {"dynamodb:BatchGetItem"},
+        "WebhooksTable": KEEP_WEBHOOKS | {"dynamodb:DeleteItem"},
+        "WebhooksQueue": SEND,
+        "WebhookSecretsKey": {"kms:Encrypt"},
+    },
+    "deliver_webhooks": {
+        "TasksTable.StreamArn": {"dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"},
+        "TasksTable/stream/*": {"dynamodb:ListStreams"},
+        "WebhooksTable": KEEP_WEBHOOKS | {"dynamodb:DeleteItem"},
+        "WebhooksTable/index/due_index": {"dynamodb:Query"},
+        "WebhooksTable/index/tenant_index": {"dynamodb:Query"},
+        "WebhooksQueue": RECEIVE | SEND,
+        "WebhooksDeadLetterQueue": SEND,
+        "WebhookSecretsKey": {"kms:Decrypt"},
     },
     "sweep_dead_letters": {
         "HighDeadLetterQueue": {"sqs:ReceiveMessage", "sqs:ChangeMessageVisibility"},
@@ -246,7 +267,7 @@ def test_the_layer_of_our_own_code_has_no_build_method(template: dict[str, Any])
 
 
 def test_functions_that_answer_over_http_end_before_the_api_times_out(plain: dict[str, Any]) -> None:
-    for name in set(SETTINGS) - set(IMAGES) - {"sweep_dead_letters"}:
+    for name in set(SETTINGS) - set(IMAGES) - {"deliver_webhooks", "sweep_dead_letters"}:
         assert plain["Resources"][f"{logical(name)}Function"]["Properties"]["Timeout"] < 30
 
 
@@ -265,12 +286,13 @@ def test_no_default_is_a_number_with_a_fraction(template: dict[str, Any]) -> Non
     assert [name for name, item in template["Parameters"].items() if isinstance(item["Default"], float)] == []
 
 
-def test_snapshots_are_made_and_dead_letters_swept_on_a_schedule(plain: dict[str, Any]) -> None:
+def test_snapshots_are_made_and_what_was_left_is_swept_on_a_schedule(plain: dict[str, Any]) -> None:
     rules = [item["Properties"] for item in plain["Resources"].values() if item["Type"] == "AWS::Events::Rule"]
     schedules = {rule["Targets"][0]["Arn"]["Fn::GetAtt"][0]: rule["ScheduleExpression"] for rule in rules}
     assert schedules == {
         "RefreshSnapshotFunction": {"Ref": "SnapshotSchedule"},
         "SweepDeadLettersFunction": "rate(5 minutes)",
+        "DeliverWebhooksFunction": "rate(5 minutes)",
     }
 
 
@@ -281,6 +303,8 @@ def target(resource: Any) -> str:
             return name
         case {"Fn::GetAtt": [str(name), "Arn"]}:
             return name
+        case {"Fn::GetAtt": [str(name), str(attribute)]}:
+            return f"{name}.{attribute}"
         case {"Fn::Sub": str(text)}:
             return text.replace("${", "").replace(".Arn}", "")
         case _:

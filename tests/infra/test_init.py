@@ -14,10 +14,12 @@ from moto.server import ThreadedMotoServer
 
 from matchcast.adapters.s3_objects import S3Objects
 from matchcast.snapshots.contract import MATCH_FEATURES_FILE, MATCH_IDS_FILE
+from matchcast.webhook_messages import NewEvent, encode_webhook_message
 from tests.support.http_events import http_event
 from tests.support.releases import MATCHES, artifact, put_models
 from tests.support.snapshots import put_snapshot, snapshot_files
-from tests.support.template import deploy_storage, load
+from tests.support.template import ROOT, deploy_storage, load
+from tests.support.webhooks import an_event
 
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
 MATCH = sorted(MATCHES)[0]
@@ -27,9 +29,16 @@ CLIENTS = {
     "submit_prediction": ["dynamodb", "s3", "sqs"],
     "track_tasks": ["dynamodb", "s3", "secretsmanager", "sqs"],
     "manage_batches": ["dynamodb", "s3", "s3", "secretsmanager", "sqs"],
+    "manage_webhooks": ["dynamodb", "kms", "sqs"],
+    "deliver_webhooks": ["dynamodb", "kms", "sqs"],
     "sweep_dead_letters": ["dynamodb", "sqs", "sqs"],
 }
 A_CURSOR = {"cursor": "A" * 40}
+EVENT_OF_THE_STREAM = json.loads((ROOT / "functions/deliver_webhooks/event.json").read_text())
+# Its tenant has no secret, so nothing is sent.
+AN_EVENT_TO_DELIVER = {
+    "Records": [{"messageId": "m", "receiptHandle": "r", "body": encode_webhook_message(NewEvent(event=an_event()))}]
+}
 AS_A_TASK = {"Prefer": "respond-async"}
 # With the hundreds of the status that each is answered with.
 FIRST_REQUESTS: dict[str, list[tuple[dict[str, Any], int]]] = {
@@ -53,6 +62,12 @@ FIRST_REQUESTS: dict[str, list[tuple[dict[str, Any], int]]] = {
         (http_event("GET", "/predict/batch/"), 2),
         (http_event("GET", "/predict/batch/", query=A_CURSOR), 4),
     ],
+    "manage_webhooks": [
+        (http_event("POST", "/webhooks/secrets", body={}), 2),
+        (http_event("GET", "/webhooks/endpoints"), 2),
+        (http_event("POST", "/webhooks/replay", body={"since": "2026-03-01T12:00:00Z"}), 2),
+    ],
+    "deliver_webhooks": [(EVENT_OF_THE_STREAM, 2), (AN_EVENT_TO_DELIVER, 2), ({}, 2)],
     "sweep_dead_letters": [({}, 2)],
 }
 ENVIRONMENT = """
@@ -103,6 +118,7 @@ def settings() -> Iterator[dict[str, str]]:
             patch.setenv(name, value)
         session = boto3.session.Session()
         names = deploy_storage(session)
+        key = session.client("kms").create_key()
         bucket = S3Objects(session.client("s3"), names["DataBucketName"])
     put_models(bucket, {"champion": ("3", artifact("3"))})
     put_snapshot(bucket, {**snapshot_files(), MATCH_IDS_FILE: f"{MATCH}\n".encode(), MATCH_FEATURES_FILE: b"features"})
@@ -119,6 +135,10 @@ def settings() -> Iterator[dict[str, str]]:
         "BATCHES_QUEUE_URL": names["BatchesQueueUrl"],
         "BATCHES_DEAD_LETTER_QUEUE_URL": names["BatchesDeadLetterQueueUrl"],
         "RUN_INFERENCE_FUNCTION_NAME": "matchcast-run_inference",
+        "WEBHOOKS_TABLE_NAME": names["WebhooksTableName"],
+        "WEBHOOKS_QUEUE_URL": names["WebhooksQueueUrl"],
+        "WEBHOOKS_DEAD_LETTER_QUEUE_URL": names["WebhooksDeadLetterQueueUrl"],
+        "WEBHOOK_SECRETS_KEY_ID": key["KeyMetadata"]["KeyId"],
     }
     server.stop()
 

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from functions.deliver_webhooks.handler import OLDEST
 from functions.split_batch.handler import POSTPONED
 from matchcast.errors import ManifestInvalid
-from matchcast.observability import report_refused
+from matchcast.observability import count_delivery, report_refused
 from matchcast.tasks.settle import LONGEST_RETRY_SECONDS
 from matchcast.tasks.sweep import HIDE_SECONDS
 
@@ -97,7 +98,7 @@ def test_an_error_of_a_function_that_answers_no_client_fires_an_alarm(
         for key, item in functions.items()
         if not any(event["Type"] == "HttpApi" for event in item["Properties"]["Events"].values())
     }
-    assert len(silent) == 4
+    assert len(silent) == 5
     for name, function in silent.items():
         # WHEN
         alarm = monitoring["Resources"][f"{name}ErrorsAlarm"]["Properties"]
@@ -123,6 +124,42 @@ def test_messages_of_batches_that_are_postponed_for_long_fire_an_alarm(
     assert alarm["Threshold"] == {"Ref": "AlarmBatchesPostponed"}
     assert template["Parameters"]["AlarmBatchesPostponed"]["Default"] == 0
     assert alarm["AlarmActions"] == [{"Ref": "AlarmTopic"}]
+
+
+def test_events_that_are_not_delivered_fire_alarms(
+    monitoring: dict[str, Any],
+    template: dict[str, Any],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # GIVEN the metric of an event that failed, as the function writes it
+    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "deliver_webhooks")
+    count_delivery("failed", None)
+    record = json.loads(capsys.readouterr().out)
+    (written,) = record["_aws"]["CloudWatchMetrics"]
+    # WHEN
+    failed, oldest = (
+        monitoring["Resources"][f"{name}Alarm"]["Properties"] for name in ("FailedDeliveries", "OldestEvent")
+    )
+    # THEN
+    assert (failed["Namespace"], failed["MetricName"]) == (written["Namespace"], written["Metrics"][0]["Name"])
+    dimensions = {each["Name"]: each["Value"] for each in failed["Dimensions"]}
+    assert set(dimensions) == set(written["Dimensions"][0])
+    assert dimensions == {name: record[name] for name in dimensions}
+    assert (failed["Statistic"], failed["TreatMissingData"]) == ("Sum", "notBreaching")
+    # AND every period of the other one has a sweep; a sweep that is missing is an outage
+    assert (oldest["MetricName"], oldest["Dimensions"]) == (OLDEST, [{"Name": "service", "Value": "deliver_webhooks"}])
+    events = template["Resources"]["DeliverWebhooksFunction"]["Properties"]["Events"]
+    assert events["Sweep"]["Properties"]["Schedule"] == "rate(5 minutes)"
+    assert (oldest["Period"], oldest["TreatMissingData"], oldest["Statistic"]) == (2 * 300, "breaching", "Maximum")
+    for alarm, threshold in ((failed, "AlarmFailedDeliveries"), (oldest, "AlarmOldestEventSeconds")):
+        assert (alarm["Threshold"], alarm["AlarmActions"]) == ({"Ref": threshold}, [{"Ref": "AlarmTopic"}])
+    assert [
+        template["Parameters"][name]["Default"] for name in ("AlarmFailedDeliveries", "AlarmOldestEventSeconds")
+    ] == [
+        0,
+        900,
+    ]
 
 
 def test_every_parameter_of_the_nested_template_is_passed(monitoring: dict[str, Any], template: dict[str, Any]) -> None:

@@ -18,7 +18,9 @@ SERVICES = {
     "batch_reads": "dynamodb",
     "dynamodb_": "dynamodb",
     "http": "secretsmanager",
+    "kms_": "dynamodb",
     "lambda_": "lambda",
+    "marked_writes": "dynamodb",
     "s3_": "s3",
     "sqs_": "sqs",
 }
@@ -44,16 +46,23 @@ TELLS_MISSING_KEYS = {"s3:ListBucket"}
 PINNED = {"s3:GetObjectVersion"}
 MULTIPART = {"s3:AbortMultipartUpload"}
 POLLED = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ChangeMessageVisibility"}
+READ_AS_STREAM = {
+    f"dynamodb:{action}" for action in ("DescribeStream", "GetRecords", "GetShardIterator", "ListStreams")
+}
 WRITES_OBJECTS = {"s3:PutObject", "s3:DeleteObject"}
 RECEIVES = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"}
+# Who checks callbacks lists secrets; who manages callbacks makes no values readable.
+SECRETS = {"kms:Encrypt", "kms:Decrypt"}
 # Functions that page no list get the module of the tenant's claim, where the cursors are too.
 CURSORS = {"secretsmanager:GetSecretValue"}
 NEVER_MADE: dict[str, set[str]] = {
     "serve_predictions": WRITES_OBJECTS,
     "predict_now": {*WRITES_OBJECTS, *RECEIVES, "dynamodb:UpdateItem", *CURSORS},
-    "submit_prediction": {*WRITES_OBJECTS, *RECEIVES, "dynamodb:UpdateItem", *CURSORS},
+    "submit_prediction": {*WRITES_OBJECTS, *RECEIVES, "dynamodb:UpdateItem", *CURSORS, *SECRETS},
     "track_tasks": {*WRITES_OBJECTS, *RECEIVES},
-    "manage_batches": {"s3:DeleteObject", *MULTIPART},
+    "manage_batches": {"s3:DeleteObject", *MULTIPART, *SECRETS},
+    "manage_webhooks": {"kms:Decrypt", *CURSORS, "sqs:ChangeMessageVisibility"},
+    "deliver_webhooks": {"kms:Encrypt", "dynamodb:BatchGetItem"},
     # Letters are left to operators; the modules that it shares with the others accept tasks.
     "sweep_dead_letters": {
         *MULTIPART,
@@ -77,6 +86,9 @@ def calls(module: str, file: Path) -> Iterator[str]:
     service = next((service for prefix, service in SERVICES.items() if name.startswith(prefix)), None)
     for node in ast.walk(ast.parse((ROOT / file).read_text())):
         match node:
+            case ast.Attribute(value=ast.Attribute(attr="_kms"), attr=operation):
+                yield f"kms:{operation.capitalize()}"
+                continue
             case ast.Call(func=ast.Attribute(attr="get_paginator"), args=[ast.Constant(value=str(operation))]):
                 pass
             case ast.Attribute(value=ast.Attribute(attr="_client") | ast.Name(id="secrets_manager"), attr=operation):
@@ -93,7 +105,8 @@ def calls(module: str, file: Path) -> Iterator[str]:
 def test_a_role_grants_the_calls_of_its_function_and_no_others(name: str, plain: dict[str, Any]) -> None:
     # GIVEN what the function's modules can call
     can_call = {action for module, file in closure(name).items() for action in calls(module, file)}
-    polled = POLLED if name in {"run_inference", "split_batch"} else set()
+    polled = POLLED if name in {"run_inference", "split_batch", "deliver_webhooks"} else set()
+    polled = polled | (READ_AS_STREAM if name == "deliver_webhooks" else set())
     # WHEN its role is read
     role = plain["Resources"][f"{logical(name)}Role"]["Properties"]
     statements = [each for policy in role["Policies"] for each in policy["PolicyDocument"]["Statement"]]

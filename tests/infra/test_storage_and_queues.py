@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import boto3
 import pytest
 from moto import mock_aws
 
-from matchcast.domain.batch import MOST_BYTES
+from matchcast.domain.batch import MOST_BYTES, BatchStatus
+from matchcast.domain.task import TaskStatus
 from tests.support.template import STORAGE_OUTPUTS, deploy_storage
 
 LANES = ("High", "Normal")
-QUEUES = (*LANES, "Batches")
+QUEUES = (*LANES, "Batches", "Webhooks")
 
 
 def properties(template: dict[str, Any], name: str) -> dict[str, Any]:
@@ -67,7 +69,7 @@ def test_a_queue_dead_letters_a_message_itself_only_as_a_backstop(lane: str, tem
         "deadLetterTargetArn": {"Fn::GetAtt": [f"{lane}DeadLetterQueue", "Arn"]},
         "maxReceiveCount": 20,
     }
-    assert queue["MessageRetentionPeriod"] == 4 * 86_400
+    assert queue["MessageRetentionPeriod"] == (10 if lane == "Webhooks" else 4) * 86_400
     assert properties(template, f"{lane}DeadLetterQueue")["MessageRetentionPeriod"] == 14 * 86_400
 
 
@@ -92,6 +94,62 @@ def test_messages_of_batches_are_received_one_by_one(plain: dict[str, Any]) -> N
     assert mapping["EventSourceArn"] == {"Fn::GetAtt": ["BatchesQueue", "Arn"]}
     assert (mapping["BatchSize"], mapping["MaximumBatchingWindowInSeconds"]) == (1, 0)
     assert mapping["ScalingConfig"] == {"MaximumConcurrency": {"Ref": "BatchesMaximumConcurrency"}}
+
+
+def test_final_states_with_a_callback_alone_leave_the_stream_and_none_blocks_it(plain: dict[str, Any]) -> None:
+    # GIVEN
+    mapping = properties(plain, "DeliverWebhooksFunctionFinalStates")
+    # WHEN
+    [filter_] = mapping["FilterCriteria"]["Filters"]
+    pattern = json.loads(filter_["Pattern"])
+    # THEN
+    assert mapping["EventSourceArn"] == {"Fn::GetAtt": ["TasksTable", "StreamArn"]}
+    # Lambda promises to filter by this key alone; a deletion has no new image.
+    assert list(pattern) == ["dynamodb"]
+    assert properties(plain, "TasksTable")["StreamSpecification"] == {"StreamViewType": "NEW_IMAGE"}
+    image = pattern["dynamodb"]["NewImage"]
+    assert image["callback_url"] == {"S": [{"exists": True}]}
+    final = {status for kind in (TaskStatus, BatchStatus) for status in kind if status.is_final}
+    assert set(image["status"]["S"]) == final
+    # AND what ends the function is isolated, given up in the end, and noted
+    assert mapping["BisectBatchOnFunctionError"] is True
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    # AND an outage of the queue may last as long as the stream keeps records
+    assert mapping["MaximumRetryAttempts"] == 10_000
+    dead_letters = {"Fn::GetAtt": ["WebhooksDeadLetterQueue", "Arn"]}
+    assert mapping["DestinationConfig"] == {"OnFailure": {"Destination": dead_letters}}
+
+
+def test_ten_events_at_once_are_delivered_as_the_parameter_says(plain: dict[str, Any]) -> None:
+    mapping = properties(plain, "DeliverWebhooksFunctionDeliveries")
+    assert mapping["EventSourceArn"] == {"Fn::GetAtt": ["WebhooksQueue", "Arn"]}
+    assert (mapping["BatchSize"], mapping["MaximumBatchingWindowInSeconds"]) == (10, 0)
+    assert mapping["ScalingConfig"] == {"MaximumConcurrency": {"Ref": "WebhooksMaximumConcurrency"}}
+
+
+def test_a_signing_secret_is_encrypted_and_decrypted_for_its_tenant_alone(plain: dict[str, Any]) -> None:
+    # GIVEN
+    of_a_secret = {"StringLike": {"kms:EncryptionContext:tenant": "?*", "kms:EncryptionContext:secret_id": "?*"}}
+    uses: dict[str, Any] = {}
+    # WHEN
+    for name, item in plain["Resources"].items():
+        for policy in item.get("Properties", {}).get("Policies", []) if item["Type"] == "AWS::IAM::Role" else []:
+            for statement in policy["PolicyDocument"]["Statement"]:
+                if "kms:" in json.dumps(statement["Action"]):
+                    uses[name] = statement["Action"], statement["Condition"]
+    # THEN one function makes secrets, another one reads them
+    assert uses == {
+        "ManageWebhooksRole": ("kms:Encrypt", of_a_secret),
+        "DeliverWebhooksRole": ("kms:Decrypt", of_a_secret),
+    }
+    assert properties(plain, "WebhookSecretsKey")["EnableKeyRotation"] is True
+
+
+def test_who_accepts_callbacks_reads_no_events(plain: dict[str, Any]) -> None:
+    for name in ("SubmitPredictionRole", "ManageBatchesRole"):
+        [policy] = properties(plain, name)["Policies"]
+        [check] = [one for one in policy["PolicyDocument"]["Statement"] if one["Sid"] == "SeekLiveSecrets"]
+        assert check["Condition"] == {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["tenant#*"]}}
 
 
 def test_an_input_and_what_is_made_of_it_fit_on_the_disk(plain: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import urllib3
 
-from matchcast.batch_messages import LosePart, SplitBatch
+from matchcast.batch_messages import LosePart, SplitBatch, encode_message
 from matchcast_tools.stack.api_client import Answer
 from matchcast_tools.stack.deployed import Stack
 from tests.proofs.conditions import Conditions
@@ -90,9 +90,8 @@ class BatchDuties:
 
     def lose(self, batch_id: str) -> None:
         """Have the first part of a batch ended as lost, as the sweep does."""
-        self._conditions.send(
-            "batches", LosePart(batch_id=batch_id, tenant=self._tenant(batch_id), position=0, number=0)
-        )
+        lost = LosePart(batch_id=batch_id, tenant=self._tenant(batch_id), position=0, number=0)
+        self._conditions.send("batches", encode_message(lost))
 
     def forget(self, batch_id: str) -> None:
         """Delete the record of a batch: its submission did not come to write it."""
@@ -101,7 +100,7 @@ class BatchDuties:
 
     def send_unknown(self) -> None:
         """Send a message of a batch that is nowhere: it comes again later, and is then given up."""
-        self._conditions.send("batches", SplitBatch(batch_id="unknown", tenant="nobody"))
+        self._conditions.send("batches", encode_message(SplitBatch(batch_id="unknown", tenant="nobody")))
 
     def _tenant(self, batch_id: str) -> str:
         key = {"pk": {"S": f"batch#{batch_id}"}, "sk": {"S": "batch"}}

@@ -6,18 +6,18 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from matchcast.batch_messages import BatchMessage, encode_message
 from matchcast.domain.manifests import MODEL_MANIFEST_KEY, ModelManifest
 from matchcast_tools.stack.deployed import Stack
 from tests.support.laptop import queue_depth
 
 QUEUES = {"high": "HighQueueUrl", "normal": "NormalQueueUrl"}
 """The lanes."""
-EVERY_QUEUE = {**QUEUES, "batches": "BatchesQueueUrl"}
+EVERY_QUEUE = {**QUEUES, "batches": "BatchesQueueUrl", "webhooks": "WebhooksQueueUrl"}
 DEAD_LETTERS = {
     "high": "HighDeadLetterQueueUrl",
     "normal": "NormalDeadLetterQueueUrl",
     "batches": "BatchesDeadLetterQueueUrl",
+    "webhooks": "WebhooksDeadLetterQueueUrl",
 }
 CHAMPION = "champion"
 
@@ -62,15 +62,25 @@ class Conditions:
         with self._replaced(f"{published.prefix}model.onnx", b"none"):
             yield
 
+    @contextmanager
+    def setting(self, function: str, name: str, value: str) -> Iterator[None]:
+        """Give a setting of a function, which an output names, another value."""
+        called = self._stack.output(function)
+        before = self._lambda.get_function_configuration(FunctionName=called)["Environment"]["Variables"][name]
+        self._set(called, name, value)
+        try:
+            yield
+        finally:
+            self._set(called, name, before)
+
     def poison(self, *queues: str) -> None:
         """Send a message that nobody can read to some queues, by default the lanes."""
         for name in queues or QUEUES:
-            self._sqs.send_message(QueueUrl=self._stack.output(EVERY_QUEUE[name]), MessageBody="poison")
+            self.send(name, "poison")
 
-    def send(self, queue: str, message: BatchMessage) -> None:
-        """Send a message of a batch."""
-        url = self._stack.output(EVERY_QUEUE[queue])
-        self._sqs.send_message(QueueUrl=url, MessageBody=encode_message(message))
+    def send(self, queue: str, body: str) -> None:
+        """Send a message."""
+        self._sqs.send_message(QueueUrl=self._stack.output(EVERY_QUEUE[queue]), MessageBody=body)
 
     def dead_letter(self, name: str) -> None:
         """Move what waits in a queue to its dead letters, as SQS does after the last delivery."""
@@ -97,6 +107,12 @@ class Conditions:
         body = self._read(MODEL_MANIFEST_KEY)
         kept = ModelManifest.parse(body, MODEL_MANIFEST_KEY).kept_key
         self._s3.put_object(Bucket=self._bucket, Key=kept, Body=body)
+
+    def _set(self, function: str, name: str, value: str) -> None:
+        variables = self._lambda.get_function_configuration(FunctionName=function)["Environment"]["Variables"]
+        self._lambda.update_function_configuration(
+            FunctionName=function, Environment={"Variables": {**variables, name: value}}
+        )
 
     @contextmanager
     def _replaced(self, key: str, body: bytes) -> Iterator[None]:

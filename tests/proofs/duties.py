@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterator
 from itertools import cycle
 from typing import Any
 
-from matchcast.errors import MatchcastError
 from matchcast_tools.stack.api_client import Answer, ApiClient
 from matchcast_tools.stack.deployed import Stack
-from matchcast_tools.stack.invoke_refresh import invoke_refresh
+from tests.conformance.receiver import Receiver
 from tests.proofs.batch_duties import BatchDuties
+from tests.proofs.callback_duties import CallbackDuties
 from tests.proofs.conditions import QUEUES, Conditions
+from tests.proofs.snapshot_duties import SnapshotDuties
 
 ENDS_WITHIN = 30.0
 
@@ -25,19 +26,27 @@ class Duties:
     ----------
     stack
         A laptop stack with the sample league, whose functions look for releases every second.
+    receiver
+        Where events of tasks and batches are delivered.
     start_afresh
         Lets a function's next invocation find nothing in memory.
     denied
         Whether something was denied lately; then nobody waits for tasks any more.
     """
 
-    def __init__(self, stack: Stack, start_afresh: Callable[[str], None], denied: Callable[[], bool]) -> None:
+    def __init__(
+        self, stack: Stack, receiver: Receiver, start_afresh: Callable[[str], None], denied: Callable[[], bool]
+    ) -> None:
         self._stack, self._start_afresh, self._denied = stack, start_afresh, denied
         self._api, self._conditions = ApiClient.of(stack), Conditions(stack)
         page = self._api.get("/predict/predictions/", limit=100).expect(200)
         self._matches: Iterator[str] = cycle([item["match_id"] for item in page["items"]])
         self._wrong: list[str] = []
         self._batches = BatchDuties(stack, self._conditions, self._ask, self._demand, self._soon)
+        self._callbacks = CallbackDuties(
+            stack, self._conditions, receiver, ask=self._ask, demand=self._demand, soon=self._soon
+        )
+        self._snapshots = SnapshotDuties(stack, self._conditions, self._demand)
 
     def of(self, function: str) -> list[str]:
         """Let the function do all of its duties; return what went wrong."""
@@ -84,6 +93,8 @@ class Duties:
             answers = [self._submit(match, lane, key) for _ in range(2)]
             ids = {answer.json.get("task_id") for answer in answers}
             self._demand(len(ids) == 1, "one key made several tasks")
+        self._callbacks.make_secret()
+        self._submit(next(self._matches), "normal", callback_url=self._callbacks.site().url)
         with self._conditions.unreadable_manifest():
             self._start_afresh("submit_prediction")
             self._submit(next(self._matches), "normal")
@@ -111,7 +122,8 @@ class Duties:
 
     def _manage_batches(self) -> None:
         batches, matches = self._batches, [next(self._matches) for _ in range(3)]
-        done = batches.submit(matches)
+        self._callbacks.make_secret()
+        done = batches.submit(matches, callback_url=self._callbacks.site().url)
         batches.ends(done, "succeeded")
         batches.download(done)
         with self._conditions.resting("batches"):
@@ -180,10 +192,14 @@ class Duties:
             self._get(f"/predict/{next(self._matches)}")
 
     def _refresh_snapshot(self) -> None:
-        try:
-            invoke_refresh(self._stack)
-        except MatchcastError as error:
-            self._wrong.append(f"no snapshot is made ({error})")
+        self._snapshots.refresh()
+        self._snapshots.refresh_by_batches()
+
+    def _deliver_webhooks(self) -> None:
+        self._callbacks.deliver(self._matches)
+
+    def _manage_webhooks(self) -> None:
+        self._callbacks.manage(self._matches, self._batches)
 
     def _ask(self, method: str, path: str, *statuses: int, **request: Any) -> Answer:
         answer = self._api.request(method, path, **request)

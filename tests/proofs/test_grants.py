@@ -61,6 +61,8 @@ def test_every_effect_stays_an_allow() -> None:
         (Grant("run_inference", "ReceiveMessages", "sqs:DeleteMessage", "arn:aws:sqs:r:0:matchcast-normal"), True),
         (Grant("run_inference", "ReceiveMessages", "sqs:DeleteMessage", "arn:aws:sqs:r:0:matchcast-high"), False),
         (Grant("predict_now", "SendMessages", "sqs:SendMessage", "arn:aws:sqs:r:0:matchcast-normal"), False),
+        (Grant("deliver_webhooks", "ReadStream", "dynamodb:GetRecords", "arn:aws:dynamodb:r:0:table/t/stream/s"), True),
+        (Grant("deliver_webhooks", "DeliverEvents", "dynamodb:GetItem", "arn:aws:dynamodb:r:0:table/t"), False),
     ],
 )
 def test_only_what_a_laptop_cannot_ask_for_is_excused(grant: Grant, excused: bool) -> None:

@@ -7,10 +7,10 @@ from typing import Any
 
 from matchcast_tools.stack.api_client import ApiClient
 
-OF_THE_CALLER = ("{task_id}", "{batch_id}")
-"""Marks paths of which no document can know an example: those of the caller's own tasks and batches."""
-OF_AN_UPLOAD = "input"
-"""The member of a body that names an upload of the caller's own."""
+OF_THE_CALLER = ("{task_id}", "{batch_id}", "{secret_id}", "{endpoint_id}")
+"""Marks paths of which no document can know an example: those of the caller's own tasks, batches, secrets, ..."""
+OWN_MEMBERS = {"input", "task_id", "batch_id"}
+"""The members of a body that name an upload, a task or a batch of the caller's own."""
 
 
 def example_requests(document: dict[str, Any]) -> Iterator[tuple[str, str, str, Any]]:
@@ -25,7 +25,7 @@ def example_requests(document: dict[str, Any]) -> Iterator[tuple[str, str, str, 
                     path = path.replace(f"{{{parameter['name']}}}", parameter["example"])
             contents = operation.get("requestBody", {}).get("content", {}).values()
             examples = [example["value"] for content in contents for example in content["examples"].values()]
-            bodies = [body for body in examples if OF_AN_UPLOAD not in body]
+            bodies = [body for body in examples if not OWN_MEMBERS & body.keys()]
             for body in bodies or [None]:
                 yield operation["operationId"], method.upper(), path, body
 

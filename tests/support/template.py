@@ -27,6 +27,9 @@ STORAGE_OUTPUTS = (
     "NormalDeadLetterQueueUrl",
     "BatchesQueueUrl",
     "BatchesDeadLetterQueueUrl",
+    "WebhooksTableName",
+    "WebhooksQueueUrl",
+    "WebhooksDeadLetterQueueUrl",
     "CursorSecretName",
 )
 

@@ -14,7 +14,7 @@ from matchcast.domain.batch import FileFormat
 from matchcast_tools.cli import output
 from matchcast_tools.cli.batch_source import FROM_STDIN, Source, read_source
 from matchcast_tools.cli.batch_views import hint_at, moving_bytes, row_bar, show_batch, show_batches, summary
-from matchcast_tools.cli.options import AsJson, number
+from matchcast_tools.cli.options import AsJson, CallbackUrl, number
 from matchcast_tools.errors import BadInput
 from matchcast_tools.stack.api_client import ApiClient
 from matchcast_tools.stack.batches import BatchClient
@@ -65,7 +65,12 @@ def register(app: typer.Typer) -> None:
 
 
 def run(
-    file: File, out: Out = None, stage: Stage = "champion", file_format: Format = None, as_json: AsJson = False
+    file: File,
+    out: Out = None,
+    stage: Stage = "champion",
+    file_format: Format = None,
+    callback_url: CallbackUrl = None,
+    as_json: AsJson = False,
 ) -> None:
     """Upload, submit, wait and download: predictions to FILE.out.parquet, rows without one to FILE.out.errors.parquet.
 
@@ -81,17 +86,23 @@ def run(
     beside = Path(f"batch.{kind}") if given is None else given.with_name(f"{given.name}.out.{kind}")
     files = _files(out or beside, given)
     with batches() as client:
-        batch = _submitted(client, source, stage, kind)
+        batch = _submitted(client, source, stage, kind, callback_url)
         with _left_running(batch["batch_id"]):
             batch = _ended(client, batch["batch_id"])
             _take_home(client, batch, files, as_json)
 
 
-def submit(file: File, stage: Stage = "champion", file_format: Format = None, as_json: AsJson = False) -> None:
+def submit(
+    file: File,
+    stage: Stage = "champion",
+    file_format: Format = None,
+    callback_url: CallbackUrl = None,
+    as_json: AsJson = False,
+) -> None:
     """Upload a file, submit it as a batch, and print the batch's id."""
     source = read_source(file)
     with batches() as client:
-        batch = _submitted(client, source, stage, file_format or OutputFormat.PARQUET)
+        batch = _submitted(client, source, stage, file_format or OutputFormat.PARQUET, callback_url)
     output.answer(batch, lambda: typer.echo(batch["batch_id"]), as_json=as_json)
 
 
@@ -169,9 +180,13 @@ def _left_running(batch_id: str) -> Iterator[None]:
         raise typer.Exit(INTERRUPTED) from None
 
 
-def _submitted(client: BatchClient, source: Source, stage: str, kind: OutputFormat) -> dict[str, Any]:
+def _submitted(
+    client: BatchClient, source: Source, stage: str, kind: OutputFormat, callback_url: str | None
+) -> dict[str, Any]:
     """Upload a source if it is a file of rows, and submit it."""
     body: dict[str, Any] = {"stage": stage, "output_format": kind.value}
+    if callback_url is not None:
+        body["callback_url"] = callback_url
     if source.path is None:
         return client.submit(**body, match_ids=source.match_ids)
     with output.progress_bar("uploading") as bar:

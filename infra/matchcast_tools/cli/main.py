@@ -14,7 +14,7 @@ from matchcast_tools.checkout import LOCAL_VARIABLE
 from matchcast_tools.cli.output import notes
 from matchcast_tools.errors import EnvironmentProblem, exit_code
 
-GROUPS = ("laptop", "data", "training", "snapshot", "releases", "tasks", "batch", "dead_letters")
+GROUPS = ("laptop", "data", "training", "snapshot", "releases", "tasks", "batch", "dead_letters", "webhook")
 """Modules of `matchcast_tools.cli` with a `register(app)`; each imports its heavy libraries inside its commands."""
 
 OUTSIDE = {

@@ -57,6 +57,9 @@ def _finite(value: float | None) -> float | None:
 DataDir = Annotated[Path, data_option()]
 ExistingDataDir = Annotated[Path, data_option(existing_folder)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else.")]
+CallbackUrl = Annotated[
+    str | None, typer.Option("--callback-url", help="Where the end is reported to; `matchcast webhook` has the rest.")
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would happen, and change nothing.")]
 
 

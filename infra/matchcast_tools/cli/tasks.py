@@ -12,7 +12,7 @@ from rich.table import Column, Table
 
 from matchcast.domain.prediction import OUTCOMES
 from matchcast_tools.cli import output
-from matchcast_tools.cli.options import AsJson, number
+from matchcast_tools.cli.options import AsJson, CallbackUrl, number
 from matchcast_tools.errors import BadInput
 from matchcast_tools.stack.api_client import ApiClient, in_path
 from matchcast_tools.stack.find_stack import find_stack
@@ -53,12 +53,15 @@ def submit(
     stage: Stage = "champion",
     priority: Annotated[str, typer.Option(help="The lane: high or normal.")] = "normal",
     start_within: Annotated[int | None, typer.Option(help="Seconds; the task expires if it starts later.")] = None,
+    callback_url: CallbackUrl = None,
     as_json: AsJson = False,
 ) -> None:
     """Submit a prediction as a task and print its id."""
     body = {**_subject(match_id, features), "stage": stage, "priority": priority}
     if start_within is not None:
         body["start_within"] = start_within
+    if callback_url is not None:
+        body["callback_url"] = callback_url
     task = ApiClient.of(find_stack()).post("/predict/async/", body).expect(202)
     output.answer(task, lambda: typer.echo(task["task_id"]), as_json=as_json)
 

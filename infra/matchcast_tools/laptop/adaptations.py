@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from matchcast_tools.errors import BadInput
 from matchcast_tools.laptop.http_api import expand_http_apis
 from matchcast_tools.laptop.package import dockerfile_command, function_files, image_files, layer_files, zip_files
+from matchcast_tools.laptop.template_parts import Template, of_type, statements_of_roles, with_values
 
-Template = dict[str, Any]
 LOCAL_RUNTIME = "python3.13"
 BATCHED = ("sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:SendMessage")
 WITHOUT_TLS = {"Bool": {"aws:SecureTransport": "false"}}
@@ -51,13 +50,16 @@ Adaptation = Callable[[Template, Artifacts], None]
 
 
 def set_parameters(template: Template, _: Artifacts) -> None:
-    """Let each lane run two receives at once, and two batches be split or joined.
+    """Let each queue's function run twice at once, and results be as old as they are.
 
-    Why: more would start more interpreters than a laptop has cores, and all of them would be late.
+    Why: more would start more interpreters than a laptop has cores, and all of them would be late. The seasons of the
+    sample league are over, so that its stack would never be healthy.
     """
-    concurrency = {"HighMaximumConcurrency", "NormalMaximumConcurrency", "BatchesMaximumConcurrency"}
-    for name in concurrency & set(template.get("Parameters", {})):
-        template["Parameters"][name]["Default"] = 2
+    for name, parameter in template.get("Parameters", {}).items():
+        if name.endswith("MaximumConcurrency"):
+            parameter["Default"] = 2
+        if name == "ResultsStaleSeconds":
+            parameter["Default"] = parameter["MaxValue"]
 
 
 def package_zip_functions(template: Template, artifacts: Artifacts) -> None:
@@ -183,12 +185,20 @@ def allow_batches(template: Template, _: Artifacts) -> None:
 
     Why: SQS has one permission for both forms; the engine asks for an action of the batch form's own name.
     """
-    for _name, role in of_type(template, "AWS::IAM::Role"):
-        for policy in role["Properties"].get("Policies", []):
-            for statement in policy["PolicyDocument"]["Statement"]:
-                allowed = statement["Action"]
-                actions = [allowed] if isinstance(allowed, str) else allowed
-                statement["Action"] = [*actions, *(f"{one}Batch" for one in actions if one in BATCHED)]
+    for statement in statements_of_roles(template):
+        allowed = statement["Action"]
+        actions = [allowed] if isinstance(allowed, str) else allowed
+        statement["Action"] = [*actions, *(f"{one}Batch" for one in actions if one in BATCHED)]
+
+
+def drop_encryption_contexts(template: Template, _: Artifacts) -> None:
+    """Leave the conditions on KMS's encryption context out of roles.
+
+    Why: the engine knows no such condition, and denies what asks for one; it does compare the contexts themselves.
+    """
+    for statement in statements_of_roles(template):
+        if "kms:EncryptionContext:" in json.dumps(statement.get("Condition", {})):
+            del statement["Condition"]
 
 
 def name_secrets_by_arn(template: Template, _: Artifacts) -> None:
@@ -199,24 +209,6 @@ def name_secrets_by_arn(template: Template, _: Artifacts) -> None:
     arns = {name: {"Fn::GetAtt": [name, "Id"]} for name, _secret in of_type(template, "AWS::SecretsManager::Secret")}
     for section in ("Resources", "Outputs"):
         template[section] = with_values(template.get(section, {}), arns)
-
-
-def with_values(node: Any, values: Mapping[str, Any]) -> Any:
-    """Return a part of a template with each reference to one of `values` replaced."""
-    match node:
-        case {"Ref": name} if name in values:
-            return values[name]
-        case dict():
-            return {key: with_values(item, values) for key, item in node.items()}
-        case list():
-            return [with_values(item, values) for item in node]
-        case _:
-            return node
-
-
-def of_type(template: Template, kind: str) -> list[tuple[str, dict[str, Any]]]:
-    """Return the resources of one type."""
-    return [(name, item) for name, item in template["Resources"].items() if item["Type"] == kind]
 
 
 BEFORE_SAM: tuple[Adaptation, ...] = (
@@ -233,5 +225,6 @@ AFTER_SAM: tuple[Adaptation, ...] = (
     drop_empty_endpoints,
     drop_tls_only,
     allow_batches,
+    drop_encryption_contexts,
     name_secrets_by_arn,
 )

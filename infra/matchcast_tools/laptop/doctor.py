@@ -37,7 +37,7 @@ from matchcast_tools.laptop.state import Folder, engine_is_running
 from matchcast_tools.stack.deployed import STACK_NAME_VARIABLE, Stack
 from matchcast_tools.stack.find_stack import find_stack
 
-STALE, RESULTS_STALE = timedelta(days=1), timedelta(days=30)
+STALE = timedelta(days=1)
 
 Read = Callable[[str], bytes | None]
 """Returns the body of an object, or None."""
@@ -63,22 +63,27 @@ def examine() -> list[Finding]:
         if engine.state == "error":
             # All other checks would wait for it in vain.
             return findings
-    return [*findings, check_api(stack), *check_bucket(stack), *check_stages(stack), *check_dead_letters(stack)]
+    return [*findings, *check_api(stack), *check_bucket(stack), *check_stages(stack), *check_dead_letters(stack)]
 
 
-def check_api(stack: Stack) -> Finding:
-    """Check that the API answers, and that it is healthy."""
+def check_api(stack: Stack) -> Iterator[Finding]:
+    """Check that the API answers, that it is healthy, and that its data goes on."""
     from matchcast_tools.stack.api_client import ApiClient
 
     try:
         answer = ApiClient(stack.api_url, stack.host_header).get("/health")
     except EnvironmentProblem as problem:
-        return Finding("api", "error", problem.detail, RESTART if stack.host_header else "Deploy the stack again.")
+        yield Finding("api", "error", problem.detail, RESTART if stack.host_header else "Deploy the stack again.")
+        return
     if answer.status != 200:
         remedy = health_remedy(answer.status, on_laptop=stack.host_header is not None)
         body = answer.body.decode(errors="replace")
-        return Finding("api", "error", f"/health answers {answer.status}: {body[:300]}", remedy)
-    return Finding("api", "ok", f"{stack.api_url} answers /health with 200")
+        yield Finding("api", "error", f"/health answers {answer.status}: {body[:300]}", remedy)
+        return
+    yield Finding("api", "ok", f"{stack.api_url} answers /health with 200")
+    if answer.json.get("results_stale"):
+        detail = f"The newest result is of {answer.json['newest_result']}: the data ends there."
+        yield Finding("results", "warning", detail, "Import newer match files, then `matchcast features`, `snapshot`.")
 
 
 def health_remedy(status: int, *, on_laptop: bool) -> str:
@@ -148,9 +153,6 @@ def describe_snapshot(body: bytes, now: datetime) -> Iterator[Finding]:
         yield Finding("snapshot", "warning", f"{manifest.snapshot_id} is {age.days} days old.", "`matchcast snapshot`")
     else:
         yield Finding("snapshot", "ok", f"{manifest.snapshot_id}, made {manifest.created_at:%Y-%m-%d %H:%M} UTC")
-    if manifest.newest_result is not None and now.date() - manifest.newest_result > RESULTS_STALE:
-        detail = f"The newest result is of {manifest.newest_result}: the data ends there."
-        yield Finding("results", "warning", detail, "Import newer match files, then `matchcast features`, `snapshot`.")
     odds = manifest.files.get(SHOWN_ODDS_FILE)
     if odds is None or not odds.rows:
         detail = f"The snapshot has no odds of {manifest.bookmaker}: cards and odds are empty lists."

@@ -34,6 +34,7 @@ from matchcast_tools.laptop.denials import report_denials
 from matchcast_tools.laptop.keeping import Keeper
 from matchcast_tools.laptop.processes import end_group, listen_to_owner
 from matchcast_tools.laptop.state import Folder
+from matchcast_tools.laptop.table_streams import mend_table_streams
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -134,6 +135,7 @@ def main(folder: Folder, port: int, *more_addresses: str) -> None:
 
     raise_file_limit()
     report_denials()
+    mend_table_streams()
     shorten_log_wait()
     config = Config()
     # Every address includes loopback, which then cannot be taken a second time.

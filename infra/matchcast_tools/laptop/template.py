@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from matchcast_tools.errors import BadInput
-from matchcast_tools.laptop.adaptations import AFTER_SAM, BEFORE_SAM, Artifacts, of_type
+from matchcast_tools.laptop.adaptations import AFTER_SAM, BEFORE_SAM, Artifacts
 from matchcast_tools.laptop.parameters import set_defaults
+from matchcast_tools.laptop.template_parts import of_type
 from matchcast_tools.stack.sessions import LAPTOP_REGION
 
 

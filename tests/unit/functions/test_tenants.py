@@ -89,7 +89,7 @@ def send(folder: str, method: str, path: str, claims: dict[str, Any]) -> Any:
 
 def test_the_template_has_routes_with_and_without_a_token() -> None:
     assert {secured for *_, secured in ROUTES} == {True, False}
-    assert len({folder for folder, *_ in SECURED}) == 5
+    assert len({folder for folder, *_ in SECURED}) == 6
 
 
 @pytest.mark.parametrize(("folder", "method", "path"), SECURED)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CountedRequest",
     "MetricUnit",
+    "count_delivery",
     "count_fault",
     "count_requests",
     "count_task",
@@ -99,6 +100,17 @@ def count_task(task: Task, count: int = 1) -> None:
     """
     exists = task.error is None or task.error.code != "stage-not-found"
     count_requests("async", task.stage if exists else UNKNOWN, task.status, count)
+
+
+def count_delivery(outcome: str, seconds: float | None) -> None:
+    """Add an attempt to deliver an event to `webhook_deliveries_total`, and its time to `webhook_attempt_seconds`."""
+    with _line:
+        with single_metric(
+            name="webhook_deliveries_total", unit=MetricUnit.Count, value=1, namespace=NAMESPACE
+        ) as metric:
+            metric.add_dimension(name="outcome", value=outcome)
+        if seconds is not None:
+            metrics.add_metric(name="webhook_attempt_seconds", unit=MetricUnit.Seconds, value=seconds)
 
 
 def report_circuit(cause: str, problem: MatchcastError | None) -> None:

@@ -115,6 +115,28 @@ class ServePredictionsSettings(HttpSettings, DataSettings, CursorSettings, Lifet
     )
 
 
+class WebhooksTableSettings(Settings):
+    """Every function that reads or writes events, deliveries or signing secrets."""
+
+    webhooks_table_name: str = Field(description="The table of events, deliveries and signing secrets.")
+
+
+class CallbackSettings(WebhooksTableSettings):
+    """Every function that takes the address of a callback, or calls one."""
+
+    loopback_callbacks: bool = Field(
+        default=False, description="Whether callbacks may be http, and on any port, at addresses of the machine itself."
+    )
+
+
+class WebhooksSettings(WebhooksTableSettings):
+    """Every function that sends messages of events, and uses signing secrets."""
+
+    webhooks_queue_url: str = Field(description="The queue of events to deliver.")
+    webhooks_dead_letter_queue_url: str = Field(description="The dead letters of the queue of events.")
+    webhook_secrets_key_id: str = Field(description="The key that encrypts signing secrets.")
+
+
 class AcceptTaskSettings(HttpSettings, DataSettings, TaskSettings, QueueSettings, LifetimeSettings):
     """Every function that accepts tasks."""
 
@@ -135,7 +157,7 @@ class PredictNowSettings(AcceptTaskSettings):
     )
 
 
-class SubmitPredictionSettings(AcceptTaskSettings):
+class SubmitPredictionSettings(AcceptTaskSettings, CallbackSettings):
     """submit_prediction."""
 
 
@@ -144,13 +166,21 @@ class TrackTasksSettings(AcceptTaskSettings, CursorSettings):
 
 
 class ManageBatchesSettings(
-    HttpSettings, DataSettings, TaskSettings, BatchQueueSettings, LifetimeSettings, CursorSettings
+    HttpSettings, DataSettings, TaskSettings, BatchQueueSettings, LifetimeSettings, CursorSettings, CallbackSettings
 ):
     """manage_batches."""
 
     max_open_batches: int = Field(
         default=10, ge=1, description="How many open batches a tenant may have before submissions get 429."
     )
+
+
+class ManageWebhooksSettings(HttpSettings, TaskSettings, WebhooksSettings):
+    """manage_webhooks."""
+
+
+class DeliverWebhooksSettings(WebhooksSettings, CallbackSettings):
+    """deliver_webhooks."""
 
 
 class DeadLetterSettings(Settings):

@@ -157,6 +157,8 @@ def test_bodies_of_requests_are_named_schemas_of_which_clients_can_be_generated(
         "submit": {"$ref": "#/components/schemas/SubmitRequest"},
         "make_upload": {"$ref": "#/components/schemas/UploadRequest"},
         "submit_batch": {"$ref": "#/components/schemas/BatchRequest"},
+        "make_secret": {"$ref": "#/components/schemas/SecretRequest"},
+        "replay_events": {"$ref": "#/components/schemas/ReplayRequest"},
     }
     kinds = ["MatchSubmission", "FeaturesSubmission"]
     assert schemas["SubmitRequest"]["oneOf"] == [{"$ref": f"#/components/schemas/{kind}"} for kind in kinds]

@@ -26,6 +26,8 @@ NO_ANSWERS = {
     "parity-failed",
     "alias-unknown",
     "invalid-message",
+    # What a receiver of callbacks did.
+    "delivery-failed",
     # They are errors of a batch, or of its messages.
     "input-refused",
     "batch-files-missing",

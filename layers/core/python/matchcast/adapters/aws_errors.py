@@ -20,7 +20,10 @@ from matchcast.errors import MatchcastError, RequestRefused, Transient
 
 # AWS ends the codes of one kind in different ways, so their beginnings are compared.
 _INVALID = (
+    "BatchRequestTooLong",
+    "IncorrectKey",
     "InvalidArgument",
+    "InvalidCiphertext",
     "InvalidMessageContents",
     "InvalidParameter",
     "InvalidRequestContent",
@@ -36,6 +39,7 @@ _INVALID = (
 _DENIED = (
     "AccessDenied",
     "AuthorizationError",
+    "DisabledException",
     "ExpiredToken",
     "IncompleteSignature",
     "InvalidAccessKeyId",
@@ -44,9 +48,11 @@ _DENIED = (
     "InvalidSignature",
     "KMS.AccessDenied",
     "KMS.NotFound",
+    "KMSInvalidState",
     "MissingAuthenticationToken",
     "NoSuchBucket",
     "NonExistentQueue",
+    "NotFoundException",
     "QueueDoesNotExist",
     "ResourceNotFound",
     "SignatureDoesNotMatch",

@@ -3,9 +3,6 @@
 A batch is the item `batch#<batch_id>`, `batch`, in the same indexes as tasks, under `<tenant>#batches`: in that of open
 tasks while it has not ended. A part is the item `batch#<batch_id>`, `part#00017`. Its failed attempts have attributes
 of their own, so that counting them never disturbs how it last ended.
-
-The SDK sends a write again whose answer got lost, and the second one is then refused because of the first. So each
-write leaves a mark of its own: one that is refused, and finds its mark, has won.
 """
 
 from __future__ import annotations
@@ -13,17 +10,14 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError
-
-from matchcast.adapters.aws_errors import error_code, unavailable_as
+from matchcast.adapters.aws_errors import unavailable_as
 from matchcast.adapters.backoff import Backoff
 from matchcast.adapters.batch_items import (
     COUNTS,
     OPTIONAL,
     PART,
-    Item,
     batch_item,
     batch_key,
     moment,
@@ -37,6 +31,7 @@ from matchcast.adapters.batch_items import (
 )
 from matchcast.adapters.batch_reads import BatchReads
 from matchcast.adapters.dynamodb_tasks import OPEN_INDEX, TENANT_INDEX
+from matchcast.adapters.marked_writes import MarkedWrites
 from matchcast.domain.batch import Batch, BatchStatus, Part
 from matchcast.domain.task import IdPage, utc_now
 from matchcast.errors import StorageUnavailable
@@ -44,9 +39,6 @@ from matchcast.errors import StorageUnavailable
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-_REFUSED = "ConditionalCheckFailed"
-_BUSY = ("ProvisionedThroughputExceeded", "Throttling", "TransactionConflict", "TransactionInProgress")
-"""How the answers begin of a table that is busy, or whose item another transaction is just writing."""
 _LONGEST_LIFE = timedelta(days=3)
 """No batch lives longer, so nobody counts the attempts of its parts after that."""
 
@@ -57,7 +49,7 @@ class DynamoDBBatches:
     def __init__(self, client: DynamoDBClient, table: str, backoff: Callable[[], Backoff] = Backoff) -> None:
         self._client = client
         self._table = table
-        self._backoff = backoff
+        self._writes = MarkedWrites(client, table, self._name, backoff)
         self._reads = BatchReads(client, table)
 
     def get_many(self, batch_ids: Sequence[str]) -> Mapping[str, Batch]:
@@ -68,7 +60,7 @@ class DynamoDBBatches:
     def create(self, batch: Batch) -> bool:
         """Put a new batch; False if a record with its id is there already."""
         item = batch_item(batch)
-        return self._write(
+        return self._writes.write(
             self._client.put_item, TableName=self._table, Item=item, ConditionExpression="attribute_not_exists(pk)"
         )
 
@@ -83,7 +75,7 @@ class DynamoDBBatches:
         gone = sorted(OPTIONAL - set(values))
         removed = " REMOVE " + ", ".join(f"#{name}" for name in gone) if gone else ""
         states = {f":over{place}": {"S": status} for place, status in enumerate(over)}
-        won = self._write(
+        won = self._writes.write(
             self._client.update_item,
             TableName=self._table,
             Key=key,
@@ -96,7 +88,7 @@ class DynamoDBBatches:
                 ":expected": number(batch.generation if generation is None else generation),
             },
         )
-        return won or self._has_mark(key, mark)
+        return won or self._writes.has_mark(key, mark)
 
     def parts(self, batch_id: str) -> Sequence[Part]:
         """Return the parts that have ended, in any generation, by number, read consistently."""
@@ -112,7 +104,7 @@ class DynamoDBBatches:
 
     def part(self, batch_id: str, number: int) -> Part | None:
         """Return a part as it last ended, read consistently."""
-        item = self._item(part_key(batch_id, number))
+        item = self._writes.item(part_key(batch_id, number))
         return None if item is None else read_part(item)
 
     def finish_part(self, batch: Batch, part: Part, before: Part | None) -> bool:
@@ -149,15 +141,15 @@ class DynamoDBBatches:
         }
         writes = [{"Update": batch_write}, {"Update": part_write}]
         # The token has DynamoDB answer a repeated request as the first one, for ten minutes.
-        won = self._write(self._client.transact_write_items, TransactItems=writes, ClientRequestToken=mark)
-        return won or self._has_mark(key, mark)
+        won = self._writes.write(self._client.transact_write_items, TransactItems=writes, ClientRequestToken=mark)
+        return won or self._writes.has_mark(key, mark)
 
     def record_part_attempt(self, batch_id: str, number: int, generation: int) -> int:
         """Count a failed attempt of a part in a generation, and return the count."""
         count = f"attempts_{generation}"
         forgotten = ttl(utc_now() + _LONGEST_LIFE)
         with unavailable_as(StorageUnavailable, self._name):
-            answer = self._asked(
+            answer = self._writes.asked(
                 self._client.update_item,
                 TableName=self._table,
                 Key=part_key(batch_id, number),
@@ -200,47 +192,3 @@ class DynamoDBBatches:
     @property
     def _name(self) -> str:
         return f"The tasks table {self._table}"
-
-    def _item(self, key: Item) -> Item | None:
-        with unavailable_as(StorageUnavailable, self._name):
-            return self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item")
-
-    def _has_mark(self, key: Item, mark: str) -> bool:
-        item = self._item(key)
-        return item is not None and item.get("mark", {}).get("S") == mark
-
-    def _write(self, operation: Any, **request: Any) -> bool:
-        """Make a conditional write; False if its condition does not hold."""
-        with unavailable_as(StorageUnavailable, self._name):
-            try:
-                self._asked(operation, **request)
-            except ClientError as error:
-                if any(code.startswith(_REFUSED) for code in _reasons(error)):
-                    return False
-                raise
-        return True
-
-    def _asked(self, operation: Any, **request: Any) -> Item:
-        """Return the answer to a write, which is tried again for some seconds while its items are being written."""
-        backoff = self._backoff()
-        while True:
-            try:
-                answer: Item = operation(**request)
-            except ClientError as error:
-                if not (_is_busy(error) and backoff.wait()):
-                    raise
-            else:
-                return answer
-
-
-def _is_busy(error: ClientError) -> bool:
-    reasons = _reasons(error)
-    return bool(reasons) and all(code.startswith(_BUSY) for code in reasons)
-
-
-def _reasons(error: ClientError) -> list[str]:
-    """Return why a write was not made; a transaction says it of each of its writes, `None` of those that could be."""
-    reasons = error.response.get("CancellationReasons")
-    if not reasons:
-        return [error_code(error)]
-    return [code for code in (str(reason.get("Code", "None")) for reason in reasons) if code != "None"]

@@ -51,7 +51,7 @@ class DynamoDBTasks:
 
     def get_many(self, task_ids: Sequence[str]) -> Mapping[str, Task]:
         """Return the tasks that exist, by id, read consistently."""
-        return {task.task_id: task for task in map(_read, self._reads.items([_key(each) for each in task_ids]))}
+        return {task.task_id: task for task in map(read_task, self._reads.items([_key(each) for each in task_ids]))}
 
     def create(self, task: Task) -> bool:
         """Put a new task; False if a record with its id is there already."""
@@ -189,7 +189,8 @@ def _moment(moment: datetime) -> Item:
     return {"N": f"{moment.timestamp():.3f}"}
 
 
-def _read(item: Item) -> Task:
+def read_task(item: Item) -> Task:
+    """Return the task of an item."""
     content: dict[str, Any] = {"status": item["status"]["S"], "priority": item["priority"]["S"]}
     content |= {name: item[name]["S"] for name in _TEXTS if name in item}
     content |= {name: datetime.fromisoformat(item[name]["S"]) for name in _TIMES if name in item}

@@ -38,12 +38,16 @@ RETRY_AFTER_SECONDS = 60
 
 @dataclass(frozen=True, slots=True)
 class BatchSubmission:
-    """A request for a batch: its rows, as match ids or as the key of an upload, and by which stage's model."""
+    """A request for a batch: its rows, as match ids or as the key of an upload, and by which stage's model.
+
+    Whoever sets `callback_url` has checked it.
+    """
 
     stage: str = "champion"
     match_ids: Sequence[str] | None = None
     input_key: str | None = None
     output_format: FileFormat = FileFormat.PARQUET
+    callback_url: str | None = None
 
 
 class SubmitBatch:
@@ -83,8 +87,12 @@ class SubmitBatch:
         self._limit = limit
         self._lifetime = lifetime
 
-    def submit(self, tenant: str, asked: BatchSubmission, key: IdempotencyKey | None = None) -> tuple[Batch, bool]:
+    def submit(
+        self, tenant: str, asked: BatchSubmission | Callable[[], BatchSubmission], key: IdempotencyKey | None = None
+    ) -> tuple[Batch, bool]:
         """Return the accepted batch, and whether this call sent it (or an earlier one with the same key).
+
+        A submission that has to be found first is found only if no earlier call with the key was accepted.
 
         Raises
         ------
@@ -99,7 +107,11 @@ class SubmitBatch:
         """
 
         def make(batch_id: str, created_at: datetime) -> Batch:
-            return self._requests.find(batch_id) or self._keep(tenant, asked, batch_id, created_at)
+            kept = self._requests.find(batch_id)
+            if kept is not None:
+                return kept
+            found = asked if isinstance(asked, BatchSubmission) else asked()
+            return self._keep(tenant, found, batch_id, created_at)
 
         return self._accept.accept(tenant, make, key)
 
@@ -131,6 +143,7 @@ class SubmitBatch:
             ),
             created_at=created_at,
             expires_at=created_at + self._lifetime,
+            callback_url=asked.callback_url,
         )
         return self._requests.keep(batch, published, snapshot)
 

@@ -44,6 +44,39 @@ class Progress:
     ends_at: datetime | None
 
 
+def progress_of(batch: Batch, now: datetime) -> Progress:
+    """Return how fast a batch goes; of one that is over, how fast it went."""
+    if batch.started_at is None or batch.to_run is None or batch.queued is None:
+        return Progress(None, None)
+    until = batch.completed_at or now
+    seconds = (until - batch.started_at).total_seconds()
+    # What was cancelled has not been run; before the files are joined it counts as queued.
+    run = batch.to_run - batch.queued - batch.cancelled
+    if seconds <= 0 or run <= 0:
+        return Progress(None, None)
+    if batch.status is not BatchStatus.RUNNING:
+        return Progress(run / seconds, None)
+    return Progress(run / seconds, until + timedelta(seconds=batch.queued * seconds / run))
+
+
+def find_batch(batches: BatchStore, tenant: str, batch_id: str, now: datetime) -> Batch:
+    """Return the record of a tenant's batch.
+
+    Raises
+    ------
+    BatchNotFound
+        If there is none, it is another tenant's, or it was forgotten.
+    BatchGone
+        If it expired within the last seven days.
+    """
+    batch = batches.get_many([batch_id]).get(batch_id) if is_task_id(batch_id) else None
+    if batch is None or batch.tenant != tenant or not batch.is_remembered_at(now):
+        raise BatchNotFound(f"There is no batch {cut(batch_id)}.")
+    if not batch.is_readable_at(now):
+        raise BatchGone(f"The batch {batch_id} expired at {batch.expires_at:%Y-%m-%dT%H:%M:%SZ}; submit it again.")
+    return batch
+
+
 class TrackBatches:
     """Reads, cancels and retries batches for the tenant that owns them."""
 
@@ -63,22 +96,8 @@ class TrackBatches:
         self._now = now
 
     def status(self, tenant: str, batch_id: str) -> Batch:
-        """Return a batch.
-
-        Raises
-        ------
-        BatchNotFound
-            If there is none, it is another tenant's, or it was forgotten.
-        BatchGone
-            If it expired within the last seven days.
-        """
-        now = self._now()
-        batch = self._batches.get_many([batch_id]).get(batch_id) if is_task_id(batch_id) else None
-        if batch is None or batch.tenant != tenant or not batch.is_remembered_at(now):
-            raise BatchNotFound(f"There is no batch {cut(batch_id)}.")
-        if not batch.is_readable_at(now):
-            raise BatchGone(f"The batch {batch_id} expired at {batch.expires_at:%Y-%m-%dT%H:%M:%SZ}; submit it again.")
-        return batch
+        """Return a batch, or raise what `find_batch` raises."""
+        return find_batch(self._batches, tenant, batch_id, self._now())
 
     def list(
         self, tenant: str, *, before: str | None = None, limit: int = 50, status: BatchStatus | None = None
@@ -109,17 +128,7 @@ class TrackBatches:
 
     def progress(self, batch: Batch) -> Progress:
         """Return how fast a batch goes; of one that is over, how fast it went."""
-        if batch.started_at is None or batch.to_run is None or batch.queued is None:
-            return Progress(None, None)
-        until = batch.completed_at or self._now()
-        seconds = (until - batch.started_at).total_seconds()
-        # What was cancelled has not been run; before the files are joined it counts as queued.
-        run = batch.to_run - batch.queued - batch.cancelled
-        if seconds <= 0 or run <= 0:
-            return Progress(None, None)
-        if batch.status is not BatchStatus.RUNNING:
-            return Progress(run / seconds, None)
-        return Progress(run / seconds, until + timedelta(seconds=batch.queued * seconds / run))
+        return progress_of(batch, self._now())
 
     def cancel(self, tenant: str, batch_id: str) -> Batch:
         """Return the batch, which is cancelled or will soon be; cancelling again is no error.

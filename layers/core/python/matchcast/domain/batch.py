@@ -122,6 +122,7 @@ class Batch(BaseModel):
     started_at: datetime | None = Field(default=None, description="When the present generation was split.")
     completed_at: datetime | None = None
     expires_at: datetime
+    callback_url: str | None = None
     output_generation: int | None = Field(default=None, description="The generation whose files have been joined.")
 
     @property

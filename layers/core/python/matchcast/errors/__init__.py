@@ -62,9 +62,18 @@ from matchcast.errors.services import (
     UnexpectedFault,
     WaitOver,
 )
+from matchcast.errors.webhooks import (
+    AddressRefused,
+    DeliveryFailed,
+    EndpointNotFound,
+    SecretMissing,
+    SecretNotFound,
+    TooManySecrets,
+)
 
 __all__ = [
     "MOST_ERRORS",
+    "AddressRefused",
     "AliasUnknown",
     "BatchFilesMissing",
     "BatchGone",
@@ -74,7 +83,9 @@ __all__ = [
     "ContentTooLarge",
     "CursorNotFound",
     "DeadlineExceeded",
+    "DeliveryFailed",
     "DigestMismatch",
+    "EndpointNotFound",
     "FieldError",
     "InferenceUnavailable",
     "InputNotFound",
@@ -102,6 +113,8 @@ __all__ = [
     "RequestRefused",
     "RouteNotFound",
     "ScopeMissing",
+    "SecretMissing",
+    "SecretNotFound",
     "SignatureMissing",
     "SnapshotNotPublished",
     "SnapshotUnavailable",
@@ -113,6 +126,7 @@ __all__ = [
     "TenantInvalid",
     "TenantMissing",
     "TooManyBatches",
+    "TooManySecrets",
     "TooManyTasks",
     "Transient",
     "UnexpectedFault",

@@ -7,13 +7,22 @@ import json
 from typing import Any, ClassVar
 
 import orjson
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from matchcast.echo import quoted
 from matchcast.errors import ContentTooLarge, FieldError, InvalidRequest
 
 DEEPEST = 16
 """Levels of objects and arrays in a body; code that writes JSON recurses, and would fail at some hundreds."""
+
+
+def _whole(value: object) -> object:
+    """Return a number without a fraction as an integer: to JSON Schema 5.0 is one."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+WHOLE = BeforeValidator(_whole)
+"""Of an integer in a body."""
 
 
 class RequestBody(BaseModel):

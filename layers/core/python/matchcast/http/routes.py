@@ -22,10 +22,12 @@ PATHS: Mapping[str, tuple[str, ...]] = {
     "/predict/": ("POST",),
     "/predict/async/": ("GET", "POST"),
     "/predict/async/{task_id}": ("DELETE",),
+    "/predict/async/{task_id}/deliveries": ("GET",),
     "/predict/async/{task_id}/retry": ("POST",),
     "/predict/batch/": ("GET", "POST"),
     "/predict/batch/uploads": ("POST",),
     "/predict/batch/{batch_id}": ("DELETE", "GET"),
+    "/predict/batch/{batch_id}/deliveries": ("GET",),
     "/predict/batch/{batch_id}/retry-failed": ("POST",),
     "/predict/cards/": ("GET",),
     "/predict/model/info": ("GET",),
@@ -36,6 +38,11 @@ PATHS: Mapping[str, tuple[str, ...]] = {
     "/predict/region-roi/": ("GET",),
     "/predict/{match_id}": ("GET",),
     "/results/{task_id}": ("GET",),
+    "/webhooks/endpoints": ("GET",),
+    "/webhooks/endpoints/{endpoint_id}/enable": ("POST",),
+    "/webhooks/replay": ("POST",),
+    "/webhooks/secrets": ("GET", "POST"),
+    "/webhooks/secrets/{secret_id}": ("DELETE",),
 }
 
 DOCUMENTATION = frozenset({"/", "/docs", "/openapi.json"})

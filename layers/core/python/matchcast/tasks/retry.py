@@ -40,4 +40,11 @@ class RetryTask:
         if old.status not in _RETRIABLE:
             raise Conflict(f"The task {task_id} is {old.status}; only one that ended without a result is tried again.")
         within = None if old.start_by is None else int((old.start_by - old.created_at).total_seconds())
-        return Submission(old.subject, stage=old.stage, priority=old.priority, start_within=within, retry_of=task_id)
+        return Submission(
+            old.subject,
+            stage=old.stage,
+            priority=old.priority,
+            start_within=within,
+            retry_of=task_id,
+            callback_url=old.callback_url,
+        )

@@ -21,7 +21,8 @@ from matchcast.tasks.open_tasks import OpenTasks
 class Submission:
     """A request for a task: what to predict, by which stage's model, in which lane and how soon.
 
-    `start_within` is in seconds; `retry_of` is the id of an earlier task with the same request.
+    `start_within` is in seconds; `retry_of` is the id of an earlier task with the same request. Whoever sets
+    `callback_url` has checked it.
     """
 
     subject: Subject
@@ -29,6 +30,7 @@ class Submission:
     priority: Priority = Priority.NORMAL
     start_within: int | None = None
     retry_of: str | None = None
+    callback_url: str | None = None
 
 
 class SubmitPrediction:
@@ -86,6 +88,7 @@ class SubmitPrediction:
                 start_by=None if within is None else created_at + timedelta(seconds=within),
                 expires_at=created_at + self._lifetime,
                 retry_of=asked.retry_of,
+                callback_url=asked.callback_url,
             )
 
         return self._accept.accept(tenant, make, key, delay_seconds)

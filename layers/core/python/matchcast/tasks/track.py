@@ -25,6 +25,25 @@ class TaskPage:
     next_before: str | None
 
 
+def find_task(tasks: TaskStore, tenant: str, task_id: str, now: datetime) -> Task:
+    """Return the record of a tenant's task.
+
+    Raises
+    ------
+    TaskNotFound
+        If there is none, it is another tenant's, or it was forgotten.
+    TaskGone
+        If it expired within the last seven days.
+    """
+    # The table refuses a key that is too long, and what is no id is not there anyway.
+    task = tasks.get_many([task_id]).get(task_id) if is_task_id(task_id) else None
+    if task is None or task.tenant != tenant or not task.is_remembered_at(now):
+        raise TaskNotFound(f"There is no task {cut(task_id)}.")
+    if not task.is_readable_at(now):
+        raise TaskGone(f"The task {task_id} expired at {task.expires_at:%Y-%m-%dT%H:%M:%SZ}; submit it again.")
+    return task
+
+
 class TrackTasks:
     """Reads and cancels tasks for the tenant that owns them."""
 
@@ -38,19 +57,11 @@ class TrackTasks:
 
         Raises
         ------
-        TaskNotFound
-            If there is none, it is another tenant's, or it was forgotten.
-        TaskGone
-            If it expired within the last seven days.
+        TaskNotFound, TaskGone
+            As for `find_task`.
         """
         now = self._now()
-        # The table refuses a key that is too long, and what is no id is not there anyway.
-        task = self._tasks.get_many([task_id]).get(task_id) if is_task_id(task_id) else None
-        if task is None or task.tenant != tenant or not task.is_remembered_at(now):
-            raise TaskNotFound(f"There is no task {cut(task_id)}.")
-        if not task.is_readable_at(now):
-            raise TaskGone(f"The task {task_id} expired at {task.expires_at:%Y-%m-%dT%H:%M:%SZ}; submit it again.")
-        return self._seen(task, now)
+        return self._seen(find_task(self._tasks, tenant, task_id, now), now)
 
     def result(self, tenant: str, task_id: str) -> Prediction | Task:
         """Return the prediction, or the task while it is queued.

@@ -132,3 +132,12 @@ def test_readers_print_json_and_tables(service: BatchService, run: Run) -> None:
     assert json.loads(run("retry-failed", BATCH_ID, "--json").stdout)["status"] == "queued"
     [(headers, _)] = service.requests("POST", f"/predict/batch/{BATCH_ID}/retry-failed")
     assert headers["idempotency-key"]
+
+
+@pytest.mark.parametrize("command", ["run", "submit"])
+def test_a_callback_address_is_sent_with_the_submission(
+    service: BatchService, rows: Path, run: Run, command: str
+) -> None:
+    assert run(command, rows, "--callback-url", "https://client.example.org/hook").exit_code == 0
+    [(_, body)] = service.requests("POST", "/predict/batch/")
+    assert json.loads(body)["callback_url"] == "https://client.example.org/hook"

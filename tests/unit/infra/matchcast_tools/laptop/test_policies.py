@@ -9,7 +9,13 @@ from typing import Any
 import pytest
 from ministack.core import iam_evaluator
 
-from matchcast_tools.laptop.adaptations import Artifacts, allow_batches, drop_tls_only, name_secrets_by_arn
+from matchcast_tools.laptop.adaptations import (
+    Artifacts,
+    allow_batches,
+    drop_encryption_contexts,
+    drop_tls_only,
+    name_secrets_by_arn,
+)
 from matchcast_tools.laptop.denials import Denial, denials_in, report_denials
 from matchcast_tools.laptop.template import local_template
 from tests.support.template import ROOT, translated
@@ -135,3 +141,16 @@ def test_a_denial_is_written_to_the_log_and_decides_as_before(
     # THEN
     assert decided is decision
     assert denials_in(capsys.readouterr().err) == lines
+
+
+def test_conditions_on_encryption_contexts_alone_are_left_out() -> None:
+    # GIVEN
+    keys = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["tenant#*"]}}
+    context = {"StringLike": {"kms:EncryptionContext:tenant": "?*"}}
+    statements = [{"Action": "kms:Decrypt", "Condition": context}, {"Action": "dynamodb:Query", "Condition": keys}]
+    policies = [{"PolicyDocument": {"Statement": statements}}]
+    template = {"Resources": {"Role": {"Type": "AWS::IAM::Role", "Properties": {"Policies": policies}}}}
+    # WHEN
+    drop_encryption_contexts(template, Artifacts(Path(), "bucket"))
+    # THEN
+    assert statements == [{"Action": "kms:Decrypt"}, {"Action": "dynamodb:Query", "Condition": keys}]

@@ -58,7 +58,13 @@ def test_a_refused_call_is_a_defect_of_ours(error: ClientError | BotoCoreError) 
 
 
 @pytest.mark.parametrize(
-    "error", [refused("ValidationException"), refused("InvalidParameterValue"), ParamValidationError(report="x")]
+    "error",
+    [
+        refused("ValidationException"),
+        refused("InvalidParameterValue"),
+        refused("AWS.SimpleQueueService.BatchRequestTooLong"),
+        ParamValidationError(report="x"),
+    ],
 )
 def test_an_invalid_request_concerns_itself_alone(error: ClientError | BotoCoreError) -> None:
     with pytest.raises(RequestRefused, match="refused a request as invalid"), unavailable_as(StorageUnavailable, "It"):

@@ -8,6 +8,7 @@ import pytest
 from matchcast import errors
 from matchcast.errors import (
     DeadlineExceeded,
+    DeliveryFailed,
     FieldError,
     InvalidRequest,
     MatchcastError,
@@ -32,6 +33,8 @@ def tree(kind: type[MatchcastError]) -> Iterator[type[MatchcastError]]:
 def make(kind: type[MatchcastError], detail: str) -> MatchcastError:
     if issubclass(kind, MethodNotAllowed):
         return MethodNotAllowed(detail, ["GET"])
+    if issubclass(kind, DeliveryFailed):
+        return kind(detail, "timeout")
     return kind(detail, 7) if issubclass(kind, TooManyTasks | TooManyBatches) else kind(detail)
 
 

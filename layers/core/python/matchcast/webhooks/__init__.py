@@ -1,0 +1,1 @@
+"""Callbacks: events of final states, delivered by Standard Webhooks until the receiver has them."""
